@@ -1,0 +1,1 @@
+"""From a training run to files that a board runs. Needs torch and onnx."""

@@ -1,0 +1,101 @@
+"""The guided full-resolution head: colour and light from the small network, edges from the camera.
+
+A local linear model, output = a * input + b, is fitted around every pixel of the small input and
+the small output (He et al., Guided Image Filtering, ECCV 2010); its coefficients are enlarged and
+applied to the full-size frame (He and Sun, Fast Guided Filter, 2015).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from unit_edge.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Detail:
+    """Settings of the guided head.
+
+    Attributes:
+        radius: of the box filters, in pixels of the small image.
+        epsilon: variance below which a region counts as flat, for values in [-1, 1].
+        residual: share, 0 to 1, of what the linear model can't explain that is added back; it
+            carries light sources that the camera's frame does not have.
+    """
+
+    radius: int = 4
+    epsilon: float = 1e-3
+    residual: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name, right, expected in (
+            ("radius", 1 <= self.radius <= 64, "1 to 64 pixels"),
+            ("epsilon", self.epsilon > 0, "above 0"),
+            ("residual", 0 <= self.residual <= 1, "0 to 1"),
+        ):
+            if not right:
+                raise ConfigError(f"detail {name} = {getattr(self, name)!r}, expected {expected}")
+
+
+class GuidedHead(nn.Module):
+    """Applies what a network did to a small image to the full-size one.
+
+    Two choices are ONNX Runtime's: boxes as depthwise convolutions, 15 times faster there than
+    AveragePool, and a and b enlarged apart, which saves splitting them at full size.
+    """
+
+    rows: Tensor
+    columns: Tensor
+
+    def __init__(self, settings: Detail) -> None:
+        super().__init__()
+        self.settings = settings
+        width = 2 * settings.radius + 1
+        box = torch.full((12, 1, 1, width), 1.0 / width)
+        self.register_buffer("rows", box, persistent=False)
+        self.register_buffer("columns", box.transpose(2, 3).contiguous(), persistent=False)
+
+    def forward(self, frame: Tensor, small: Tensor, translated: Tensor) -> Tensor:
+        """Translates the frame.
+
+        Args:
+            frame: float[N,3,H,W] in [0, 255].
+            small: the frame shrunk, float[N,3,h,w] in [-1, 1].
+            translated: the network's output for it, float[N,3,h,w] in [-1, 1].
+
+        Returns:
+            float[N,3,H,W], in [0, 255] but for overshoots.
+        """
+        a, b = self.fit(small, translated)
+        # y = a * x + b for x = frame / 127.5 - 1, as one product and one sum on the full-size frame
+        b = 127.5 * (b - a + 1)
+        size = (frame.shape[2], frame.shape[3])
+        a = F.interpolate(a, size, mode="bilinear", align_corners=False)
+        b = F.interpolate(b, size, mode="bilinear", align_corners=False)
+        return a * frame + b
+
+    def fit(self, small: Tensor, translated: Tensor) -> tuple[Tensor, Tensor]:
+        """The local linear model a, b, each float[N,3,h,w], of two images float[N,3,h,w] in [-1, 1]."""
+        moments = torch.cat([small, translated, small * translated, small * small], 1)
+        mean_x, mean_y, mean_xy, mean_xx = self.mean(moments).chunk(4, 1)
+        a = (mean_xy - mean_x * mean_y) / (mean_xx - mean_x * mean_x + self.settings.epsilon)
+        b = mean_y - a * mean_x
+        a, b = self.mean(torch.cat([a, b], 1)).chunk(2, 1)
+        if self.settings.residual:
+            b = b + self.settings.residual * (translated - (a * small + b))
+        return a, b
+
+    def mean(self, x: Tensor) -> Tensor:
+        """Mean over a box around every pixel; the border pixel stands for what lies outside.
+
+        Args:
+            x: float[N,C,h,w], C at most 12.
+        """
+        channels, r = x.shape[1], self.settings.radius
+        x = F.pad(x, (r, r, r, r), mode="replicate")
+        x = F.conv2d(x, self.rows[:channels], groups=channels)
+        return F.conv2d(x, self.columns[:channels], groups=channels)

@@ -1,0 +1,101 @@
+"""Which sizes an exported model has: what the user asked for, or the run's own, checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from unit_edge.config import RunConfig
+from unit_edge.errors import ConfigError
+from unit_edge.export.detail import Detail
+from unit_edge.export.translator import MULTIPLE, small_size
+
+DETAILS = ("guided", "none")
+FRAME_SIDES = (32, 8192)
+"""The smallest and the largest width or height of a frame, in pixels."""
+
+WIDE = (16, 9)
+"""Aspect ratio of fixed frames if the run's crops are square, which says nothing of its images."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The sizes of one exported model.
+
+    Attributes:
+        detail: settings of the guided head; None without it.
+        short_side: of the image that E and G see, in pixels.
+        frame_size: width and height of the frames in pixels; None for any.
+    """
+
+    detail: Detail | None
+    short_side: int
+    frame_size: tuple[int, int] | None
+
+    @property
+    def guided(self) -> tuple[Detail, int] | None:
+        """What the translator needs to know."""
+        return None if self.detail is None else (self.detail, self.short_side)
+
+    @property
+    def network_size(self) -> tuple[int, int] | None:
+        """Width and height of the image that E and G see; None where it follows the frame's."""
+        if self.detail is None or self.frame_size is None:
+            return self.frame_size
+        width, height = self.frame_size
+        h, w = small_size(height, width, self.short_side)
+        return w, h
+
+
+def plan_export(
+    config: RunConfig,
+    detail: str,
+    frame_size: tuple[int, int] | None,
+    network_size: int | None,
+) -> Plan:
+    """Fills in what the user left open.
+
+    Raises:
+        ConfigError: a size that the network can't take (with the nearest that it can), or a
+            contradiction.
+    """
+    if detail not in DETAILS:
+        raise ConfigError(f"detail = {detail!r}, expected one of {', '.join(DETAILS)}")
+    for side in frame_size or ():
+        _check(side, "frame size", FRAME_SIDES, multiple=MULTIPLE if detail == "none" else 1)
+    if network_size is not None:
+        _check(network_size, "network size", FRAME_SIDES, multiple=MULTIPLE)
+    if detail == "none":
+        return _without_head(config, frame_size, network_size)
+    settings = Detail()
+    if config.detail_radius:
+        settings = replace(settings, radius=config.detail_radius)
+    return Plan(settings, network_size or _trained_short_side(config), frame_size)
+
+
+def _without_head(config: RunConfig, frame_size: tuple[int, int] | None, network_size: int | None) -> Plan:
+    if frame_size is None:
+        short = network_size or _trained_short_side(config)
+        width, height = config.data.crop if config.data.crop[0] != config.data.crop[1] else WIDE
+        h, w = small_size(height, width, short)
+        frame_size = w, h
+    elif network_size not in (None, min(frame_size)):
+        raise ConfigError(
+            f"network size {network_size} with frames of {frame_size[0]}x{frame_size[1]}: without the "
+            "detail head the network sees the frame itself; leave one of the two out"
+        )
+    return Plan(None, min(frame_size), frame_size)
+
+
+def _trained_short_side(config: RunConfig) -> int:
+    low, high = config.data.short_side
+    return max(FRAME_SIDES[0], round((low + high) / 2 / MULTIPLE) * MULTIPLE)
+
+
+def _check(side: int, what: str, limits: tuple[int, int], multiple: int) -> None:
+    low, high = limits
+    if not low <= side <= high:
+        raise ConfigError(f"{what} {side}, expected {low} to {high} pixels")
+    if side % multiple:
+        below = side // multiple * multiple
+        nearest = f"{below} or {below + multiple}"
+        raise ConfigError(f"{what} {side}, expected a multiple of {multiple} pixels: {nearest}")

@@ -1,0 +1,207 @@
+"""From a training run to NAME.onnx and NAME.json, proved against the run before they are in place."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import os
+import shutil
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+
+from unit_edge import __version__
+from unit_edge.errors import ConfigError, ModelError, UnitEdgeError
+from unit_edge.export.plan import FRAME_SIDES, Plan, plan_export
+from unit_edge.export.trained import TrainedRun, load_run
+from unit_edge.export.translator import Translator
+from unit_edge.export.verify import VerifyReport, check_report, compare
+from unit_edge.manifest import Manifest, TensorSpec, sha256_of
+from unit_edge.runtime.runner import open_runner
+
+OPSET = 18
+"""What torch's exporter writes natively; read by ONNX Runtime from 1.14 and TensorRT from 8.6."""
+
+INPUT, OUTPUT = "frame", "translated"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A model in place.
+
+    Attributes:
+        model: NAME.onnx; NAME.json is beside it.
+        manifest: what NAME.json says.
+        report: how closely the file matches the run.
+    """
+
+    model: Path
+    manifest: Manifest
+    report: VerifyReport
+
+
+def export_run(
+    run: Path,
+    to: str,
+    *,
+    output: Path | None = None,
+    detail: str = "guided",
+    frame_size: tuple[int, int] | None = None,
+    network_size: int | None = None,
+    frames: Path | None = None,
+) -> Exported:
+    """Exports one direction of a run, whole and verified or not at all.
+
+    Args:
+        run: a training run's folder.
+        to: the domain to translate to.
+        output: the .onnx file, or an existing folder for it; None for the current folder. Files of
+            that name are replaced.
+        detail: "guided" for the full-resolution head, or "none".
+        frame_size: width and height of the frames that the model takes; None for any size with the
+            guided head, and for the size that the run was trained on without it.
+        network_size: short side of the image that E and G see; None for the one of the training.
+        frames: images or a video to verify on; None for built-in scenes.
+
+    Raises:
+        ConfigError: an unknown domain, a size that the network can't take, or an unusable output path.
+        CheckpointError: the run is missing or damaged.
+        ModelError: the files can't be written.
+        VerifyError: the file computes something else than the run.
+        DataError, SourceError: `frames` are missing or unreadable.
+    """
+    trained = load_run(run)
+    source = trained.source_of(to)
+    plan = plan_export(trained.config, detail, frame_size, network_size)
+    path = _output_path(output, f"{trained.domains[source]}2{to}-{trained.config.preset}")
+    translator = Translator(trained.unit, source, plan.guided)
+    manifest = _manifest(trained, source, plan, path.stem)
+    content = _serialise(translator, plan, manifest)
+    with _workspace(path) as folder:
+        temporary = folder / path.name
+        temporary.write_bytes(content)
+        manifest = dataclasses.replace(manifest, sha256=sha256_of(temporary))
+        manifest.write(temporary.with_suffix(".json"))
+        with open_runner(temporary, "onnxruntime") as runner:
+            report = compare(runner, translator, frames)
+        check_report(path, manifest, report)
+        temporary.replace(path)
+        temporary.with_suffix(".json").replace(path.with_suffix(".json"))
+    return Exported(path, manifest, report)
+
+
+def _output_path(output: Path | None, name: str) -> Path:
+    path = Path(f"{name}.onnx") if output is None else output
+    if path.is_dir():
+        path = path / f"{name}.onnx"
+    if path.suffix != ".onnx":
+        raise ConfigError(f"output {path}, expected a name that ends in .onnx, or an existing folder")
+    if not path.parent.is_dir():
+        raise ConfigError(f"output {path}: there is no folder {path.parent}; make it first")
+    return path
+
+
+@contextlib.contextmanager
+def _workspace(path: Path) -> Iterator[Path]:
+    """A folder beside the output, so that finished files can be renamed into place; removed at the end."""
+    folder = path.parent / f".{path.stem}.{os.getpid()}.tmp"
+    try:
+        folder.mkdir()
+        yield folder
+    except UnitEdgeError:  # some of them are OSErrors too
+        raise
+    except OSError as error:
+        raise ModelError(f"{path}: can't be written ({error.strerror or error})") from None
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _manifest(trained: TrainedRun, source: int, plan: Plan, name: str) -> Manifest:
+    width, height = plan.frame_size or (None, None)
+    return Manifest(
+        name=name,
+        source=trained.domains[source],
+        target=trained.domains[1 - source],
+        preset=trained.config.preset,
+        precision="fp32",
+        input=TensorSpec(INPUT, "uint8", (1, height, width, 3)),
+        output=TensorSpec(OUTPUT, "uint8", (1, height, width, 3)),
+        network_short_side=plan.short_side,
+        network_size=plan.network_size,
+        detail="none" if plan.detail is None else "guided",
+        sha256="",
+        detail_settings={} if plan.detail is None else dataclasses.asdict(plan.detail),
+        made_from=trained.provenance(),
+        versions={"unit_edge": __version__, "torch": torch.__version__, "onnx": onnx.__version__},
+    )
+
+
+def _serialise(translator: Translator, plan: Plan, manifest: Manifest) -> bytes:
+    """The ONNX file's content; the same for the same run and versions."""
+    # the size of the example decides nothing where height and width are symbols
+    width, height = plan.frame_size or (320, 240)
+    sides = None
+    if plan.frame_size is None:
+        limits = dict(zip(("min", "max"), FRAME_SIDES, strict=True))
+        sides = {1: torch.export.Dim("height", **limits), 2: torch.export.Dim("width", **limits)}
+    with _quiet():
+        program = torch.onnx.export(
+            translator,
+            (torch.zeros(1, height, width, 3, dtype=torch.uint8),),
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+            opset_version=OPSET,
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamic_shapes=None if sides is None else {"frame": sides},
+        )
+    assert program is not None  # only without dynamo
+    model: Any = program.model_proto
+    _strip(model)
+    model.producer_name, model.producer_version = "unit-edge", __version__
+    model.graph.name = manifest.name
+    facts = {
+        "name": manifest.name,
+        "source": manifest.source,
+        "target": manifest.target,
+        "preset": manifest.preset,
+        "precision": manifest.precision,
+        "network_short_side": str(manifest.network_short_side),
+        "detail": manifest.detail,
+    }
+    onnx.helper.set_model_props(model, facts)
+    onnx.checker.check_model(model, full_check=True)
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
+
+
+def _strip(model: Any) -> None:
+    """Removes the exporter's notes: stack traces with this machine's paths, on every node."""
+    graph = model.graph
+    parts = (graph.node, graph.input, graph.output, graph.value_info, graph.initializer)
+    for item in (model, graph, *(item for part in parts for item in part)):
+        item.ClearField("doc_string")
+        item.ClearField("metadata_props")
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps the exporter's warnings and progress from the user; errors come as exceptions."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for logger in loggers:
+                logger.setLevel(logging.ERROR)
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

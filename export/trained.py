@@ -1,0 +1,76 @@
+"""What every export starts from: a training run's settings and weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from unit_edge.config import RunConfig
+from unit_edge.errors import CheckpointError, ConfigError
+from unit_edge.manifest import sha256_of
+from unit_edge.train.checkpoint import load_run_config, load_weights
+from unit_edge.train.networks import UNIT
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A run as it was read.
+
+    Attributes:
+        path: its folder.
+        config: its settings.
+        unit: its weights, in evaluation mode, on the CPU in fp32.
+        step: of the training that the weights are from, or None where the file doesn't say.
+        weights_sha256: of the weights' file.
+    """
+
+    path: Path
+    config: RunConfig
+    unit: UNIT
+    step: int | None
+    weights_sha256: str
+
+    @property
+    def domains(self) -> tuple[str, str]:
+        """The names of X1 and X2."""
+        return self.config.domain1.name, self.config.domain2.name
+
+    def source_of(self, to: str) -> int:
+        """Index of the domain that is translated from, given the name of the one translated to.
+
+        Raises:
+            ConfigError: the run has no such domain.
+        """
+        if to not in self.domains:
+            raise ConfigError(f"unknown domain {to!r}; {self.path} knows: {', '.join(self.domains)}")
+        return 1 - self.domains.index(to)
+
+    def provenance(self) -> dict[str, Any]:
+        """What manifests keep of it."""
+        return {"run": self.path.resolve().name, "step": self.step, "weights_sha256": self.weights_sha256}
+
+
+def load_run(run: Path) -> TrainedRun:
+    """Reads a run.
+
+    Raises:
+        CheckpointError: it is missing, damaged, or was written to meanwhile.
+    """
+    config = load_run_config(run)
+    path = run / "weights.safetensors"
+    try:
+        sha256 = sha256_of(path)
+        with safe_open(path, "pt") as file:
+            step = (file.metadata() or {}).get("step")
+        unit = load_weights(run, config)
+        unchanged = sha256_of(path) == sha256
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: missing; train until the first checkpoint is written") from None
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path}: damaged ({error})") from None
+    if not unchanged:
+        raise CheckpointError(f"{path}: the training wrote it while it was read; run the command again")
+    return TrainedRun(run, config, unit, int(step) if step and step.isdecimal() else None, sha256)

@@ -1,0 +1,158 @@
+"""Does an exported file compute what its checkpoint computes? Compared frame by frame, in 8-bit levels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from unit_edge import __version__
+from unit_edge.errors import ModelError, VerifyError
+from unit_edge.export.detail import Detail
+from unit_edge.export.scenes import Scene, scenes_from, synthetic_scenes
+from unit_edge.export.trained import TrainedRun, load_run
+from unit_edge.export.translator import Translator
+from unit_edge.manifest import Manifest
+from unit_edge.runtime.runner import Runner, open_runner, read_model
+
+TOLERANCE_LEVELS = {"fp32": 1}
+"""The largest difference allowed, by precision: in fp32 only values near .5 may round the other way."""
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """How far a file's frames are from the checkpoint's.
+
+    Attributes:
+        max_levels: the largest difference of a value, in 8-bit levels.
+        mean_levels: the mean difference, in 8-bit levels.
+        p999_levels: 99.9 % of the differences are at most this, in 8-bit levels.
+        psnr_db: peak signal-to-noise ratio in dB; inf if nothing differs.
+        frames: how many were compared.
+        worst_frame: the one with the largest difference.
+    """
+
+    max_levels: int
+    mean_levels: float
+    p999_levels: int
+    psnr_db: float
+    frames: int
+    worst_frame: str
+
+    def summary(self) -> str:
+        """One line for people."""
+        return (
+            f"{self.frames} frames against PyTorch: max {self.max_levels}, 99.9 % within {self.p999_levels}, "
+            f"mean {self.mean_levels:.2g} of 255 levels, PSNR {self.psnr_db:.1f} dB; "
+            f"worst: {self.worst_frame}"
+        )
+
+
+def verify_file(model: Path, run: Path, frames: Path | None = None) -> VerifyReport:
+    """Compares an exported file, run by ONNX Runtime, with the run that it was made from.
+
+    Args:
+        model: NAME.onnx, its manifest beside it.
+        run: the training run.
+        frames: images or a video to compare on; None for built-in scenes.
+
+    Raises:
+        VerifyError: they differ by more than rounding, or the file was made from other weights.
+        ModelError: the file or its manifest is missing, damaged, or another run's.
+        CheckpointError: the run is missing or damaged.
+        DataError, SourceError: the frames are missing or unreadable.
+    """
+    manifest = read_model(model)
+    trained = load_run(run)
+    _check_origin(model, manifest, trained)
+    translator = translator_for(manifest, trained)
+    with open_runner(model, "onnxruntime") as runner:
+        report = compare(runner, translator, frames)
+    check_report(model, manifest, report)
+    return report
+
+
+def translator_for(manifest: Manifest, trained: TrainedRun) -> Translator:
+    """The PyTorch module that a model file was exported from."""
+    guided = None
+    if manifest.detail == "guided":
+        try:
+            settings = manifest.detail_settings
+            detail = Detail(int(settings["radius"]), float(settings["epsilon"]), float(settings["residual"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(
+                f"{manifest.name}: detail_settings of the manifest are damaged ({error}); "
+                "export the model again"
+            ) from None
+        guided = detail, manifest.network_short_side
+    return Translator(trained.unit, trained.source_of(manifest.target), guided)
+
+
+def compare(runner: Runner, translator: Translator, frames: Path | None) -> VerifyReport:
+    """Runs both on the same frames, brought to the model's size if it has one."""
+    _, height, width, _ = runner.manifest.input.shape
+    size = None if height is None or width is None else (width, height)
+    scenes: Iterable[Scene] = synthetic_scenes(size) if frames is None else scenes_from(frames)
+    counts = np.zeros(256, np.int64)
+    worst, worst_name, compared = -1, "", 0
+    for name, scene in scenes:
+        frame = scene
+        if size is not None and scene.shape[1::-1] != size:
+            frame = np.asarray(cv2.resize(scene, size, interpolation=cv2.INTER_AREA), np.uint8)
+        with torch.inference_mode():
+            expected = translator(torch.from_numpy(frame[None])).numpy()
+        given = runner.infer(frame[None])
+        levels = np.abs(given.astype(np.int16) - expected.astype(np.int16))
+        counts += np.bincount(levels.ravel(), minlength=256)
+        compared += 1
+        if levels.max() > worst:
+            worst, worst_name = int(levels.max()), name
+    return _report(counts, compared, worst_name)
+
+
+def check_report(model: Path, manifest: Manifest, report: VerifyReport) -> None:
+    """Raises VerifyError if the differences exceed what the file's precision allows."""
+    if manifest.precision not in TOLERANCE_LEVELS:
+        known = ", ".join(TOLERANCE_LEVELS)
+        raise ModelError(f"{model}: precision {manifest.precision!r}, expected one of {known}")
+    tolerance = TOLERANCE_LEVELS[manifest.precision]
+    if report.max_levels > tolerance:
+        made_by = manifest.versions.get("unit_edge", "?")
+        by = "" if made_by == __version__ else f" (made by unit-edge {made_by}, this is {__version__})"
+        raise VerifyError(
+            f"{model}: computes something else than its checkpoint{by}: {report.summary()}; "
+            f"expected at most {tolerance} level; export it again"
+        )
+
+
+def _check_origin(model: Path, manifest: Manifest, trained: TrainedRun) -> None:
+    if sorted((manifest.source, manifest.target)) != sorted(trained.domains):
+        raise ModelError(
+            f"{model}: translates {manifest.source} to {manifest.target}, but {trained.path} knows "
+            f"{' and '.join(trained.domains)}; expected the run that it was exported from"
+        )
+    made_from = manifest.made_from
+    if made_from.get("weights_sha256") != trained.weights_sha256:
+        raise VerifyError(
+            f"{model}: made from other weights (run {made_from.get('run')}, step {made_from.get('step')}) "
+            f"than {trained.path} has (step {trained.step}); export it again or name the run it is from"
+        )
+
+
+def _report(counts: NDArray[np.int64], frames: int, worst: str) -> VerifyReport:
+    levels, total = np.arange(256), counts.sum()
+    mse = float((counts * levels**2).sum() / total)
+    return VerifyReport(
+        max_levels=int(counts.nonzero()[0].max()),
+        mean_levels=float((counts * levels).sum() / total),
+        p999_levels=int(np.searchsorted(counts.cumsum(), 0.999 * total)),
+        psnr_db=math.inf if mse == 0 else 10 * math.log10(255**2 / mse),
+        frames=frames,
+        worst_frame=worst,
+    )

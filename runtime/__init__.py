@@ -1,0 +1,1 @@
+"""Video in, translated video out. Needs numpy, cv2, av and one inference engine; never torch."""

@@ -1,0 +1,121 @@
+"""The sound of a video, carried into its translation: copied, or as AAC where the file type can't hold it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+
+import av
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+from av.packet import Packet
+from av.stream import Discard
+
+from unit_edge.errors import SourceError
+from unit_edge.runtime.media import open_media, pick_stream, reason, timeline_start
+
+# What players expect in an MP4 or MOV; FFmpeg would write more there than they play.
+_MP4_CODECS = {"aac", "mp3", "opus", "flac", "alac", "ac3", "eac3"}
+_AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
+_AAC_BIT_RATE_PER_CHANNEL = 96_000
+_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
+
+
+class AudioCopy:
+    """Moves the first audio stream of a file into an output container, in step with its picture.
+
+    `fault` says afterwards what broke it off, if anything did.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.fault: str | None = None
+
+    def __enter__(self) -> AudioCopy:
+        self._input = open_media(self.path)
+        try:
+            self._open()
+        except BaseException:
+            self._input.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._input.close()
+
+    def _open(self) -> None:
+        video, stream = pick_stream(self._input, "video"), pick_stream(self._input, "audio")
+        if video is None or not isinstance(stream, AudioStream):
+            raise SourceError(f"{self.path}: no video with sound")
+        for other in self._input.streams:
+            if other.index != stream.index:
+                other.discard = Discard.all
+        self._stream = stream
+        self._start = timeline_start(video, stream)
+        self._pending: Packet[AudioStream] | None = None
+
+    def attach(self, output: OutputContainer) -> None:
+        """Adds the stream to the output; before its first packet."""
+        self._output = output
+        source = self._stream
+        if "matroska" in output.format.name or source.codec_context.codec.canonical_name in _MP4_CODECS:
+            self._target = output.add_stream_from_template(source, opaque=True)
+            self._packets = self._copied()
+            return
+        rate = source.rate if source.rate in _AAC_RATES else 48_000
+        self._target = output.add_stream("aac", rate=rate)
+        self._target.layout = _LAYOUTS.get(source.layout.nb_channels, "stereo")
+        self._target.bit_rate = _AAC_BIT_RATE_PER_CHANNEL * self._target.layout.nb_channels
+        self._packets = self._encoded()
+
+    def advance(self, until: Fraction | None) -> None:
+        """Writes the packets that start before a time in seconds, or all that are left."""
+        while True:
+            packet = self._pending or next(self._packets, None)
+            self._pending = None
+            if packet is None:
+                return
+            if until is not None and (packet.dts or 0) * packet.time_base >= until:
+                self._pending = packet
+                return
+            packet.stream = self._target
+            self._output.mux_one(packet)
+
+    def _read(self) -> Iterator[Packet[AudioStream]]:
+        """The packets as they are stored; ends where the file is damaged."""
+        try:
+            for packet in self._input.demux(self._stream):
+                if packet.size:
+                    yield packet
+        except (av.FFmpegError, OSError) as error:
+            self.fault = f"the sound broke off: {reason(error)}"
+
+    def _copied(self) -> Iterator[Packet[AudioStream]]:
+        last_dts: int | None = None
+        for packet in self._read():
+            dts = packet.dts if packet.dts is not None else packet.pts
+            if dts is None:
+                self.fault = "the sound broke off: a packet without a time"
+                return
+            dts -= round(self._start / packet.time_base)
+            offset = 0 if packet.pts is None or packet.dts is None else packet.pts - packet.dts
+            if last_dts is not None and dts <= last_dts:  # no container takes two packets for one time
+                dts = last_dts + 1
+            packet.dts, packet.pts = dts, dts + offset
+            last_dts = dts
+            yield packet
+
+    def _encoded(self) -> Iterator[Packet[AudioStream]]:
+        try:
+            for packet in self._read():
+                for frame in self._stream.decode(packet):
+                    if frame.pts is not None and frame.time_base is not None:
+                        frame.pts -= round(self._start / frame.time_base)
+                    yield from self._target.encode(frame)
+            yield from self._target.encode(None)
+        except av.FFmpegError as error:
+            self.fault = f"the sound broke off: {reason(error)}"

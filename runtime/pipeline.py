@@ -1,0 +1,193 @@
+"""Source → runner → sink, each on its own thread, joined by bounded queues."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from unit_edge.errors import TruncatedError
+from unit_edge.frames import Frame
+from unit_edge.runtime.channel import Channel
+from unit_edge.runtime.interrupt import Interrupted, StopWish, watch_signals
+from unit_edge.runtime.runner import Runner
+from unit_edge.runtime.sink import FrameSink
+from unit_edge.runtime.source import FrameSource
+
+_QUEUED_FRAMES = 4
+_LOOK_UP_S = 0.1
+
+
+@dataclass
+class Stats:
+    """What a run did, up to date while it runs.
+
+    Attributes:
+        frames: that went through the runner.
+        seconds: wall-clock time, from the first read to the last write.
+        decode_s: of these, time in which the source was at work; the three overlap.
+        infer_s: time in which the runner was at work.
+        encode_s: time in which the sink was at work.
+    """
+
+    frames: int = 0
+    seconds: float = 0.0
+    decode_s: float = 0.0
+    infer_s: float = 0.0
+    encode_s: float = 0.0
+
+    @property
+    def fps(self) -> float:
+        return self.frames / self.seconds if self.seconds else 0.0
+
+
+class Fit:
+    """Pictures to the size that a model takes, and back; those that fit stay as they are."""
+
+    def __init__(self, runner: Runner) -> None:
+        _, self._height, self._width, _ = runner.manifest.input.shape
+
+    def to_model(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """uint8[H,W,3] to the model's own height and width, where it has them."""
+        height, width = image.shape[:2]
+        return resized(image, self._width or width, self._height or height)
+
+    def back(self, image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+        """uint8[h,w,3] from the model to the size that the frame had."""
+        return resized(image, width, height)
+
+
+def resized(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """The picture at another size: area means where it shrinks, cubic where it grows."""
+    old_height, old_width = image.shape[:2]
+    if (old_width, old_height) == (width, height):
+        return image
+    shrinks = width * height < old_width * old_height
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(image, (width, height), interpolation=method), dtype=np.uint8)
+
+
+def run(
+    source: FrameSource,
+    runner: Runner,
+    sink: FrameSink,
+    progress: Callable[[Stats], None] | None = None,
+) -> Stats:
+    """Puts every frame of the source through the runner and into the sink, in order.
+
+    `source` and `runner` are open already; the sink is opened and finished here. `progress` is called in
+    the calling thread after each frame.
+
+    Raises:
+        TruncatedError: the source broke off; the good frames are in the finished sink.
+        Interrupted: SIGINT or SIGTERM came; the frames until then are in the finished sink.
+        KeyboardInterrupt: it came twice; the sink's output is discarded.
+        Exception: any stage's own, after all have stopped; the sink's output is discarded.
+    """
+    stats = Stats()
+    with watch_signals() as wish, sink:
+        cut_short = _flow(source, runner, sink, stats, wish, progress or (lambda _: None))
+        if cut_short is not None:
+            sink.cut_short()
+    if cut_short is not None:
+        raise cut_short
+    return stats
+
+
+def _flow(
+    source: FrameSource,
+    runner: Runner,
+    sink: FrameSink,
+    stats: Stats,
+    wish: StopWish,
+    progress: Callable[[Stats], None],
+) -> TruncatedError | Interrupted | None:
+    """Runs the three stages to their end; returns why that came early, if it did."""
+    decoded: Channel[_Job] = Channel(_QUEUED_FRAMES)
+    translated: Channel[_Job] = Channel(_QUEUED_FRAMES)
+    fit = Fit(runner)
+    began = time.perf_counter()
+
+    def decode() -> None:
+        mark = time.perf_counter()
+        for frame in source:
+            job = _Job(frame, fit.to_model(frame.image))
+            stats.decode_s += time.perf_counter() - mark
+            if not decoded.put(job):
+                return
+            mark = time.perf_counter()
+
+    def encode() -> None:
+        for job in translated:
+            mark = time.perf_counter()
+            height, width = job.frame.image.shape[:2]
+            sink.write(replace(job.frame, image=fit.back(job.image, width, height)))
+            stats.encode_s += time.perf_counter() - mark
+
+    reader = _Stage("unit-edge decode", decode, decoded.end)
+    writer = _Stage("unit-edge encode", encode, translated.leave)
+    reader.start()
+    writer.start()
+    try:
+        for job in decoded:
+            mark = time.perf_counter()
+            image = runner.infer(job.image[np.newaxis])[0]
+            stats.infer_s += time.perf_counter() - mark
+            if not translated.put(_Job(job.frame, image)):
+                break
+            stats.frames += 1
+            stats.seconds = time.perf_counter() - began
+            progress(stats)
+            if wish:
+                break
+        stopped_early = bool(wish)
+    except BaseException:
+        translated.leave()
+        raise
+    finally:
+        decoded.leave()
+        translated.end()
+        for thread in (reader, writer):
+            while thread.is_alive():
+                thread.join(_LOOK_UP_S)
+                if wish.insists:
+                    translated.leave()
+    if wish.insists:
+        raise KeyboardInterrupt
+    stats.seconds = time.perf_counter() - began
+    for error in (writer.error, reader.error):
+        if error is not None and not isinstance(error, TruncatedError):
+            raise error
+    if stopped_early:
+        return Interrupted(wish.signal_number)
+    return reader.error if isinstance(reader.error, TruncatedError) else None
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A frame on its way: its picture at the model's size, and the frame that it is of."""
+
+    frame: Frame
+    image: NDArray[np.uint8]
+
+
+class _Stage(threading.Thread):
+    """A thread that keeps its exception for the caller and leaves its channels in order."""
+
+    def __init__(self, name: str, work: Callable[[], None], leave: Callable[[], None]) -> None:
+        super().__init__(name=name, daemon=True)
+        self._work, self._leave = work, leave
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self._work()
+        except BaseException as error:
+            self.error = error
+        finally:
+            self._leave()

@@ -1,0 +1,135 @@
+"""From an input path to an output path: checks first, then source → runner → sink."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from unit_edge.errors import ConfigError, SinkError, SourceError
+from unit_edge.frames import VideoInfo
+from unit_edge.runtime.images import ImageSink, ImageSource
+from unit_edge.runtime.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_image
+from unit_edge.runtime.pipeline import Stats, run
+from unit_edge.runtime.runner import open_runner
+from unit_edge.runtime.sink import FrameSink, VideoSink
+from unit_edge.runtime.source import FileSource, FrameSource
+
+# x264's, fastest first
+PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
+_CRF = range(0, 52)
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How a translated video is stored.
+
+    Attributes:
+        crf: x264's constant quality, 0 (lossless) to 51; 18 is hard to tell from the original.
+        preset: x264's, one of PRESETS; slower ones give smaller files.
+        audio: whether the sound comes along.
+    """
+
+    crf: float = 18
+    preset: str = "veryfast"
+    audio: bool = True
+
+    def __post_init__(self) -> None:
+        if not _CRF[0] <= self.crf <= _CRF[-1]:
+            raise ConfigError(f"crf {self.crf}: expected {_CRF[0]} (best) to {_CRF[-1]}")
+        if self.preset not in PRESETS:
+            raise ConfigError(f"unknown preset {self.preset!r}; known: {', '.join(PRESETS)}")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A translation that is about to run.
+
+    Attributes:
+        info: of the frames.
+        engine: what runs the model, for people.
+        output_size: width and height that will be written, or None for pictures, which keep theirs.
+    """
+
+    info: VideoInfo
+    engine: str
+    output_size: tuple[int, int] | None
+
+
+def default_output(source: Path, target: str) -> Path:
+    """Where a translation goes if nobody says: `clip-night.mp4` in the current folder."""
+    if source.is_dir():
+        return Path(f"{source.resolve().name}-{target}")
+    return Path(f"{source.stem}-{target}{source.suffix.lower() if is_image(source) else '.mp4'}")
+
+
+def check_output(source: Path, output: Path, *, overwrite: bool) -> None:
+    """Refuses what could only fail, or destroy something, after the work is done.
+
+    Raises:
+        SourceError: there is no input.
+        SinkError: the output is the input, exists, is of another kind, or has no folder.
+    """
+    if not source.exists():
+        raise SourceError(f"{source}: no such file; expected a video, an image or a folder of images")
+    if output.exists() and output.samefile(source):
+        raise SinkError(f"{output}: is the input; give another output with -o")
+    if not output.absolute().parent.is_dir():
+        raise SinkError(f"{output}: there is no folder {output.parent}; make it first")
+    if source.is_dir():
+        if output.exists() and not output.is_dir():
+            raise SinkError(f"{output}: is a file; the output for a folder of images is a folder")
+        if output.is_dir() and any(output.iterdir()) and not overwrite:
+            raise SinkError(f"{output}: exists already and isn't empty; add --overwrite, or give another -o")
+        return
+    if output.is_dir():
+        raise SinkError(f"{output}: is a folder; give the name of a file with -o")
+    kind, suffixes = ("an image", IMAGE_SUFFIXES) if is_image(source) else ("a video", VIDEO_SUFFIXES)
+    if output.suffix.lower() not in suffixes:
+        raise SinkError(f"{output}: the output for {kind} must be named {', '.join(suffixes)}")
+    if output.exists() and not overwrite:
+        raise SinkError(f"{output}: exists already; add --overwrite to replace it, or give another -o")
+
+
+def translate(
+    source: Path,
+    output: Path,
+    model: Path,
+    *,
+    engine: str = "auto",
+    threads: int | None = None,
+    encoding: Encoding | None = None,
+    overwrite: bool = False,
+    started: Callable[[Job], None] | None = None,
+    progress: Callable[[Stats], None] | None = None,
+) -> Stats:
+    """Translates a video, an image or a folder of images.
+
+    `started` is called once when all is open, `progress` after each frame.
+
+    Raises:
+        UnitEdgeError: see `check_output`, `open_runner` and `pipeline.run`; nothing is left behind but
+            what a TruncatedError or an Interrupted says is finished.
+    """
+    encoding = encoding or Encoding()
+    check_output(source, output, overwrite=overwrite)
+    with ExitStack() as stack:
+        runner = stack.enter_context(open_runner(model, engine, threads=threads))
+        frames: FrameSource
+        if source.is_dir() or is_image(source):
+            images = ImageSource(source)
+            frames = stack.enter_context(images)
+            info = frames.info
+            names = [path.name for path in images.paths]
+            sink: FrameSink = ImageSink([output / name for name in names] if source.is_dir() else [output])
+            size = None
+        else:
+            frames = stack.enter_context(FileSource(source))
+            info = frames.info
+            audio = source if encoding.audio and info.has_audio else None
+            sink = video = VideoSink(output, info, audio_from=audio, crf=encoding.crf, preset=encoding.preset)
+            size = video.width, video.height
+        if started is not None:
+            started(Job(info, runner.engine, size))
+        return run(frames, runner, sink, progress)

@@ -1,0 +1,93 @@
+"""Small runs with random weights, written as training writes them, and one exported model to share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from unit_edge.config import RunConfig, from_dict
+from unit_edge.export.to_onnx import Exported, export_run
+from unit_edge.train.checkpoint import save_config, save_weights
+from unit_edge.train.networks import UNIT
+
+NARROW: dict[str, dict[str, Any]] = {
+    "edge-s": {"front": [4, 6, 8], "residual_width": 8, "residual_blocks": 2, "shared": 1},
+    "paper": {"front": [4, 6, 8], "residual_width": 12},
+    "released": {"front": [4, 6, 8], "residual_width": 8},
+}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Small tensors gain nothing from threads, and lose much on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def config_of() -> Callable[[str], RunConfig]:
+    """A preset's settings with few channels and small images."""
+
+    def make(preset: str) -> RunConfig:
+        return from_dict(
+            {
+                "preset": preset,
+                "domain1": {"name": "day", "paths": ["day"]},
+                "domain2": {"name": "night", "paths": ["night"]},
+                # the paper's N(0, 0.02) would make narrow networks return grey, whatever they are given
+                "network": {**NARROW[preset], "init": "kaiming-half"},
+                "data": {"short_side": [30, 36], "crop": [32, 32]},
+            }
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def unit_of(config_of: Callable[[str], RunConfig]) -> Callable[[str], UNIT]:
+    """Networks of a preset with random weights and biases, always the same."""
+
+    def make(preset: str) -> UNIT:
+        torch.manual_seed(7)
+        unit = UNIT(config_of(preset).network)
+        with torch.no_grad():
+            for name, value in unit.named_parameters():
+                if name.endswith("bias"):
+                    value.normal_(0, 0.2)
+                else:
+                    value.mul_(1.8)
+        return unit.eval()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def write_run(
+    config_of: Callable[[str], RunConfig], unit_of: Callable[[str], UNIT]
+) -> Callable[[Path, str], Path]:
+    """Writes a run's folder."""
+
+    def write(folder: Path, preset: str = "edge-s") -> Path:
+        save_config(folder, config_of(preset))
+        save_weights(folder, unit_of(preset), step=1234)
+        return folder
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory, write_run: Callable[..., Path]) -> Path:
+    """An edge-s run."""
+    return write_run(tmp_path_factory.mktemp("runs") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory, run: Path) -> Exported:
+    """Its day to night, with the guided head, for frames of any size; not to be changed."""
+    return export_run(run, "night", output=tmp_path_factory.mktemp("models"))

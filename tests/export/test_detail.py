@@ -1,0 +1,125 @@
+"""The guided head against a guided filter written out window by window."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from unit_edge.errors import ConfigError
+from unit_edge.export.detail import Detail, GuidedHead
+from unit_edge.export.scenes import synthetic_scene
+
+Array = NDArray[np.float64]
+
+
+def window_mean(image: Array, radius: int) -> Array:
+    """[h,w,3]: the mean of every window, one by one; outside, the nearest pixel of the border."""
+    h, w, _ = image.shape
+    out = np.empty_like(image)
+    for y in range(h):
+        for x in range(w):
+            values = [
+                image[min(max(y + dy, 0), h - 1), min(max(x + dx, 0), w - 1)]
+                for dy in range(-radius, radius + 1)
+                for dx in range(-radius, radius + 1)
+            ]
+            out[y, x] = np.mean(values, axis=0)
+    return out
+
+
+def guided(small: Array, translated: Array, settings: Detail) -> tuple[Array, Array]:
+    """He et al., equations 5, 6 and 8, a channel by itself."""
+    radius = settings.radius
+    mean_x, mean_y = window_mean(small, radius), window_mean(translated, radius)
+    covariance = window_mean(small * translated, radius) - mean_x * mean_y
+    variance = window_mean(small * small, radius) - mean_x**2
+    a = covariance / (variance + settings.epsilon)
+    b = mean_y - a * mean_x
+    a, b = window_mean(a, radius), window_mean(b, radius)
+    return a, b + settings.residual * (translated - (a * small + b))
+
+
+def enlarge(image: Array, factor: int) -> Array:
+    """Bilinear by hand: pixel centres at halves, borders continued."""
+    h, w, _ = image.shape
+    out = np.empty((h * factor, w * factor, 3))
+    for y in range(h * factor):
+        for x in range(w * factor):
+            sy = min(max((y + 0.5) / factor - 0.5, 0), h - 1)
+            sx = min(max((x + 0.5) / factor - 0.5, 0), w - 1)
+            y0, x0 = int(sy), int(sx)
+            y1, x1 = min(y0 + 1, h - 1), min(x0 + 1, w - 1)
+            fy, fx = sy - y0, sx - x0
+            top = image[y0, x0] * (1 - fx) + image[y0, x1] * fx
+            bottom = image[y1, x0] * (1 - fx) + image[y1, x1] * fx
+            out[y, x] = top * (1 - fy) + bottom * fy
+    return out
+
+
+def tensor(image: Array) -> torch.Tensor:
+    return torch.from_numpy(image.transpose(2, 0, 1)[None]).float()
+
+
+def array(x: torch.Tensor) -> Array:
+    return x[0].permute(1, 2, 0).double().numpy()
+
+
+@pytest.mark.parametrize("size", [(9, 12), (4, 4), (5, 3)], ids=str)
+@pytest.mark.parametrize(
+    "settings", [Detail(2, 1e-2, 0.0), Detail(4, 1e-3, 0.5), Detail(6, 1e-1, 1.0)], ids=str
+)
+def test_equals_the_filter_written_out(size: tuple[int, int], settings: Detail) -> None:
+    rng = np.random.default_rng(1)
+    small, translated = rng.uniform(-1, 1, (2, *size, 3))
+    frame = rng.uniform(0, 255, (size[0] * 3, size[1] * 3, 3))
+    a, b = (enlarge(x, 3) for x in guided(small, translated, settings))
+    expected = ((a * (frame / 127.5 - 1) + b) + 1) * 127.5
+    given = array(GuidedHead(settings)(tensor(frame), tensor(small), tensor(translated)))
+    assert np.abs(given - expected).max() < 0.02
+
+
+def test_a_network_that_darkens_darkens_the_frame_and_keeps_its_edges() -> None:
+    frame = synthetic_scene(320, 180, light=0.9, seed=0).astype(np.float64)
+    small = frame.reshape(45, 4, 80, 4, 3).mean((1, 3)) / 127.5 - 1
+    head = GuidedHead(Detail(radius=4, epsilon=1e-7, residual=0.5))
+    given = array(head(tensor(frame), tensor(small), tensor(small - 0.4)))
+    assert np.abs(given - (frame - 0.4 * 127.5)).max() < 0.5
+
+
+def test_a_network_that_halves_the_contrast_halves_the_frames() -> None:
+    frame = synthetic_scene(320, 180, light=0.9, seed=1).astype(np.float64)
+    small = frame.reshape(45, 4, 80, 4, 3).mean((1, 3)) / 127.5 - 1
+    head = GuidedHead(Detail(radius=4, epsilon=1e-7, residual=0.0))
+    given = array(head(tensor(frame), tensor(small), tensor(small / 2)))
+    assert np.abs(given - (127.5 + (frame - 127.5) / 2)).max() < 0.5
+
+
+def test_a_constant_output_leaves_nothing_of_the_frame() -> None:
+    frame = np.random.default_rng(0).uniform(0, 255, (40, 40, 3))
+    small = frame.reshape(10, 4, 10, 4, 3).mean((1, 3)) / 127.5 - 1
+    given = array(GuidedHead(Detail())(tensor(frame), tensor(small), tensor(np.full((10, 10, 3), -0.2))))
+    assert np.abs(given - 0.8 * 127.5).max() < 0.01
+
+
+def test_a_light_that_the_frame_lacks_is_added_as_the_residual_says() -> None:
+    frame = np.full((80, 80, 3), 60.0)
+    small = np.full((20, 20, 3), 60 / 127.5 - 1)
+    translated = small.copy()
+    translated[10, 10] = 1.0
+    peaks = []
+    for residual in (0.0, 0.5, 1.0):
+        given = array(GuidedHead(Detail(4, 1e-3, residual))(tensor(frame), tensor(small), tensor(translated)))
+        peaks.append(given[40:44, 40:44].max())
+    assert peaks[0] < 70 and peaks[0] + 60 < peaks[1] < peaks[2] - 60
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [({"radius": 0}, "radius"), ({"epsilon": 0.0}, "epsilon"), ({"residual": 1.5}, "residual")],
+    ids=str,
+)
+def test_impossible_settings_are_refused(settings: dict[str, float], named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        Detail(**settings)  # type: ignore[arg-type]

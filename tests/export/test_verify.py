@@ -1,0 +1,166 @@
+"""Verification catches what is wrong, and says how wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+
+from unit_edge.errors import DataError, ModelError, SourceError, VerifyError
+from unit_edge.export.scenes import MOST_FRAMES, scenes_from, synthetic_scene, synthetic_scenes
+from unit_edge.export.to_onnx import Exported
+from unit_edge.export.trained import load_run
+from unit_edge.export.verify import compare, translator_for, verify_file
+from unit_edge.manifest import Manifest, sha256_of
+from unit_edge.runtime.runner import open_runner
+
+
+@pytest.fixture
+def model(exported: Exported, tmp_path: Path) -> Path:
+    """A copy of the exported model that a test may damage."""
+    for suffix in (".onnx", ".json"):
+        shutil.copy(exported.model.with_suffix(suffix), tmp_path / f"model{suffix}")
+    return tmp_path / "model.onnx"
+
+
+def rewrite(model: Path, **changes: object) -> None:
+    path = model.with_suffix(".json")
+    changed = dataclasses.replace(Manifest.read(path), **changes)  # type: ignore[arg-type]
+    changed.write(path)
+
+
+def test_a_good_file_passes_on_real_frames(model: Path, run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for number in range(MOST_FRAMES + 3):
+        frame = synthetic_scene(96 + number, 64, 1.0, number)
+        assert cv2.imwrite(str(folder / f"{number:02}.png"), frame)
+    report = verify_file(model, run, folder)
+    assert report.frames == MOST_FRAMES
+    assert report.max_levels <= 1 and report.mean_levels < 0.01 and report.p999_levels == 0
+    assert report.psnr_db > 60
+    assert "\n" not in report.summary() and "max " in report.summary()
+    assert verify_file(model, run, folder / "03.png").frames == 1
+
+
+def test_altered_weights_are_caught(model: Path, run: Path) -> None:
+    graph = onnx.load(model)
+    largest = max(graph.graph.initializer, key=lambda tensor: len(tensor.raw_data))
+    weights = onnx.numpy_helper.to_array(largest).copy()
+    weights.flat[::7] *= -1
+    largest.CopyFrom(onnx.numpy_helper.from_array(weights, largest.name))
+    onnx.save(graph, model)
+    with pytest.raises(ModelError, match="sha256"):
+        verify_file(model, run)
+    rewrite(model, sha256=sha256_of(model))
+    with pytest.raises(VerifyError, match=r"computes something else.*built-in scene"):
+        verify_file(model, run)
+
+
+def test_other_settings_of_the_head_are_caught(model: Path, run: Path) -> None:
+    rewrite(model, detail_settings={"radius": 2, "epsilon": 1e-2, "residual": 0.0})
+    with pytest.raises(VerifyError, match="computes something else"):
+        verify_file(model, run)
+    rewrite(model, detail_settings={"radius": 2})
+    with pytest.raises(ModelError, match="detail_settings"):
+        verify_file(model, run)
+
+
+def test_a_run_that_went_on_training_is_told_apart(
+    model: Path, tmp_path: Path, write_run: Callable[..., Path]
+) -> None:
+    run = write_run(tmp_path / "run")
+    path = run / "weights.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(VerifyError, match=r"other weights.*step 1234"):
+        verify_file(model, run)
+
+
+def test_a_run_of_other_domains_is_refused(model: Path, run: Path) -> None:
+    rewrite(model, source="clear", target="snow")
+    with pytest.raises(ModelError, match=r"clear to snow.*day and night"):
+        verify_file(model, run)
+
+
+@pytest.mark.parametrize("damage", ["no model", "no manifest", "not ONNX", "cut off"])
+def test_missing_and_damaged_files_are_named(damage: str, model: Path, run: Path) -> None:
+    if damage == "no model":
+        model.unlink()
+    elif damage == "no manifest":
+        model.with_suffix(".json").unlink()
+    else:
+        model.write_bytes(b"hello" if damage == "not ONNX" else model.read_bytes()[:5000])
+        rewrite(model, sha256=sha256_of(model))
+    with pytest.raises(ModelError) as caught:
+        verify_file(model, run)
+    assert str(model.with_suffix("")) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_frames_that_are_not_there_are_named(model: Path, run: Path, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="no such file"):
+        verify_file(model, run, tmp_path / "none.mp4")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="no images"):
+        verify_file(model, run, tmp_path / "empty")
+
+
+def test_the_figures_are_those_of_the_differences(exported: Exported, run: Path) -> None:
+    class Off:
+        """A runner whose second frame is wrong by 3 levels in a hundredth of its values."""
+
+        def __init__(self) -> None:
+            self.manifest = exported.manifest
+            self.calls = 0
+
+        def infer(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+            self.calls += 1
+            with open_runner(exported.model) as runner:
+                out = runner.infer(frames)
+            if self.calls == 2:
+                rows = out.shape[1] // 100 * 1
+                part = out[:, :rows].astype(int)
+                out[:, :rows] = np.where(part > 128, part - 3, part + 3)
+                self.wrong = rows * out.shape[2] * 3
+            return out
+
+    runner = Off()
+    translator = translator_for(exported.manifest, load_run(run))
+    report = compare(runner, translator, None)  # type: ignore[arg-type]
+    total = sum(scene.frame.size for scene in synthetic_scenes(None))
+    assert report.frames == 3 and report.max_levels in (3, 4)
+    assert report.worst_frame == "built-in scene 2 at 480x640"
+    assert report.mean_levels == pytest.approx(3 * runner.wrong / total, abs=2e-3)
+    expected_db = 10 * math.log10(255**2 / (9 * runner.wrong / total))
+    assert report.psnr_db == pytest.approx(expected_db, abs=0.3)
+
+
+def test_built_in_scenes_are_always_the_same_and_not_alike() -> None:
+    first, second = list(synthetic_scenes((160, 96))), list(synthetic_scenes((160, 96)))
+    assert all(np.array_equal(a.frame, b.frame) for a, b in zip(first, second, strict=True))
+    means = [scene.frame.mean() for scene in first]
+    assert means[0] > means[1] > means[2] and min(scene.frame.std() for scene in first) > 15
+    assert {scene.frame.shape for scene in first} == {(96, 160, 3)}
+    assert any(scene.frame.shape[0] > scene.frame.shape[1] for scene in synthetic_scenes(None))
+
+
+def test_a_video_gives_frames_from_all_over_it(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 10, (64, 48))  # type: ignore[attr-defined]
+    for brightness in np.linspace(20, 220, 32):
+        writer.write(np.full((48, 64, 3), brightness, np.uint8))
+    writer.release()
+    scenes = list(scenes_from(path))
+    means = [scene.frame.mean() for scene in scenes]
+    assert len(scenes) == MOST_FRAMES and means == sorted(means)
+    assert means[0] < 50 and means[-1] > 170
+    assert scenes[0].name.startswith("clip.mp4 at ")

@@ -1,0 +1,113 @@
+"""Who may import whom, and that a board needs neither torch nor onnx."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDERS = {"core": "unit_edge", "train": "train", "export": "export", "runtime": "runtime"}
+MAY_IMPORT = {
+    "core": {"core"},
+    "train": {"core", "train"},
+    "runtime": {"core", "runtime"},
+    "export": {"core", "train", "runtime", "export"},
+}
+NOT_ON_A_BOARD = ("torch", "onnx", "onnxscript", "safetensors", "tqdm")
+HEAVY = ("torch", "cv2", "numpy", "av", "onnx", "onnxruntime")
+
+
+def imports(tree: ast.AST, lazy: bool = False) -> Iterator[tuple[str, bool]]:
+    """(module, whether it is only imported inside a function or for type checkers)."""
+    for node in ast.iter_child_nodes(tree):
+        inside = lazy or isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        inside = inside or (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, lazy) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "absolute imports only"
+            yield from ((f"{node.module}.{alias.name}", lazy) for alias in node.names)
+        else:
+            yield from imports(node, inside)
+
+
+def part_of(module: str) -> str | None:
+    """Which part of the project a module belongs to; None if it is another's."""
+    first, _, rest = module.partition(".")
+    if first != "unit_edge":
+        return None
+    second = rest.partition(".")[0]
+    return second if second in FOLDERS else "core"
+
+
+@pytest.mark.parametrize("part", FOLDERS)
+def test_dependencies_point_one_way(part: str) -> None:
+    files = sorted((ROOT / FOLDERS[part]).rglob("*.py"))
+    assert files
+    for path in files:
+        for module, lazy in imports(ast.parse(path.read_text(encoding="utf-8"))):
+            target = part_of(module)
+            may = target is None or target in MAY_IMPORT[part]
+            assert may or (part == "core" and lazy), f"{path.relative_to(ROOT)} imports {module}"
+            assert module.partition(".")[0] not in FOLDERS.values() or target, f"{path}: {module} has no home"
+
+
+def test_the_runtime_never_mentions_the_training_packages() -> None:
+    for path in sorted((ROOT / "runtime").glob("*.py")):
+        for module, _ in imports(ast.parse(path.read_text(encoding="utf-8"))):
+            assert module.partition(".")[0] not in NOT_ON_A_BOARD, f"{path.name} imports {module}"
+
+
+def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
+
+
+BLOCK = f"import sys\nfor name in {NOT_ON_A_BOARD}: sys.modules[name] = None\n"
+COMMAND = "from unit_edge.cli import main\nsys.argv = ['unit-edge', *sys.argv[1:]]\n"
+
+
+def test_every_module_of_the_runtime_loads_without_torch_and_onnx() -> None:
+    names = [path.stem for path in sorted((ROOT / "runtime").glob("*.py")) if path.stem != "__init__"]
+    assert "pipeline" in names
+    code = BLOCK + "".join(f"import unit_edge.runtime.{name}\n" for name in names)
+    done = python(code)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_help_works_without_them_and_loads_nothing_heavy() -> None:
+    code = (
+        BLOCK
+        + COMMAND
+        + f"""
+try: main()
+except SystemExit as leave: code = leave.code
+print([name for name in {HEAVY} if sys.modules.get(name)])
+sys.exit(code)
+"""
+    )
+    done = python(code, "--help")
+    assert done.returncode == 0, done.stderr
+    assert "translate" in done.stdout and "export" in done.stdout
+    assert done.stdout.endswith("[]\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "extra"),
+    [
+        (["train", "CONFIG"], "train"),
+        (["export", "run", "--to", "night"], "export"),
+        (["verify", "model.onnx", "--against", "run"], "export"),
+    ],
+)
+def test_a_missing_package_is_named_with_its_extra(arguments: list[str], extra: str, tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text("")
+    done = python(BLOCK + COMMAND + "main()", *[str(config) if a == "CONFIG" else a for a in arguments])
+    assert done.returncode == 1
+    assert f'pip install "unit-edge[{extra}]"' in done.stderr
+    assert done.stderr.count("\n") == 1

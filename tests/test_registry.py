@@ -1,0 +1,63 @@
+"""Bundled models are found by what they translate to."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from unit_edge.errors import ConfigError
+from unit_edge.registry import bundled_models, find_model, resolve_model
+
+WriteModel = Callable[..., Path]
+
+
+@pytest.fixture
+def folder(write_model: WriteModel, tmp_path: Path) -> Path:
+    """A folder with day-to-night, dusk-to-night and clear-to-snow."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    for source, target in (("day", "night"), ("dusk", "night"), ("clear", "snow")):
+        model = write_model(name=f"{source}-to-{target}", source=source, target=target)
+        for path in (model, model.with_suffix(".json")):
+            shutil.move(path, folder)
+    return folder
+
+
+def test_all_are_listed(folder: Path) -> None:
+    names = [manifest.name for _, manifest in bundled_models(folder)]
+    assert names == ["clear-to-snow", "day-to-night", "dusk-to-night"]
+    assert all(path.is_file() and path.suffix == ".onnx" for path, _ in bundled_models(folder))
+
+
+def test_by_target_and_source(folder: Path) -> None:
+    assert find_model("snow", folder=folder).stem == "clear-to-snow"
+    assert find_model("night", "dusk", folder=folder).stem == "dusk-to-night"
+    with pytest.raises(ConfigError, match="add --from with one of: day, dusk"):
+        find_model("night", folder=folder)
+    with pytest.raises(ConfigError, match="no model translates from 'rain' to snow; known: from clear"):
+        find_model("snow", "rain", folder=folder)
+
+
+def test_an_unknown_domain_lists_the_known_ones(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="unknown domain 'nigth'; known: night, snow"):
+        find_model("nigth", folder=folder)
+    with pytest.raises(ConfigError, match="no model is bundled"):
+        find_model("night", folder=tmp_path / "none")
+
+
+def test_by_path_or_name(folder: Path, write_model: WriteModel) -> None:
+    mine = write_model("invert")
+    assert resolve_model(str(mine), folder) == mine
+    assert resolve_model("clear-to-snow", folder) == folder / "clear-to-snow.onnx"
+    assert resolve_model("missing.onnx", folder) == Path("missing.onnx")
+
+
+def test_the_models_in_the_package_are_whole() -> None:
+    from unit_edge.runtime.runner import read_model
+
+    for path, manifest in bundled_models():
+        assert read_model(path) == manifest
+        assert find_model(manifest.target, manifest.source) == path

@@ -1,0 +1,1 @@
+"""UNIT in PyTorch: networks, objective, data and the training loop."""

@@ -1,0 +1,386 @@
+"""The command line: each command parses, checks and calls one function; what is heavy is imported inside."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from unit_edge import __version__
+from unit_edge.errors import ConfigError, TruncatedError, UnitEdgeError
+from unit_edge.progress import Progress
+from unit_edge.registry import bundled_models, find_model, resolve_model
+
+if TYPE_CHECKING:
+    from unit_edge.manifest import Manifest
+
+_OPTIONAL = {"torch", "safetensors", "tqdm", "tomli", "onnx", "onnxscript"}
+
+
+class _Commands(TyperGroup):
+    """Turns errors that are the user's to mend into one line and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise
+        except (UnitEdgeError, OSError) as error:
+            typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt as error:
+            typer.echo("stopped", err=True)
+            raise typer.Exit(128 + getattr(error, "signal_number", 2)) from None
+
+
+app = typer.Typer(
+    name="unit-edge",
+    cls=_Commands,
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def main() -> None:
+    """The console script."""
+    # OpenCV's own complaints would come beside the one line that says what is wrong.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
+    app()
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"unit-edge {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _about(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Translate videos between domains (day and night, clear and snow) with UNIT.
+
+    \b
+    Translate a video with a bundled model:
+      unit-edge translate drive.mp4 --to night
+    Train your own, export it, use it:
+      unit-edge train my.toml --run runs/my
+      unit-edge export runs/my --to night -o my-night.onnx
+      unit-edge translate drive.mp4 --model my-night.onnx
+
+    Every command exits with 0 if all went well, and otherwise says in one line what to do.
+    """
+
+
+_ModelArgument = Annotated[
+    str, typer.Argument(metavar="MODEL", help="A .onnx file, or a bundled model's name.")
+]
+_Engine = Annotated[
+    str, typer.Option(metavar="NAME", help="What runs the model: auto, onnxruntime, onnxruntime-cuda.")
+]
+_Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads for the model. [default: all cores]")]
+
+
+@app.command()
+def translate(
+    source: Annotated[
+        Path, typer.Argument(metavar="INPUT", help="A video, an image, or a folder of images.")
+    ],
+    to: Annotated[str | None, typer.Option(metavar="DOMAIN", help="What it shall look like: night.")] = None,
+    from_: Annotated[
+        str | None, typer.Option("--from", metavar="DOMAIN", help="What it is, where several models fit.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Your own .onnx file, instead of a bundled model.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="OUTPUT", help="[default: INPUT-DOMAIN.mp4 in this folder]"),
+    ] = None,
+    engine: _Engine = "auto",
+    threads: _Threads = None,
+    overwrite: Annotated[bool, typer.Option("-y", "--overwrite", help="Replace an existing OUTPUT.")] = False,
+    audio: Annotated[bool, typer.Option("--audio/--no-audio", help="Keep the sound.")] = True,
+    crf: Annotated[float, typer.Option(help="Quality of the H.264 video, 0 (best) to 51.")] = 18,
+    preset: Annotated[
+        str, typer.Option(metavar="NAME", help="x264's preset; superfast leaves more time to the model.")
+    ] = "veryfast",
+    sheet_path: Annotated[
+        Path | None, typer.Option("--sheet", metavar="PNG", help="Also make a before/after contact sheet.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but errors.")] = False,
+) -> None:
+    """Translate a video, an image or a folder of images.
+
+    \b
+    Examples:
+      unit-edge translate drive.mp4 --to night
+      unit-edge translate drive.mp4 --to snow -o winter.mp4 --sheet winter.png
+      unit-edge translate photo.jpg --to night
+      unit-edge translate frames/ --model my-night.onnx -o frames-night/
+
+    Frame count, times, size and sound of a video are kept. H.264 needs even sizes: an odd width or height
+    grows by one pixel. Ctrl-C leaves a playable file with the frames so far; a second one discards it. A
+    video that is damaged in the middle is translated up to there, and the exit code is 1.
+    """
+    from unit_edge.runtime.interrupt import Interrupted
+    from unit_edge.runtime.runner import read_model
+    from unit_edge.runtime.sheet import contact_sheet
+    from unit_edge.runtime.translate import Encoding, check_output, default_output
+    from unit_edge.runtime.translate import translate as run_translation
+
+    if model is not None:
+        model_path = resolve_model(model)
+    elif to is not None:
+        model_path = find_model(to, from_)
+    else:
+        raise ConfigError("say what to translate to: --to DOMAIN, or --model FILE.onnx")
+    manifest = read_model(model_path)
+    if to not in (None, manifest.target) or from_ not in (None, manifest.source):
+        raise ConfigError(f"{model_path}: translates {_domains(manifest)}; give that, or no --to and --from")
+    if output is None:
+        output = default_output(source, manifest.target)
+    if sheet_path is not None and not sheet_path.absolute().parent.is_dir():
+        raise ConfigError(f"{sheet_path}: there is no folder {sheet_path.parent}; make it first")
+    check_output(source, output, overwrite=overwrite)
+    display = Progress(quiet=quiet)
+    try:
+        run_translation(
+            source,
+            output,
+            model_path,
+            engine=engine,
+            threads=threads,
+            encoding=Encoding(crf=crf, preset=preset, audio=audio),
+            overwrite=overwrite,
+            started=display.start,
+            progress=display.update,
+        )
+    except (TruncatedError, Interrupted):  # what was done until then is finished
+        display.finish(output, manifest.name)
+        raise
+    display.finish(output, manifest.name)
+    if sheet_path is not None:
+        contact_sheet(source, output, sheet_path)
+        if not quiet:
+            typer.echo(f"{sheet_path}: before and after")
+
+
+@app.command()
+def models() -> None:
+    """List the bundled models."""
+    for path, manifest in bundled_models():
+        size_mib = path.stat().st_size / 2**20
+        typer.echo(f"{manifest.name:20} {_domains(manifest):16} {manifest.precision:5} {size_mib:5.1f} MiB")
+
+
+@app.command()
+def info(model: _ModelArgument) -> None:
+    """Show what a model is and was made from.
+
+    The file is compared with its manifest first.
+    """
+    from unit_edge.runtime.runner import read_model, size_text
+
+    path = resolve_model(model)
+    manifest = read_model(path)
+    size = f"short side {manifest.network_short_side}"
+    if manifest.network_size is not None:
+        size = "{}x{}".format(*manifest.network_size)
+    lines = {
+        "model": f"{manifest.name} ({path})",
+        "translates": _domains(manifest),
+        "frames": f"{size_text(manifest.input)}, uint8 BGR",
+        "network": f"{manifest.preset}, {size}, {manifest.precision}",
+        "detail": manifest.detail,
+        "made from": _pairs(manifest.made_from),
+        "made with": _pairs(manifest.versions),
+        "sha256": manifest.sha256,
+    }
+    for name, value in lines.items():
+        typer.echo(f"{name:10} {value}")
+
+
+@app.command()
+def sheet(
+    before: Annotated[Path, typer.Argument(help="The original video or image.")],
+    after: Annotated[Path, typer.Argument(help="Its translation.")],
+    output: Annotated[Path, typer.Argument(help="The contact sheet, a .png or .jpg.")],
+    count: Annotated[int, typer.Option("-n", "--count", min=1, help="Moments, spread over the clip.")] = 6,
+) -> None:
+    """Make a before/after contact sheet.
+
+    The original is on the left, its translation on the right.
+
+    \b
+    Example:
+      unit-edge sheet drive.mp4 drive-night.mp4 sheet.png -n 4
+    """
+    from unit_edge.runtime.sheet import contact_sheet
+
+    contact_sheet(before, after, output, count=count)
+    typer.echo(f"{output}: before and after")
+
+
+@app.command()
+def bench(
+    model: _ModelArgument,
+    video: Annotated[Path | None, typer.Option(help="Measure on this clip, all stages included.")] = None,
+    size: Annotated[str | None, typer.Option(metavar="WxH", help="Frame size, without a clip.")] = None,
+    frames: Annotated[int, typer.Option(min=1, help="How many frames to measure.")] = 50,
+    engine: _Engine = "auto",
+    threads: _Threads = None,
+) -> None:
+    """Measure how fast a model runs here.
+
+    The last line is JSON; times are in ms.
+
+    \b
+    Examples:
+      unit-edge bench day-to-night --size 1280x720
+      unit-edge bench my-night.onnx --video drive.mp4 --frames 200
+    """
+    from unit_edge.runtime.benchmark import benchmark
+    from unit_edge.runtime.runner import open_runner
+
+    with open_runner(resolve_model(model), engine, threads=threads) as runner:
+        result = benchmark(runner, frames=frames, size=_size(size), video=video)
+    for name, value in result.items():
+        typer.echo(f"{name:16} {value}")
+    typer.echo(json.dumps(result))
+
+
+@app.command()
+def train(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="The settings of the run.")],
+    run: Annotated[Path | None, typer.Option(metavar="DIR", help="[default: runs/CONFIG]")] = None,
+    data: Annotated[
+        Path, typer.Option(metavar="DIR", envvar="UNIT_EDGE_DATA", help="What the domains' folders are in.")
+    ] = Path(),
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint.")] = False,
+    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu or cuda.")] = "auto",
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; repeatable.")
+    ] = None,
+) -> None:
+    """Train UNIT on two folders of images that need not be pairs.
+
+    \b
+    Examples:
+      unit-edge train my.toml
+      unit-edge train my.toml --run runs/longer --set optim.steps=40000
+      unit-edge train my.toml --run runs/longer --resume
+    """
+    from unit_edge.config import load_config
+
+    with _needs("train"):
+        from unit_edge.train.loop import fit
+
+    run = run if run is not None else Path("runs") / config.stem
+    fit(load_config(config, settings or []), run, data_root=data, resume=resume, device=device)
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a training run.")],
+    to: Annotated[str, typer.Option(metavar="DOMAIN", help="Which of its two domains to translate to.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="PATH", help="A .onnx file, or a folder for it.")
+    ] = None,
+    detail: Annotated[
+        str, typer.Option(metavar="HEAD", help="guided: sharp at any frame size; none: the network alone.")
+    ] = "guided",
+    frame_size: Annotated[
+        str, typer.Option(metavar="WxH", help="Of the frames; dynamic takes any size.")
+    ] = "dynamic",
+    network_size: Annotated[
+        int | None,
+        typer.Option(metavar="PIXELS", help="Short side of what the network sees. [default: as trained]"),
+    ] = None,
+    frames: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Video or images to verify on. [default: built-in]")
+    ] = None,
+) -> None:
+    """Write a trained model as ONNX, verified.
+
+    What the file computes is compared with what the training run computes before it gets its name.
+
+    \b
+    Examples:
+      unit-edge export runs/day-night --to night
+      unit-edge export runs/day-night --to night -o board.onnx --frame-size 1280x720
+    """
+    size = _size(frame_size)
+    with _needs("export"):
+        from unit_edge.export.to_onnx import export_run
+
+    exported = export_run(
+        run, to, output=output, detail=detail, frame_size=size, network_size=network_size, frames=frames
+    )
+    typer.echo(f"{exported.model}: {exported.model.stat().st_size / 2**20:.1f} MiB")
+    typer.echo(exported.report.summary())
+
+
+@app.command()
+def verify(
+    model: _ModelArgument,
+    against: Annotated[Path, typer.Option(metavar="RUN", help="The training run that it was exported from.")],
+    frames: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Video or images to compare on. [default: built-in]")
+    ] = None,
+) -> None:
+    """Compare an exported model with its run.
+
+    Both translate the same frames; the differences are in 8-bit levels.
+    """
+    path = resolve_model(model)
+    with _needs("export"):
+        from unit_edge.export.verify import verify_file
+
+    typer.echo(verify_file(path, against, frames).summary())
+
+
+@contextmanager
+def _needs(extra: str) -> Iterator[None]:
+    """Around imports that only some installations have."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _OPTIONAL:
+            raise
+        raise UnitEdgeError(
+            f'this command needs {error.name}: install it with `pip install "unit-edge[{extra}]"`'
+        ) from None
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    """WxH in pixels; None for "dynamic" or nothing."""
+    if text is None or text == "dynamic":
+        return None
+    width, _, height = text.partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise ConfigError(f"size {text!r}; expected WIDTHxHEIGHT in pixels, such as 1280x720")
+    return int(width), int(height)
+
+
+def _domains(manifest: Manifest) -> str:
+    return f"{manifest.source} to {manifest.target}"
+
+
+def _pairs(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items()) or "not stated"
+
+
+if __name__ == "__main__":
+    main()

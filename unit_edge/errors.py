@@ -1,0 +1,61 @@
+"""Every error that unit-edge raises on purpose.
+
+The message of each says in one line what was given, what was expected and how to mend it; the
+command line prints it without a traceback and exits with a non-zero code.
+
+    UnitEdgeError
+    ├── ConfigError(ValueError)        a setting, option or TOML file
+    ├── DataError(ValueError)          training or evaluation images
+    ├── ModelError(ValueError)         a model file or its manifest
+    ├── EngineError(RuntimeError)      an inference engine that is missing or failed
+    ├── SourceError(OSError)           frames could not be read
+    │   └── TruncatedError             reading broke off after some good frames
+    ├── SinkError(OSError)             frames could not be written
+    ├── CheckpointError(ValueError)    a training run that can't be saved or loaded
+    ├── TrainingError(RuntimeError)    training went wrong (NaN, Inf)
+    └── VerifyError(RuntimeError)      an exported file computes something else than its checkpoint
+"""
+
+
+class UnitEdgeError(Exception):
+    """Base of all errors that are the user's to mend."""
+
+
+class ConfigError(UnitEdgeError, ValueError):
+    """A setting is unknown, contradictory or out of range."""
+
+
+class DataError(UnitEdgeError, ValueError):
+    """Training or evaluation images are missing or unusable."""
+
+
+class ModelError(UnitEdgeError, ValueError):
+    """A model file or its manifest is missing, damaged or made for something else."""
+
+
+class EngineError(UnitEdgeError, RuntimeError):
+    """An inference engine is missing or failed."""
+
+
+class SourceError(UnitEdgeError, OSError):
+    """Frames could not be read."""
+
+
+class TruncatedError(SourceError):
+    """Reading broke off after some good frames."""
+
+
+class SinkError(UnitEdgeError, OSError):
+    """Frames could not be written."""
+
+
+class CheckpointError(UnitEdgeError, ValueError):
+    """A training run can't be saved or loaded."""
+
+
+class TrainingError(UnitEdgeError, RuntimeError):
+    """Training can't go on."""
+
+
+class VerifyError(UnitEdgeError, RuntimeError):
+    """An exported file computes something else than the checkpoint it came from."""

@@ -1,0 +1,137 @@
+"""The JSON file beside every exported model: what it is, what it needs, what it was made from."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from unit_edge.errors import ModelError
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """Name, dtype and shape of one graph input or output; None is a dimension of any size."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """All that a program must know of a model file before it loads it.
+
+    Attributes:
+        name: of the model; the files are NAME.onnx and NAME.json.
+        source: the domain that it translates from, "day".
+        target: the domain that it translates to, "night".
+        preset: of the networks that were trained.
+        precision: "fp32", "fp16" or "int8".
+        input: frame, uint8 [N,H,W,3], BGR.
+        output: translated, uint8 [N,H,W,3], BGR.
+        network_short_side: of the image that E and G see, in pixels; its aspect ratio is the frame's.
+        network_size: width and height of that image in pixels, or None where it follows the frame's.
+        detail: "guided" or "none"; with "guided", E and G see the frame shrunk.
+        detail_settings: the guided head's radius, epsilon and residual; empty with "none".
+        sha256: of the model file.
+        made_from: what the file was exported from (run, training step, sha256 of its weights).
+        versions: of the programs that made the file.
+        schema: version of this format.
+    """
+
+    name: str
+    source: str
+    target: str
+    preset: str
+    precision: str
+    input: TensorSpec
+    output: TensorSpec
+    network_short_side: int
+    network_size: tuple[int, int] | None
+    detail: str
+    sha256: str
+    detail_settings: dict[str, float] = field(default_factory=dict)
+    made_from: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    schema: int = SCHEMA
+
+    def write(self, path: Path) -> None:
+        """Writes the JSON atomically."""
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        try:
+            temporary.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n", encoding="utf-8")
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    @classmethod
+    def read(cls, path: Path) -> Manifest:
+        """Reads and checks the JSON.
+
+        Raises:
+            ModelError: it is missing, no JSON, of another schema, or a field is missing or wrong.
+        """
+        try:
+            raw = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ModelError(
+                f"{path}: the model's manifest is missing; keep the .json beside the model file, "
+                "or export the model again with `unit-edge export`"
+            ) from None
+        except (OSError, ValueError) as error:
+            raise ModelError(f"{path}: not a readable manifest ({error}); export the model again") from None
+        if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
+            given = raw.get("schema") if isinstance(raw, dict) else type(raw).__name__
+            raise ModelError(f"{path}: manifest schema {given!r}, expected {SCHEMA}; export the model again")
+        try:
+            return cls(
+                **{
+                    **raw,
+                    "input": _tensor_spec(raw["input"]),
+                    "output": _tensor_spec(raw["output"]),
+                    "network_size": _size(raw["network_size"]),
+                }
+            )._checked()
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"{path}: damaged manifest ({error}); export the model again") from None
+
+    def _checked(self) -> Manifest:
+        for name in ("name", "source", "target", "preset", "precision", "detail", "sha256"):
+            if not isinstance(getattr(self, name), str):
+                raise TypeError(f"{name} must be text")
+        if type(self.network_short_side) is not int or self.network_short_side <= 0:
+            raise TypeError("network_short_side must be a positive whole number")
+        for name in ("detail_settings", "made_from", "versions"):
+            if not isinstance(getattr(self, name), dict):
+                raise TypeError(f"{name} must be an object")
+        return self
+
+
+def _tensor_spec(raw: dict[str, Any]) -> TensorSpec:
+    shape = tuple(raw["shape"])
+    if not all(size is None or (type(size) is int and size > 0) for size in shape):
+        raise ValueError(f"shape {shape}")
+    return TensorSpec(str(raw["name"]), str(raw["dtype"]), shape)
+
+
+def _size(raw: list[int] | None) -> tuple[int, int] | None:
+    if raw is None:
+        return None
+    width, height = (int(side) for side in raw)
+    return width, height
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's content, in hexadecimal."""
+    with path.open("rb") as file:
+        digest = hashlib.sha256()
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+        return digest.hexdigest()

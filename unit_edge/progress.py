@@ -1,0 +1,64 @@
+"""What a person at a terminal sees of a running translation."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from unit_edge.runtime.pipeline import Stats
+    from unit_edge.runtime.translate import Job
+
+_REDRAW_S = 0.2
+_CLEAR_LINE = "\r\x1b[K"
+
+
+class Progress:
+    """A line that is redrawn on a terminal, and one in the end that says what was made."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._redraw = not quiet and sys.stderr.isatty()
+        self._drawn_at = 0.0
+        self._job: Job | None = None
+        self._stats: Stats | None = None
+
+    def start(self, job: Job) -> None:
+        """Takes what is known before the first frame."""
+        self._job = job
+
+    def update(self, stats: Stats) -> None:
+        """Redraws the line, a few times a second."""
+        self._stats = stats
+        now = time.monotonic()
+        if not self._redraw or self._job is None or now - self._drawn_at < _REDRAW_S:
+            return
+        self._drawn_at = now
+        total, done = self._job.info.frame_count, stats.frames
+        if total and stats.fps:
+            left_s = round(max(0, total - done) / stats.fps)
+            left = f"{left_s // 60}:{left_s % 60:02} left"
+            line = f"{done}/{total} frames  {min(100, 100 * done // total):3}%  {stats.fps:.1f} FPS  {left}"
+        else:
+            line = f"{done} frames  {stats.fps:.1f} FPS"
+        sys.stderr.write(_CLEAR_LINE + line)
+        sys.stderr.flush()
+
+    def finish(self, output: Path, model: str) -> None:
+        """Clears the line, and says what `output` holds if any frame got there."""
+        if self._redraw:
+            sys.stderr.write(_CLEAR_LINE)
+            sys.stderr.flush()
+        if self._quiet or self._job is None or self._stats is None:
+            return
+        info, size = self._job.info, self._job.output_size
+        count = self._stats.frames
+        what = f"{count} {'image' if size is None else 'frame'}{'' if count == 1 else 's'}"
+        if size is not None:
+            what += ", {}x{}".format(*size)
+            if size != (info.width, info.height):
+                what += f" (from {info.width}x{info.height}: H.264 needs even sizes)"
+        line = f"{output}: {what}, {self._stats.fps:.1f} FPS with {model} ({self._job.engine})"
+        print(line, flush=True)  # before an error that may follow on the other stream

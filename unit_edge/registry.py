@@ -1,0 +1,43 @@
+"""The models that come with the package, found by what they translate to. Standard library only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from unit_edge.errors import ConfigError
+from unit_edge.manifest import Manifest
+
+_BUNDLED = Path(__file__).parent / "models"
+
+
+def bundled_models(folder: Path = _BUNDLED) -> list[tuple[Path, Manifest]]:
+    """Every model file of a folder with its manifest, by name."""
+    return [(path.with_suffix(".onnx"), Manifest.read(path)) for path in sorted(folder.glob("*.json"))]
+
+
+def find_model(to: str, source: str | None = None, folder: Path = _BUNDLED) -> Path:
+    """The bundled model that translates to a domain, from `source` where several do.
+
+    Raises:
+        ConfigError: there is none, or more than one.
+    """
+    models = bundled_models(folder)
+    to_domain = [(path, manifest) for path, manifest in models if manifest.target == to]
+    if not to_domain:
+        known = ", ".join(sorted({manifest.target for _, manifest in models})) or "none, no model is bundled"
+        raise ConfigError(f"unknown domain {to!r}; known: {known}")
+    sources = sorted(manifest.source for _, manifest in to_domain)
+    if source is None and len(to_domain) > 1:
+        raise ConfigError(f"several models translate to {to}; add --from with one of: {', '.join(sources)}")
+    for path, manifest in to_domain:
+        if source in (None, manifest.source):
+            return path
+    raise ConfigError(f"no model translates from {source!r} to {to}; known: from {', '.join(sources)}")
+
+
+def resolve_model(given: str, folder: Path = _BUNDLED) -> Path:
+    """A model by its path or, if there is no such file, by the name of a bundled one."""
+    path = Path(given)
+    if path.exists() or path.suffix:
+        return path
+    return next((model for model, manifest in bundled_models(folder) if manifest.name == given), path)
