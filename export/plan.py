@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from unit_edge.config import RunConfig
+from unit_edge.config import Detail, RunConfig
 from unit_edge.errors import ConfigError
-from unit_edge.export.detail import Detail
 from unit_edge.export.translator import MULTIPLE, small_size
 
 DETAILS = ("guided", "none")
@@ -66,10 +65,7 @@ def plan_export(
         _check(network_size, "network size", FRAME_SIDES, multiple=MULTIPLE)
     if detail == "none":
         return _without_head(config, frame_size, network_size)
-    settings = Detail()
-    if config.detail_radius:
-        settings = replace(settings, radius=config.detail_radius)
-    return Plan(settings, network_size or _trained_short_side(config), frame_size)
+    return Plan(config.detail, network_size or _trained_short_side(config), frame_size)
 
 
 def _without_head(config: RunConfig, frame_size: tuple[int, int] | None, network_size: int | None) -> Plan:

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from unit_edge.export.detail import Detail, GuidedHead
+from unit_edge.config import Detail
+from unit_edge.train.guided import GuidedHead
 from unit_edge.train.networks import UNIT
 
 MULTIPLE = 4

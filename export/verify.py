@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from unit_edge import __version__
+from unit_edge.config import Detail
 from unit_edge.errors import ModelError, VerifyError
-from unit_edge.export.detail import Detail
 from unit_edge.export.scenes import Scene, scenes_from, synthetic_scenes
 from unit_edge.export.trained import TrainedRun, load_run
 from unit_edge.export.translator import Translator

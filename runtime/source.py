@@ -23,7 +23,6 @@ from unit_edge.runtime.media import (
     exact,
     open_media,
     pick_stream,
-    reason,
     timeline_start,
 )
 
@@ -119,22 +118,32 @@ class FileSource:
             yield self._frame(decoded, index)
 
     def frame_at(self, seconds: Fraction) -> Frame:
-        """The frame on show at a time, or the last one before it; not to be mixed with iteration."""
+        """The frame on show at a time, or the nearest one; not to be mixed with iteration.
+
+        Raises:
+            SourceError: the file can't be read there.
+        """
+        # Some formats jump to where a decoder can't begin, so the last try is from the start.
+        for lead in (Fraction(0), Fraction(10), seconds):
+            shown = self._shown_at(seconds, begin=max(Fraction(0), seconds - lead))
+            if shown is not None:
+                self._clock.reset()
+                return self._frame(shown, 0)
+        raise SourceError(f"{self._path}: no frame at {float(seconds):.2f} s")
+
+    def _shown_at(self, seconds: Fraction, begin: Fraction) -> VideoFrame | None:
+        """Decodes from the key frame before `begin`; None if that leads to no frame."""
+        shown: VideoFrame | None = None
         try:
-            self._container.seek(int((seconds + self._start) / self._tick), stream=self._stream)
-            self._clock.reset()
+            self._container.seek(int((begin + self._start) / self._tick), stream=self._stream)
             self._decoded = self._decode()
-            shown = next(self._decoded)
             for decoded in self._decoded:
                 if decoded.pts is not None and decoded.pts * self._tick - self._start > seconds:
-                    break
+                    return shown if shown is not None or begin > 0 else decoded
                 shown = decoded
-        except TruncatedError:  # the counts are of the whole file, not of the part after the jump
-            pass
-        except av.FFmpegError as error:
-            where = f"{float(seconds):.2f} s"
-            raise SourceError(f"{self._path}: can't jump to {where} ({reason(error)})") from None
-        return self._frame(shown, 0)
+        except (SourceError, av.FFmpegError):  # counts are of the whole file, not of what follows a jump
+            return shown
+        return shown
 
     def _frame(self, decoded: VideoFrame, index: int) -> Frame:
         # Not the frame's own time base: PyAV doesn't set it on those that are flushed out at the end.

@@ -1,8 +1,8 @@
 """Weights in safetensors, the rest as JSON beside them; nothing pickled is written or read.
 
-    RUN/config.json             the resolved settings
-    RUN/weights.safetensors     E and G as they are exported (their moving average if there is one)
-    RUN/checkpoints/step-NNN/   all that resuming needs: training.safetensors, state.json
+RUN/config.json             the resolved settings
+RUN/weights.safetensors     E and G as they are exported (their moving average if there is one)
+RUN/checkpoints/step-NNN/   all that resuming needs: training.safetensors, state.json
 """
 
 from __future__ import annotations
@@ -91,14 +91,18 @@ def save_checkpoint(run: Path, step: int, tensors: Mapping[str, Tensor], state: 
     temporary = folder / f".{final.name}.{os.getpid()}.tmp"
     try:
         temporary.mkdir(parents=True, exist_ok=True)
-        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary / "training.safetensors")
+        save_file(
+            {k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary / "training.safetensors"
+        )
         (temporary / "state.json").write_text(json.dumps({"step": step, **state}) + "\n", encoding="utf-8")
         for path in (*temporary.iterdir(), temporary):
             _sync(path)
         shutil.rmtree(final, ignore_errors=True)
-        os.replace(temporary, final)
+        temporary.replace(final)
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{final}: can't be written ({error}); earlier checkpoints are untouched") from None
+        raise CheckpointError(
+            f"{final}: can't be written ({error}); earlier checkpoints are untouched"
+        ) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     for old in sorted(folder.glob("step-*"))[:-KEEP]:
@@ -115,9 +119,13 @@ def load_checkpoint(run: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if not found:
         raise CheckpointError(f"{run}: no checkpoint to resume from")
     try:
-        return load_file(found[-1] / "training.safetensors"), json.loads((found[-1] / "state.json").read_text())
+        return load_file(found[-1] / "training.safetensors"), json.loads(
+            (found[-1] / "state.json").read_text()
+        )
     except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(f"{found[-1]}: damaged ({error}); remove it to resume from the one before") from None
+        raise CheckpointError(
+            f"{found[-1]}: damaged ({error}); remove it to resume from the one before"
+        ) from None
 
 
 def flatten_optimiser(prefix: str, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -154,7 +162,7 @@ def _temporary(path: Path) -> Path:
 
 def _replace(temporary: Path, path: Path) -> None:
     _sync(temporary)
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def _sync(path: Path) -> None:

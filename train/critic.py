@@ -25,7 +25,9 @@ class Projection(nn.Module):
         super().__init__()
         self.features = features
         self.channels = nn.ModuleList(nn.Conv2d(width, CHANNELS, 1, bias=False) for width, _ in LEVELS)
-        self.scales = nn.ModuleList(nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1, bias=False) for _ in LEVELS[1:])
+        self.scales = nn.ModuleList(
+            nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1, bias=False) for _ in LEVELS[1:]
+        )
         for layer in [*self.channels, *self.scales]:
             nn.init.kaiming_normal_(layer.weight, nonlinearity="linear")
         self.requires_grad_(False)

@@ -85,11 +85,13 @@ class Domain(Dataset[Tensor]):
             image = cv2.imread(str(path), cv2.IMREAD_COLOR)
             width, height = self.config.crop
             if image is None:
-                return self._skip(path, "can't be read as an image")
+                self._skip(path, "can't be read as an image")
+                return None
             if image.shape[1] < width or image.shape[0] < height:
                 size = f"{image.shape[1]}x{image.shape[0]}"
-                return self._skip(path, f"is {size}, smaller than the crop of {width}x{height} (data.crop)")
-            image = _shrink(image, self.config)
+                self._skip(path, f"is {size}, smaller than the crop of {width}x{height} (data.crop)")
+                return None
+            image = _shrink(image.astype(np.uint8, copy=False), self.config)
             if self._cached_bytes + image.nbytes > CACHE_MIB << 20:
                 return image
             self._cache[path] = image
@@ -97,6 +99,7 @@ class Domain(Dataset[Tensor]):
         return self._cache[path]
 
     def _skip(self, path: Path, why: str) -> None:
+        """Remembers an unusable image and says so once."""
         self.skipped[path] = f"{path} {why}"
         count = f"{len(self.skipped)} of {len(self.images)}"
         print(f"warning: {path} {why}; skipped ({count} images of {self.name})", file=sys.stderr)
@@ -120,7 +123,9 @@ class Pairs(Dataset[tuple[Tensor, Tensor]]):
 
 def batches(pairs: Pairs, batch: int, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Batches of both domains in the order of their numbers, whatever the number of workers."""
-    return iter(DataLoader(pairs, batch_size=batch, num_workers=workers, pin_memory=torch.cuda.is_available()))
+    return iter(
+        DataLoader(pairs, batch_size=batch, num_workers=workers, pin_memory=torch.cuda.is_available())
+    )
 
 
 def domain_images(domain: DomainConfig, root: Path, validation: float) -> tuple[list[Path], list[Path]]:

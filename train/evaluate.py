@@ -29,9 +29,7 @@ def kernel_distance(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     def kernel(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray((x @ y.T / x.shape[1] + 1) ** 3)
 
-    within = sum(
-        (kernel(x, x).sum() - np.trace(kernel(x, x))) / (len(x) * (len(x) - 1)) for x in (a, b)
-    )
+    within = sum((kernel(x, x).sum() - np.trace(kernel(x, x))) / (len(x) * (len(x) - 1)) for x in (a, b))
     return float(within - 2 * kernel(a, b).mean())
 
 
@@ -51,7 +49,7 @@ def edges_kept(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> float:
         magnitudes.append(np.hypot(dx, dy).ravel())
     if min(m.std() for m in magnitudes) == 0:
         return 0.0
-    return float(np.corrcoef(*magnitudes)[0, 1])
+    return float(np.corrcoef(np.stack(magnitudes))[0, 1])
 
 
 def read_images(paths: Sequence[Path]) -> list[NDArray[np.uint8]]:

@@ -19,6 +19,7 @@ from unit_edge.errors import CheckpointError, ConfigError, DataError, TrainingEr
 from unit_edge.train import checkpoint, samples
 from unit_edge.train.data import Domain, Pairs, batches, domain_images, to_image, to_tensor, whole
 from unit_edge.train.evaluate import TranslationScore, read_images
+from unit_edge.train.guided import GuidedHead
 from unit_edge.train.networks import DOMAINS, UNIT
 from unit_edge.train.step import Adversaries, update, warm_up
 
@@ -45,7 +46,9 @@ def fit(config: RunConfig, run: Path, *, data_root: Path, resume: bool = False, 
     if resume and checkpoint.load_run_config(run).network != config.network:
         raise CheckpointError(f"{run}: was trained with other network settings; train into another folder")
     if not resume and (run / "config.json").exists():
-        raise CheckpointError(f"{run}: there is a run already; add --resume to continue it, or give another --run")
+        raise CheckpointError(
+            f"{run}: there is a run already; add --resume to continue it, or give another --run"
+        )
 
     # data
     files = [domain_images(d, data_root, config.data.validation) for d in (config.domain1, config.domain2)]
@@ -63,13 +66,18 @@ def fit(config: RunConfig, run: Path, *, data_root: Path, resume: bool = False, 
 
     # networks and optimisers
     torch.manual_seed(seed)
-    unit = UNIT(config.network).to(target, memory_format=torch.channels_last)
-    adversaries = Adversaries(config).to(target, memory_format=torch.channels_last)
+    unit = UNIT(config.network).to(target)
+    adversaries = Adversaries(config).to(target)
+    for module in (unit, adversaries):
+        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = copy.deepcopy(unit).eval().requires_grad_(False) if config.optim.ema else unit
+    head = GuidedHead(config.detail).to(target) if config.loss.judged == "guided" else None
     optim = config.optim
     optimiser_g = torch.optim.Adam(unit.parameters(), optim.lr, optim.betas)
     optimiser_d = torch.optim.Adam(
-        [p for p in adversaries.parameters() if p.requires_grad], optim.lr_discriminator or optim.lr, optim.betas
+        [p for p in adversaries.parameters() if p.requires_grad],
+        optim.lr_discriminator or optim.lr,
+        optim.betas,
     )
     rates = [optimiser.param_groups[0]["lr"] for optimiser in (optimiser_g, optimiser_d)]
 
@@ -77,6 +85,7 @@ def fit(config: RunConfig, run: Path, *, data_root: Path, resume: bool = False, 
     step = 0
     if resume:
         step = _restore(run, unit, average, adversaries, optimiser_g, optimiser_d)
+        checkpoint.save_config(run, config)
     else:
         (run / "samples").mkdir(parents=True, exist_ok=True)
         checkpoint.save_config(run, config)
@@ -94,7 +103,7 @@ def fit(config: RunConfig, run: Path, *, data_root: Path, resume: bool = False, 
             for optimiser, full in zip((optimiser_g, optimiser_d), rates, strict=True):
                 optimiser.param_groups[0]["lr"] = full * rate
             images = [x.to(target, memory_format=torch.channels_last, non_blocking=True) for x in batch]
-            terms = update(unit, adversaries, optimiser_g, optimiser_d, images, config.loss)
+            terms = update(unit, adversaries, optimiser_g, optimiser_d, images, config.loss, head)
             step += 1
             if optim.ema:
                 _follow(average, unit, min(optim.ema, step / (step + 10)))
@@ -109,7 +118,7 @@ def fit(config: RunConfig, run: Path, *, data_root: Path, resume: bool = False, 
                 samples.write_grid(run / "samples" / f"{step:07d}.png", average.eval(), shown)
                 unit.train()
             if score and (step % config.log.evaluate_every == 0 or last):
-                result = _evaluate(average.eval(), score, side, target, names)
+                result = _evaluate(average.eval(), score, side, target, names, head)
                 unit.train()
                 print(json.dumps({"step": step, **result}), file=log, flush=True)
                 bar.write(f"step {step}: " + ", ".join(f"{k} {v:.3f}" for k, v in result.items()))
@@ -125,7 +134,9 @@ def _warm_up(unit: UNIT, domains: list[Domain], config: RunConfig, device: torch
     parameters = [p for module in (unit.encoder(0), unit.generator(0)) for p in module.parameters()]
     optimiser = torch.optim.Adam(parameters, config.optim.warmup_lr)
     pairs = Pairs(domains[0], domains[1], 0, steps * config.optim.batch)
-    bar = tqdm(batches(pairs, config.optim.batch, config.data.workers), total=steps, desc="warm-up", unit="step")
+    bar = tqdm(
+        batches(pairs, config.optim.batch, config.data.workers), total=steps, desc="warm-up", unit="step"
+    )
     for step, batch in enumerate(bar):
         optimiser.param_groups[0]["lr"] = config.optim.warmup_lr * _decay(step, steps, 0.5)
         images = [x.to(device, memory_format=torch.channels_last) for x in batch]
@@ -193,7 +204,12 @@ def _scores(held_out: list[list[NDArray[np.uint8]]]) -> list[TranslationScore]:
 
 
 def _evaluate(
-    unit: UNIT, scores: list[TranslationScore], side: int, device: torch.device, names: list[str]
+    unit: UNIT,
+    scores: list[TranslationScore],
+    side: int,
+    device: torch.device,
+    names: list[str],
+    head: GuidedHead | None,
 ) -> dict[str, float]:
     results = {}
     for domain, score in enumerate(scores):
@@ -201,7 +217,11 @@ def _evaluate(
         @torch.inference_mode()
         def translate(image: NDArray[np.uint8], domain: int = domain) -> NDArray[np.uint8]:
             x = to_tensor(whole(image, side))[None].to(device)
-            out = to_image(unit.decode(unit.encoder(domain)(x), 1 - domain)[0])
+            y = unit.decode(unit.encoder(domain)(x), 1 - domain)
+            if head is not None:
+                frame = torch.from_numpy(image[:, :, ::-1].transpose(2, 0, 1).copy())[None].to(device)
+                return to_image(head(frame.float(), x, y)[0] / 127.5 - 1)
+            out = to_image(y[0])
             size = image.shape[1], image.shape[0]
             return _resize(out, size)
 
@@ -242,7 +262,9 @@ def _finite(terms: dict[str, Tensor], step: int) -> dict[str, float]:
 
 
 def _summary(values: dict[str, float]) -> dict[str, Any]:
-    return {name: f"{value:.2f}" for name, value in values.items() if name.startswith(("recon", "gan", "critic"))}
+    return {
+        name: f"{value:.2f}" for name, value in values.items() if name.startswith(("recon", "gan", "critic"))
+    }
 
 
 def _device(name: str) -> torch.device:
@@ -251,7 +273,9 @@ def _device(name: str) -> torch.device:
     if name not in ("cpu", "cuda"):
         raise ConfigError(f"device {name!r}, expected auto, cpu or cuda")
     if name == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("device cuda: this torch sees no CUDA GPU; use --device cpu, or install a CUDA build")
+        raise ConfigError(
+            "device cuda: this torch sees no CUDA GPU; use --device cpu, or install a CUDA build"
+        )
     if name == "cpu" and "OMP_NUM_THREADS" in os.environ:
         torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     return torch.device(name)

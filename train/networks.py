@@ -57,7 +57,7 @@ class Generator(nn.Sequential):
     """The private part of G1 or G2: the residual blocks not shared, two upsamplings by 2, tanh."""
 
     def __init__(self, config: NetworkConfig) -> None:
-        first, second, third = config.front
+        _, second, third = config.front
         width = config.residual_width
         layers: list[nn.Module] = [
             ResidualBlock(width, width, config) for _ in range(config.residual_blocks - config.shared)
@@ -88,7 +88,9 @@ class Discriminator(nn.Module):
         layers: list[nn.Module] = []
         for narrow, wide in zip((3, *config.discriminator), config.discriminator, strict=False):
             layers += [nn.Conv2d(narrow, wide, 3, 2, padding=1), nn.LeakyReLU(config.negative_slope)]
-        layers.append(nn.Conv2d(config.discriminator[-1], 1, kernel, padding=kernel // 2 if kernel > 2 else 0))
+        layers.append(
+            nn.Conv2d(config.discriminator[-1], 1, kernel, padding=kernel // 2 if kernel > 2 else 0)
+        )
         if config.spectral_norm:
             layers = [spectral_norm(layer) if isinstance(layer, nn.Conv2d) else layer for layer in layers]
         return nn.Sequential(*layers)
@@ -153,7 +155,7 @@ def sample(mean: Tensor, generator: torch.Generator | None = None) -> Tensor:
 
 
 def initialise(module: nn.Module, how: str) -> None:
-    """Sets convolution weights to N(0, 0.02) ("normal") or half of Kaiming's ("kaiming-half"), biases to 0."""
+    """Weights of convolutions: N(0, 0.02) ("normal") or half of Kaiming's ("kaiming-half"); biases: 0."""
     for layer in module.modules():
         if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
             if how == "normal":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -46,4 +45,4 @@ def write_grid(path: Path, unit: UNIT, samples: Sequence[Sequence[Tensor]]) -> N
     grid = np.vstack([np.pad(row, ((0, 2), (0, width - row.shape[1]), (0, 0))) for row in rows])
     temporary = path.with_name(f".{path.stem}.tmp.png")
     if cv2.imwrite(str(temporary), grid):
-        os.replace(temporary, path)
+        temporary.replace(path)

@@ -13,6 +13,7 @@ from unit_edge.config import LossConfig, RunConfig
 from unit_edge.train import losses
 from unit_edge.train.critic import Critic, Projection, shift
 from unit_edge.train.features import Features
+from unit_edge.train.guided import GuidedHead
 from unit_edge.train.networks import DOMAINS, UNIT, Discriminator, initialise, sample
 
 
@@ -62,19 +63,19 @@ def run_streams(unit: UNIT, images: list[Tensor]) -> Streams:
 
 
 def discriminator_loss(
-    adversaries: Adversaries, images: list[Tensor], translations: list[Tensor], weights: LossConfig
+    adversaries: Adversaries, images: list[Tensor], judged: list[Tensor], weights: LossConfig
 ) -> dict[str, Tensor]:
     """The weighted terms that D1, D2 minimise (equation 4).
 
     Args:
         adversaries: D1, D2 and the critics.
         images: real images of X1 and of X2.
-        translations: translations into X1 and into X2; no gradient flows into them.
+        judged: translations into X1 and into X2 as the adversaries see them; no gradient flows into them.
         weights: λ0 and the form of the loss.
     """
     terms = {}
     for domain in DOMAINS:
-        real, fake = images[domain], translations[domain].detach()
+        real, fake = images[domain], judged[domain].detach()
         if weights.gan > 0:
             discriminator = adversaries.discriminators[domain]
             loss = losses.gan_discriminator(discriminator(real), discriminator(fake), weights.gan_loss)
@@ -90,12 +91,17 @@ def discriminator_loss(
 
 
 def generator_loss(
-    unit: UNIT, adversaries: Adversaries, images: list[Tensor], streams: Streams, weights: LossConfig
+    unit: UNIT,
+    adversaries: Adversaries,
+    images: list[Tensor],
+    streams: Streams,
+    judged: list[Tensor],
+    weights: LossConfig,
 ) -> dict[str, Tensor]:
     """The weighted terms that E1, E2, G1, G2 minimise (equations 3-5); a weight of 0 costs nothing."""
     terms: dict[str, Tensor] = {}
     for domain in DOMAINS:
-        name, fake = str(domain + 1), streams.translations[domain]
+        name, fake = str(domain + 1), judged[domain]
         if weights.kl > 0:
             terms[f"kl{name}"] = weights.kl * losses.kl(streams.means[domain])
         if weights.reconstruction > 0:
@@ -126,21 +132,34 @@ def update(
     optimiser_d: torch.optim.Optimizer,
     images: list[Tensor],
     weights: LossConfig,
+    head: GuidedHead | None = None,
 ) -> dict[str, Tensor]:
     """One step of D1, D2 and one of E, G on the same images.
 
     E and G are the same before and after the step of D1, D2, so their translations are computed once
     and used in both.
 
+    Args:
+        unit: E1, E2, G1, G2.
+        adversaries: D1, D2 and the critics.
+        optimiser_g: of the former.
+        optimiser_d: of the latter.
+        images: of X1 and of X2.
+        weights: of the terms.
+        head: through which the adversaries see translations; None for the translations themselves.
+
     Returns:
         Every weighted term, detached.
     """
     streams = run_streams(unit, images)
-    d_terms = discriminator_loss(adversaries, images, streams.translations, weights)
+    judged = streams.translations
+    if head is not None:
+        judged = [head.at_small_size(x, y) for x, y in zip(reversed(images), judged, strict=True)]
+    d_terms = discriminator_loss(adversaries, images, judged, weights)
     if d_terms:
         _descend(optimiser_d, d_terms)
     with frozen(adversaries):
-        g_terms = generator_loss(unit, adversaries, images, streams, weights)
+        g_terms = generator_loss(unit, adversaries, images, streams, judged, weights)
         _descend(optimiser_g, g_terms)
     return {name: value.detach() for name, value in (d_terms | g_terms).items()}
 
@@ -175,5 +194,5 @@ def frozen(module: nn.Module) -> Iterator[None]:
 
 def _descend(optimiser: torch.optim.Optimizer, terms: dict[str, Tensor]) -> None:
     optimiser.zero_grad(set_to_none=True)
-    torch.stack(list(terms.values())).sum().backward()
+    torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
     optimiser.step()

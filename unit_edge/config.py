@@ -64,7 +64,9 @@ class NetworkConfig:
             self.shared,
             f"0 to {min(4, self.residual_blocks)}, as there are {self.residual_blocks} residual blocks",
         )
-        _require(3 <= len(self.discriminator) <= 6, "network.discriminator", self.discriminator, "3 to 6 layers")
+        _require(
+            3 <= len(self.discriminator) <= 6, "network.discriminator", self.discriminator, "3 to 6 layers"
+        )
         _require(1 <= self.scales <= 4, "network.scales", self.scales, "1 to 4")
         _require(self.out_kernel % 2 == 1, "network.out_kernel", self.out_kernel, "an odd number")
         _require(0 <= self.dropout < 1, "network.dropout", self.dropout, "0 or more, below 1")
@@ -88,6 +90,9 @@ class LossConfig:
     """Binary cross-entropy (paper), or least squares."""
     critic: float = 0.0
     """Weight of the critic on ImageNet features, if network.critic names one."""
+    judged: Literal["translation", "guided"] = "translation"
+    """What the adversaries see of a translation: the network's output (paper), or what the exported
+    model's guided head makes of it."""
 
     def __post_init__(self) -> None:
         for item in dataclasses.fields(self):
@@ -107,7 +112,10 @@ class DomainConfig:
 
     def __post_init__(self) -> None:
         _require(
-            self.name.replace("-", "").replace("_", "").isalnum(), "domain.name", self.name, "letters and digits"
+            self.name.replace("-", "").replace("_", "").isalnum(),
+            "domain.name",
+            self.name,
+            "letters and digits",
         )
         _require(len(self.paths) > 0, f"domain {self.name}: paths", self.paths, "one folder or more")
 
@@ -154,7 +162,7 @@ class OptimConfig:
     decay_from: float = 1.0
     """The share of the steps after which both learning rates fall linearly to zero; 1: never."""
     warmup_steps: int = 0
-    """Steps in which one E and one G learn as a plain VAE on both domains, before the rest starts from them."""
+    """Steps in which one E and one G learn as a plain VAE on both domains; the rest starts from them."""
     warmup_lr: float = 5e-4
     """Learning rate of the warm-up."""
     ema: float = 0.0
@@ -186,6 +194,24 @@ class LogConfig:
 
 
 @dataclass(frozen=True)
+class Detail:
+    """The guided head of exported models (train/guided.py)."""
+
+    radius: int = 8
+    """Of the box filters, in pixels of the small image."""
+    epsilon: float = 1e-4
+    """Variance below which a region counts as flat, for values in [-1, 1]."""
+    residual: float = 0.5
+    """Share of what the local linear model can't explain that is added back, 0 to 1; it carries light
+    sources that the camera's frame does not have."""
+
+    def __post_init__(self) -> None:
+        _require(1 <= self.radius <= 64, "detail.radius", self.radius, "1 to 64 pixels")
+        _require(self.epsilon > 0, "detail.epsilon", self.epsilon, "above 0")
+        _require(0 <= self.residual <= 1, "detail.residual", self.residual, "0 to 1")
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """Everything that decides what a run computes."""
 
@@ -198,13 +224,15 @@ class RunConfig:
     data: DataConfig = field(default_factory=DataConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     log: LogConfig = field(default_factory=LogConfig)
-    detail_radius: int = 0
-    """Radius of the guided filter that exported models end with; 0: the exporter's default."""
+    detail: Detail = field(default_factory=Detail)
 
     def __post_init__(self) -> None:
         _require(self.preset in PRESETS, "preset", self.preset, f"one of {', '.join(PRESETS)}")
         _require(
-            self.domain1.name != self.domain2.name, "domain2.name", self.domain2.name, "another than domain1's"
+            self.domain1.name != self.domain2.name,
+            "domain2.name",
+            self.domain2.name,
+            "another than domain1's",
         )
         _require(
             self.network.critic != "none" or self.loss.critic == 0,

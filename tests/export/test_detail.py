@@ -7,9 +7,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from unit_edge.config import Detail
 from unit_edge.errors import ConfigError
-from unit_edge.export.detail import Detail, GuidedHead
 from unit_edge.export.scenes import synthetic_scene
+from unit_edge.train.guided import GuidedHead
 
 Array = NDArray[np.float64]
 

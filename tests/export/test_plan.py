@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from unit_edge.config import RunConfig
+from unit_edge.config import Detail, RunConfig
 from unit_edge.errors import ConfigError
-from unit_edge.export.detail import Detail
 from unit_edge.export.plan import plan_export
 
 
@@ -29,7 +28,7 @@ def test_guided_takes_any_frame_at_the_size_of_the_training(config: RunConfig) -
 
 
 def test_a_runs_own_radius_wins(config: RunConfig) -> None:
-    plan = plan_export(dataclasses.replace(config, detail_radius=9), "guided", None, None)
+    plan = plan_export(dataclasses.replace(config, detail=Detail(radius=9)), "guided", None, None)
     assert plan.detail == Detail(radius=9)
 
 

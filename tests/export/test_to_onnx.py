@@ -17,9 +17,9 @@ import pytest
 import torch
 
 import unit_edge
+from unit_edge.config import Detail
 from unit_edge.errors import CheckpointError, ConfigError, ModelError, SourceError, UnitEdgeError, VerifyError
 from unit_edge.export import to_onnx
-from unit_edge.export.detail import Detail
 from unit_edge.export.scenes import synthetic_scene
 from unit_edge.export.to_onnx import Exported, export_run
 from unit_edge.export.translator import Translator

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from unit_edge.export.detail import Detail
+from unit_edge.config import Detail
 from unit_edge.export.scenes import synthetic_scene
 from unit_edge.export.translator import Shrink, Translator, small_size
 from unit_edge.train.networks import UNIT

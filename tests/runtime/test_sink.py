@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -168,7 +169,7 @@ def test_sound_is_copied(write_clip: WriteClip, tmp_path: Path, name: str, audio
 
 
 def test_sound_of_a_transport_stream_loses_only_its_headers(write_clip: WriteClip, tmp_path: Path) -> None:
-    source = write_clip("in.ts", frames=30, audio="aac")
+    source = write_clip("in.ts", frames=30, audio="aac", options={"output_ts_offset": "5"})
     copy(source, tmp_path / "out.mp4")
     before, after = packets(source, "audio"), packets(tmp_path / "out.mp4", "audio")
     assert [data for _, data in after] == [data[7:] for _, data in before]
@@ -189,6 +190,14 @@ def test_sound_that_mp4_can_not_hold_becomes_aac(
     assert len(sound) / 48_000 == pytest.approx(2.0, abs=0.06)
     tone = np.abs(np.fft.rfft(sound[4800:52_800]))
     assert tone.argmax() == 440  # Hz: the piece is a second long
+
+
+def test_sound_and_picture_take_turns(write_clip: WriteClip, tmp_path: Path) -> None:
+    source = write_clip(frames=300, fps=10, audio="aac")  # longer than FFmpeg itself waits for either
+    copy(source, tmp_path / "out.mp4")
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        kinds = [p.stream.type for p in sorted(container.demux(), key=lambda p: p.pos or 0) if p.size]
+    assert sum(a != b for a, b in pairwise(kinds)) > 20, "players would have to jump"
 
 
 def test_late_sound_stays_late(write_clip: WriteClip, tmp_path: Path) -> None:
@@ -243,6 +252,7 @@ def test_a_full_disk_is_one_error_and_leaves_nothing(tmp_path: Path) -> None:
     code = """
 import resource, sys
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 import numpy as np
 from unit_edge.errors import SinkError

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import cv2
@@ -18,6 +19,7 @@ from probe import frame_number, frame_times, packets
 from unit_edge.errors import SourceError, TruncatedError
 from unit_edge.frames import Frame
 from unit_edge.runtime.demux import Clock
+from unit_edge.runtime.media import timeline_start
 from unit_edge.runtime.source import FileSource
 
 WriteClip = Callable[..., Path]
@@ -93,6 +95,25 @@ def test_times_count_from_the_start_of_picture_or_sound(write_clip: WriteClip) -
         assert 0.4 < ours < 0.6
 
 
+def test_a_clock_that_starts_late_and_sound_that_runs_in_do_not_matter(write_clip: WriteClip) -> None:
+    for name, audio in (("clip.ts", "aac"), ("clip.mkv", "libopus")):
+        path = write_clip(name, audio=audio, options={"output_ts_offset": "5"} if name == "clip.ts" else None)
+        starts = frame_times(path)[0], packets(path, "audio")[0][0]
+        assert starts[0] > 4 if name == "clip.ts" else starts[1] < 0 or starts[0] > 0
+        with FileSource(path) as source:
+            times = [frame.pts for frame in source]
+            assert times[0] == starts[0] - max(Fraction(0), min(starts))
+            assert frame_number(source.frame_at(times[7]).image) == 7
+
+
+def test_the_run_in_of_an_encoder_is_no_start() -> None:
+    picture = SimpleNamespace(start_time=0, time_base=Fraction(1, 1000))
+    sound = SimpleNamespace(start_time=-7, time_base=Fraction(1, 1000))
+    assert timeline_start(picture, sound) == 0  # type: ignore[arg-type]
+    picture.start_time, sound.start_time = 400, 250
+    assert timeline_start(picture, sound) == Fraction(1, 4)  # type: ignore[arg-type]
+
+
 def corner(image: np.ndarray) -> tuple[bool, bool]:
     """Whether the brightest quarter is at the bottom, and at the right."""
     height, width = image.shape[:2]
@@ -152,6 +173,16 @@ def test_a_file_that_is_cut_off_gives_its_good_part(write_clip: WriteClip, name:
     assert 8 < len(frames) < 20
     assert all(np.array_equal(frame.image, image) for frame, image in zip(frames, good, strict=False))
     assert f"after {len(frames)} " in str(fault)
+
+
+def test_a_file_that_is_cut_off_between_two_packets_is_noticed(write_clip: WriteClip) -> None:
+    path = write_clip("cut.mp4", frames=24, options={"movflags": "+faststart"})
+    with av.open(str(path)) as container:
+        end = [packet.pos for packet in container.demux(video=0)][15]
+    path.write_bytes(path.read_bytes()[:end])
+    frames, fault = good_part(path)
+    assert [frame_number(frame.image) for frame in frames] == list(range(15))
+    assert "after 15 of 24 frames" in str(fault)
 
 
 def test_damage_in_the_middle_ends_the_good_part(write_clip: WriteClip) -> None:

@@ -7,38 +7,11 @@ applied to the full-size frame (He and Sun, Fast Guided Filter, 2015).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from unit_edge.errors import ConfigError
-
-
-@dataclass(frozen=True)
-class Detail:
-    """Settings of the guided head.
-
-    Attributes:
-        radius: of the box filters, in pixels of the small image.
-        epsilon: variance below which a region counts as flat, for values in [-1, 1].
-        residual: share, 0 to 1, of what the linear model can't explain that is added back; it
-            carries light sources that the camera's frame does not have.
-    """
-
-    radius: int = 4
-    epsilon: float = 1e-3
-    residual: float = 0.5
-
-    def __post_init__(self) -> None:
-        for name, right, expected in (
-            ("radius", 1 <= self.radius <= 64, "1 to 64 pixels"),
-            ("epsilon", self.epsilon > 0, "above 0"),
-            ("residual", 0 <= self.residual <= 1, "0 to 1"),
-        ):
-            if not right:
-                raise ConfigError(f"detail {name} = {getattr(self, name)!r}, expected {expected}")
+from unit_edge.config import Detail
 
 
 class GuidedHead(nn.Module):
@@ -77,6 +50,11 @@ class GuidedHead(nn.Module):
         a = F.interpolate(a, size, mode="bilinear", align_corners=False)
         b = F.interpolate(b, size, mode="bilinear", align_corners=False)
         return a * frame + b
+
+    def at_small_size(self, small: Tensor, translated: Tensor) -> Tensor:
+        """The head's output for the small image itself, float[N,3,h,w], clamped to [-1, 1]."""
+        a, b = self.fit(small, translated)
+        return (a * small + b).clamp(-1, 1)
 
     def fit(self, small: Tensor, translated: Tensor) -> tuple[Tensor, Tensor]:
         """The local linear model a, b, each float[N,3,h,w], of two images float[N,3,h,w] in [-1, 1]."""

