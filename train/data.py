@@ -123,9 +123,15 @@ class Pairs(Dataset[tuple[Tensor, Tensor]]):
 
 def batches(pairs: Pairs, batch: int, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Batches of both domains in the order of their numbers, whatever the number of workers."""
-    return iter(
-        DataLoader(pairs, batch_size=batch, num_workers=workers, pin_memory=torch.cuda.is_available())
+    loader = DataLoader(
+        pairs,
+        batch_size=batch,
+        num_workers=workers,
+        pin_memory=torch.cuda.is_available(),
+        # of its own: the loader would draw from the generator that the latent noise comes from
+        generator=torch.Generator(),
     )
+    return iter(loader)
 
 
 def domain_images(domain: DomainConfig, root: Path, validation: float) -> tuple[list[Path], list[Path]]:

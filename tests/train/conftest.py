@@ -1,0 +1,43 @@
+"""Two tiny domains of images, and settings that train on them within a second."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from tiny import TINY
+
+from unit_edge.config import (
+    DataConfig,
+    DomainConfig,
+    LogConfig,
+    OptimConfig,
+    RunConfig,
+)
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """A data root with the folders dark and bright, six images of 48x40 each."""
+    rng = np.random.default_rng(0)
+    for name, low in (("dark", 0), ("bright", 150)):
+        (tmp_path / name).mkdir()
+        for index in range(6):
+            image = rng.integers(low, low + 80, (40, 48, 3)).astype(np.uint8)
+            assert cv2.imwrite(str(tmp_path / name / f"{index}.png"), image)
+    return tmp_path
+
+
+@pytest.fixture
+def config() -> RunConfig:
+    return RunConfig(
+        domain1=DomainConfig(name="dark", paths=("dark",)),
+        domain2=DomainConfig(name="bright", paths=("bright",)),
+        network=replace(TINY, negative_slope=0.2, init="kaiming-half"),
+        data=DataConfig(short_side=(34, 40), crop=(32, 32), stretch=1.2, validation=0.2),
+        optim=OptimConfig(steps=6, batch=2, lr=1e-3, ema=0.9, warmup_steps=3, decay_from=0.5),
+        log=LogConfig(print_every=1, sample_every=3, checkpoint_every=3),
+    )

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from unit_edge.config import RunConfig
+from unit_edge.errors import CheckpointError
+from unit_edge.train import checkpoint
+from unit_edge.train.networks import UNIT
+
+
+def test_weights_come_back(config: RunConfig, tmp_path: Path) -> None:
+    unit = UNIT(config.network)
+    checkpoint.save_weights(tmp_path, unit, 7)
+    given = checkpoint.load_weights(tmp_path, config).state_dict()
+    assert all(torch.equal(value, given[name]) for name, value in unit.state_dict().items())
+
+
+def test_missing_damaged_and_other_weights(config: RunConfig, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="missing"):
+        checkpoint.load_weights(tmp_path, config)
+    checkpoint.save_weights(tmp_path, UNIT(config.network), 7)
+    other = replace(config, network=replace(config.network, residual_width=12))
+    with pytest.raises(CheckpointError, match="other networks"):
+        checkpoint.load_weights(tmp_path, other)
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(CheckpointError, match="damaged"):
+        checkpoint.load_weights(tmp_path, config)
+
+
+def test_only_the_newest_checkpoints_stay(tmp_path: Path) -> None:
+    for step in (1, 2, 3, 4):
+        checkpoint.save_checkpoint(tmp_path, step, {"x": torch.tensor([step])}, {})
+    names = [path.name for path in sorted((tmp_path / "checkpoints").iterdir())]
+    assert names == ["step-0000003", "step-0000004"]
+    tensors, state = checkpoint.load_checkpoint(tmp_path)
+    assert tensors["x"].item() == state["step"] == 4
+
+
+def test_a_failed_save_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint.save_checkpoint(tmp_path, 1, {"x": torch.tensor([1])}, {})
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with pytest.raises(CheckpointError, match="No space left"):
+        checkpoint.save_checkpoint(tmp_path, 2, {"x": torch.tensor([2])}, {})
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-0000001"]
+
+
+def test_not_a_run(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="not a training run"):
+        checkpoint.load_run_config(tmp_path)
+    with pytest.raises(CheckpointError, match="no checkpoint"):
+        checkpoint.load_checkpoint(tmp_path)
