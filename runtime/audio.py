@@ -16,8 +16,11 @@ from av.stream import Discard
 from unit_edge.errors import SourceError
 from unit_edge.runtime.media import open_media, pick_stream, reason, timeline_start
 
-# What players expect in an MP4 or MOV; FFmpeg would write more there than they play.
-_MP4_CODECS = {"aac", "mp3", "opus", "flac", "alac", "ac3", "eac3"}
+# What players expect in these file types; FFmpeg would write more there than they play.
+_HELD = {
+    "mp4": {"aac", "mp3", "opus", "flac", "alac", "ac3", "eac3"},
+    "mov": {"aac", "mp3", "alac", "ac3", "eac3", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_f32le"},
+}
 _AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 _AAC_BIT_RATE_PER_CHANNEL = 96_000
 _LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
@@ -62,7 +65,8 @@ class AudioCopy:
         """Adds the stream to the output; before its first packet."""
         self._output = output
         source = self._stream
-        if "matroska" in output.format.name or source.codec_context.codec.canonical_name in _MP4_CODECS:
+        held = _HELD.get(output.format.name) or output.supported_codecs
+        if source.codec_context.codec.canonical_name in held:
             self._target = output.add_stream_from_template(source, opaque=True)
             self._packets = self._copied()
             return

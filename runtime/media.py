@@ -44,7 +44,8 @@ def open_media(path: Path) -> InputContainer:
         SourceError: it is missing, a folder, unreadable, or nothing that FFmpeg knows.
     """
     try:
-        container: InputContainer = av.open(str(path), "r", **_OPEN_OPTIONS)
+        # "file:", or FFmpeg would take a name with a colon for an address.
+        container: InputContainer = av.open(f"file:{path}", "r", **_OPEN_OPTIONS)
     except FileNotFoundError:
         raise SourceError(f"{path}: no such file; expected a video or an image") from None
     except (av.FFmpegError, OSError, ValueError) as error:

@@ -90,7 +90,7 @@ class VideoSink:
             # The default movie_timescale would round the start of picture and sound to milliseconds.
             options = {"movflags": "+faststart", "movie_timescale": str(self._time_base.denominator)}
             self._container = av.open(
-                str(self._temporary), "w", format=muxer, options=options if muxer != "matroska" else {}
+                f"file:{self._temporary}", "w", format=muxer, options=options if muxer != "matroska" else {}
             )
             stack.callback(self._close_quietly)
             self._open_encoder(self._container)

@@ -29,8 +29,11 @@ KEEP = 2
 
 def save_config(run: Path, config: RunConfig) -> None:
     """Writes RUN/config.json."""
-    run.mkdir(parents=True, exist_ok=True)
-    _write_atomically(run / "config.json", json.dumps(as_dict(config), indent=2).encode() + b"\n")
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        _write_atomically(run / "config.json", json.dumps(as_dict(config), indent=2).encode() + b"\n")
+    except OSError as error:
+        raise CheckpointError(f"{run}: can't be written ({error.strerror or error})") from None
 
 
 def load_run_config(run: Path) -> RunConfig:
@@ -61,6 +64,8 @@ def save_weights(run: Path, unit: UNIT, step: int) -> None:
             metadata={"step": str(step)},
         )
         _replace(temporary, path)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path}: can't be written ({error}); an earlier one is untouched") from None
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unit_edge.errors import DataError
 from unit_edge.train.data import to_tensor
 from unit_edge.train.features import Features
 
@@ -53,17 +53,17 @@ def edges_kept(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> float:
 
 
 def read_images(paths: Sequence[Path]) -> list[NDArray[np.uint8]]:
-    """Decodes images as uint8[H,W,3], BGR.
-
-    Raises:
-        DataError: one can't be read.
-    """
-    images = []
+    """Decodes images as uint8[H,W,3], BGR; those that can't be read are named on stderr and left out."""
+    images: list[NDArray[np.uint8]] = []
+    skipped = 0
     for path in paths:
         image = cv2.imread(str(path), cv2.IMREAD_COLOR)
         if image is None:
-            raise DataError(f"{path}: can't be read as an image")
-        images.append(image.astype(np.uint8, copy=False))
+            skipped += 1
+            count = f"{skipped} of {len(paths)} images to look at"
+            print(f"warning: {path} can't be read as an image; skipped ({count})", file=sys.stderr)
+        else:
+            images.append(image.astype(np.uint8, copy=False))
     return images
 
 

@@ -43,8 +43,17 @@ def fit(config: RunConfig, run: Path, *, data_root: Path, resume: bool = False, 
     """
     target = _device(device)
     names = [config.domain1.name, config.domain2.name]
-    if resume and checkpoint.load_run_config(run).network != config.network:
-        raise CheckpointError(f"{run}: was trained with other network settings; train into another folder")
+    if resume:
+        earlier = checkpoint.load_run_config(run)
+        if earlier.network != config.network:
+            raise CheckpointError(
+                f"{run}: was trained with other network settings; train into another folder"
+            )
+        if [earlier.domain1.name, earlier.domain2.name] != names:
+            raise CheckpointError(
+                f"{run}: was trained on {earlier.domain1.name} and {earlier.domain2.name}, in this order, "
+                f"not on {' and '.join(names)}; train into another folder"
+            )
     if not resume and (run / "config.json").exists():
         raise CheckpointError(
             f"{run}: there is a run already; add --resume to continue it, or give another --run"
@@ -60,7 +69,15 @@ def fit(config: RunConfig, run: Path, *, data_root: Path, resume: bool = False, 
     for name, (training, _) in zip(names, files, strict=True):
         if not training:
             raise DataError(f"domain {name}: no images left to train on; lower data.validation")
-    held_out = [read_images(_spread(validation or training)) for training, validation in files]
+    for domain in domains:
+        domain[0]  # if no image is usable, this raises before anything is written
+    held_out = [
+        read_images(_spread(validation)) or read_images(_spread(training)) for training, validation in files
+    ]
+    for name, images in zip(names, held_out, strict=True):
+        few = 2 if config.log.evaluate_every else 1
+        if len(images) < few:
+            raise DataError(f"domain {name}: {few} or more held-out images are needed; raise data.validation")
     side = round(sum(config.data.short_side) / 2)
     shown = [[x.to(target) for x in samples.pick(images, side)] for images in held_out]
 
@@ -83,19 +100,21 @@ def fit(config: RunConfig, run: Path, *, data_root: Path, resume: bool = False, 
 
     # where the run begins
     step = 0
+    rng: dict[str, Tensor] = {}
     if resume:
-        step = _restore(run, unit, average, adversaries, optimiser_g, optimiser_d)
+        step, rng = _restore(run, unit, average, adversaries, optimiser_g, optimiser_d)
         checkpoint.save_config(run, config)
     else:
-        (run / "samples").mkdir(parents=True, exist_ok=True)
         checkpoint.save_config(run, config)
+        (run / "samples").mkdir(exist_ok=True)
         _warm_up(unit, domains, config, target)
         average.load_state_dict(unit.state_dict())
     score = _scores(held_out) if config.log.evaluate_every else None
 
     # steps
-    pairs = Pairs(domains[0], domains[1], step * optim.batch, (optim.steps - step) * optim.batch)
+    pairs = Pairs(domains[0], domains[1], step * optim.batch, max(0, optim.steps - step) * optim.batch)
     loader = batches(pairs, optim.batch, config.data.workers)
+    _restore_rng(rng)  # last, as making networks draws from it
     bar = tqdm(total=optim.steps, initial=step, unit="step", dynamic_ncols=True, mininterval=1.0)
     with bar, (run / "log.jsonl").open("a", encoding="utf-8") as log:
         for batch in loader:
@@ -156,9 +175,10 @@ def _save(
     optimiser_g: torch.optim.Optimizer,
     optimiser_d: torch.optim.Optimizer,
 ) -> None:
+    averages = {} if average is unit else average.state_dict()
     tensors = {
         **{f"unit.{name}": value for name, value in unit.state_dict().items()},
-        **{f"average.{name}": value for name, value in average.state_dict().items()},
+        **{f"average.{name}": value for name, value in averages.items()},
         **{
             f"adversaries.{name}": value
             for name, value in adversaries.state_dict().items()
@@ -181,22 +201,34 @@ def _restore(
     adversaries: Adversaries,
     optimiser_g: torch.optim.Optimizer,
     optimiser_d: torch.optim.Optimizer,
-) -> int:
+) -> tuple[int, dict[str, Tensor]]:
+    """Loads the newest checkpoint; returns its step and the states of the random number generators."""
     tensors, state = checkpoint.load_checkpoint(run)
 
     def part(prefix: str) -> dict[str, Tensor]:
         return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
-    unit.load_state_dict(part("unit."))
-    average.load_state_dict(part("average."))
-    frozen = {k: v for k, v in adversaries.state_dict().items() if k.startswith("projection.features.")}
-    adversaries.load_state_dict({**part("adversaries."), **frozen})
-    checkpoint.restore_optimiser("optimiser_g", optimiser_g, tensors)
-    checkpoint.restore_optimiser("optimiser_d", optimiser_d, tensors)
-    torch.set_rng_state(tensors["rng"])
-    if "rng_cuda" in tensors and torch.cuda.is_available():
-        torch.cuda.set_rng_state(tensors["rng_cuda"])
-    return int(state["step"])
+    try:
+        unit.load_state_dict(part("unit."))
+        if average is not unit:
+            average.load_state_dict(part("average.") or part("unit."))
+        frozen = {k: v for k, v in adversaries.state_dict().items() if k.startswith("projection.features.")}
+        adversaries.load_state_dict({**part("adversaries."), **frozen})
+        checkpoint.restore_optimiser("optimiser_g", optimiser_g, tensors)
+        checkpoint.restore_optimiser("optimiser_d", optimiser_d, tensors)
+        return int(state["step"]), {k: tensors[k] for k in ("rng", "rng_cuda") if k in tensors}
+    except (RuntimeError, KeyError, TypeError, ValueError):
+        raise CheckpointError(
+            f"{run}: its newest checkpoint is of other networks or losses than the settings; "
+            "resume with the settings that it was trained with"
+        ) from None
+
+
+def _restore_rng(states: dict[str, Tensor]) -> None:
+    if "rng" in states:
+        torch.set_rng_state(states["rng"])
+    if "rng_cuda" in states and torch.cuda.is_available():
+        torch.cuda.set_rng_state(states["rng_cuda"])
 
 
 def _scores(held_out: list[list[NDArray[np.uint8]]]) -> list[TranslationScore]:

@@ -67,8 +67,16 @@ class NetworkConfig:
         _require(
             3 <= len(self.discriminator) <= 6, "network.discriminator", self.discriminator, "3 to 6 layers"
         )
+        _require(min(self.discriminator) > 0, "network.discriminator", self.discriminator, "positive numbers")
+        kernel = self.discriminator_kernel
+        _require(kernel >= 1, "network.discriminator_kernel", kernel, "1 or more")
         _require(1 <= self.scales <= 4, "network.scales", self.scales, "1 to 4")
-        _require(self.out_kernel % 2 == 1, "network.out_kernel", self.out_kernel, "an odd number")
+        _require(
+            self.out_kernel > 0 and self.out_kernel % 2 == 1,
+            "network.out_kernel",
+            self.out_kernel,
+            "an odd number",
+        )
         _require(0 <= self.dropout < 1, "network.dropout", self.dropout, "0 or more, below 1")
 
 
@@ -143,6 +151,7 @@ class DataConfig:
         )
         _require(self.stretch >= 1, "data.stretch", self.stretch, "1 or more")
         _require(0 <= self.validation < 1, "data.validation", self.validation, "0 or more, below 1")
+        _require(self.workers >= 0, "data.workers", self.workers, "0 or more")
 
 
 @dataclass(frozen=True)
@@ -173,7 +182,11 @@ class OptimConfig:
     def __post_init__(self) -> None:
         _require(self.steps > 0, "optim.steps", self.steps, "1 or more")
         _require(self.batch > 0, "optim.batch", self.batch, "1 or more")
-        _require(self.lr > 0, "optim.lr", self.lr, "above 0")
+        for name in ("lr", "lr_discriminator", "warmup_lr"):
+            rate = getattr(self, name)
+            _require(rate is None or rate > 0, f"optim.{name}", rate, "above 0")
+        _require(all(0 <= beta < 1 for beta in self.betas), "optim.betas", self.betas, "0 or more, below 1")
+        _require(self.warmup_steps >= 0, "optim.warmup_steps", self.warmup_steps, "0 or more")
         _require(0 <= self.ema < 1, "optim.ema", self.ema, "0 or more, below 1")
         _require(0 <= self.decay_from <= 1, "optim.decay_from", self.decay_from, "0 to 1")
 
@@ -191,6 +204,7 @@ class LogConfig:
     def __post_init__(self) -> None:
         for name in ("print_every", "sample_every", "checkpoint_every"):
             _require(getattr(self, name) > 0, f"log.{name}", getattr(self, name), "1 or more")
+        _require(self.evaluate_every >= 0, "log.evaluate_every", self.evaluate_every, "0 or more")
 
 
 @dataclass(frozen=True)
@@ -303,9 +317,11 @@ def load_config(path: Path, overrides: list[str] | None = None) -> RunConfig:
 
 def from_dict(raw: dict[str, Any]) -> RunConfig:
     """Builds the settings from plain tables; network keys that are absent come from the preset."""
+    if not isinstance(raw, dict):
+        raise ConfigError(f"settings = {raw!r}, expected a table")
     raw = dict(raw)
     preset = raw.get("preset", "paper")
-    if preset not in PRESETS:
+    if not isinstance(preset, str) or preset not in PRESETS:
         raise ConfigError(f"preset = {preset!r}, expected one of {', '.join(PRESETS)}")
     network = raw.get("network", {})
     if isinstance(network, dict):
@@ -332,10 +348,11 @@ def _override(raw: dict[str, Any], override: str) -> None:
         raw = raw.setdefault(table, {})
         if not isinstance(raw, dict):
             raise ConfigError(f"override {override!r}: {table} is no table")
+    text = text.strip()
     try:
-        raw[last] = ast.literal_eval(text.strip())
+        raw[last] = text == "true" if text in ("true", "false") else ast.literal_eval(text)
     except (ValueError, SyntaxError):
-        raw[last] = text.strip()
+        raw[last] = text
 
 
 def _build(kind: type[T], raw: Any, prefix: str) -> T:

@@ -54,6 +54,15 @@ def test_a_video_is_translated_frame_by_frame(
     assert not [name for name in files_in(tmp_path) if "part" in name]
 
 
+def test_names_that_look_like_addresses(
+    write_clip: WriteClip, write_model: WriteModel, tmp_path: Path
+) -> None:
+    source = write_clip(frames=3).rename(tmp_path / "12:30 50%d ä.mp4")
+    translate(source, tmp_path / "out:1.mp4", write_model())
+    assert len(frame_times(source)) == 3
+    assert "out:1.mp4" in files_in(tmp_path)
+
+
 def test_sound_can_be_left_out(write_clip: WriteClip, write_model: WriteModel, tmp_path: Path) -> None:
     source = write_clip(audio="aac")
     translate(source, tmp_path / "out.mp4", write_model(), encoding=Encoding(audio=False))
