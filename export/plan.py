@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from unit_edge.config import Detail, RunConfig
 from unit_edge.errors import ConfigError
@@ -50,6 +50,7 @@ def plan_export(
     detail: str,
     frame_size: tuple[int, int] | None,
     network_size: int | None,
+    residual: float | None = None,
 ) -> Plan:
     """Fills in what the user left open.
 
@@ -65,7 +66,8 @@ def plan_export(
         _check(network_size, "network size", FRAME_SIDES, multiple=MULTIPLE)
     if detail == "none":
         return _without_head(config, frame_size, network_size)
-    return Plan(config.detail, network_size or _trained_short_side(config), frame_size)
+    settings = config.detail if residual is None else replace(config.detail, residual=residual)
+    return Plan(settings, network_size or _trained_short_side(config), frame_size)
 
 
 def _without_head(config: RunConfig, frame_size: tuple[int, int] | None, network_size: int | None) -> Plan:

@@ -54,6 +54,7 @@ def export_run(
     detail: str = "guided",
     frame_size: tuple[int, int] | None = None,
     network_size: int | None = None,
+    residual: float | None = None,
     frames: Path | None = None,
 ) -> Exported:
     """Exports one direction of a run, whole and verified or not at all.
@@ -67,6 +68,7 @@ def export_run(
         frame_size: width and height of the frames that the model takes; None for any size with the
             guided head, and for the size that the run was trained on without it.
         network_size: short side of the image that E and G see; None for the one of the training.
+        residual: of the guided head, instead of the run's own.
         frames: images or a video to verify on; None for built-in scenes.
 
     Raises:
@@ -78,7 +80,7 @@ def export_run(
     """
     trained = load_run(run)
     source = trained.source_of(to)
-    plan = plan_export(trained.config, detail, frame_size, network_size)
+    plan = plan_export(trained.config, detail, frame_size, network_size, residual)
     path = _output_path(output, f"{trained.domains[source]}2{to}-{trained.config.preset}")
     translator = Translator(trained.unit, source, plan.guided)
     manifest = _manifest(trained, source, plan, path.stem)

@@ -216,7 +216,8 @@ def _restore(
         adversaries.load_state_dict({**part("adversaries."), **frozen})
         checkpoint.restore_optimiser("optimiser_g", optimiser_g, tensors)
         checkpoint.restore_optimiser("optimiser_d", optimiser_d, tensors)
-        return int(state["step"]), {k: tensors[k] for k in ("rng", "rng_cuda") if k in tensors}
+        rng = {name: tensors[name] for name in ("rng", "rng_cuda") if name == "rng" or name in tensors}
+        return int(state["step"]), rng
     except (RuntimeError, KeyError, TypeError, ValueError):
         raise CheckpointError(
             f"{run}: its newest checkpoint is of other networks or losses than the settings; "

@@ -308,6 +308,12 @@ def export(
         int | None,
         typer.Option(metavar="PIXELS", help="Short side of what the network sees. [default: as trained]"),
     ] = None,
+    residual: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE", help="How much the guided head adds of its own, 0 to 1. [default: as trained]"
+        ),
+    ] = None,
     frames: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Video or images to verify on. [default: built-in]")
     ] = None,
@@ -326,7 +332,14 @@ def export(
         from unit_edge.export.to_onnx import export_run
 
     exported = export_run(
-        run, to, output=output, detail=detail, frame_size=size, network_size=network_size, frames=frames
+        run,
+        to,
+        output=output,
+        detail=detail,
+        frame_size=size,
+        network_size=network_size,
+        residual=residual,
+        frames=frames,
     )
     typer.echo(f"{exported.model}: {exported.model.stat().st_size / 2**20:.1f} MiB")
     typer.echo(exported.report.summary())

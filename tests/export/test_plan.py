@@ -30,6 +30,8 @@ def test_guided_takes_any_frame_at_the_size_of_the_training(config: RunConfig) -
 def test_a_runs_own_radius_wins(config: RunConfig) -> None:
     plan = plan_export(dataclasses.replace(config, detail=Detail(radius=9)), "guided", None, None)
     assert plan.detail == Detail(radius=9)
+    plan = plan_export(config, "guided", None, None, residual=0.75)
+    assert plan.detail == Detail(residual=0.75)
 
 
 def test_guided_with_fixed_frames_knows_the_networks_size(config: RunConfig) -> None:

@@ -108,20 +108,16 @@ def test_resuming_other_domains_is_refused(config: RunConfig, images: Path) -> N
         fit(replace(config, domain1=config.domain2, domain2=config.domain1), images, resume=True)
 
 
-@pytest.mark.parametrize("missing", ["rng", "unit.generators.0.0.skip", "adversaries.", "optimiser_d."])
+@pytest.mark.parametrize("missing", ["rng", "unit.encoders.0.0", "adversaries."])
 def test_resuming_from_an_incomplete_checkpoint(config: RunConfig, images: Path, missing: str) -> None:
     run = fit(config, images)
     tensors, _ = checkpoint.load_checkpoint(run)
     other = {k: v for k, v in tensors.items() if not k.startswith(missing)}
-    if len(other) == len(tensors):
-        pytest.skip(f"no tensor is called {missing}")
+    assert len(other) < len(tensors)
     checkpoint.save_checkpoint(run, 7, other, {})
-    if missing.startswith(("unit", "adversaries", "rng")):
-        with pytest.raises(CheckpointError, match="resume with the settings") as error:
-            fit(config, images, resume=True)
-        one_line(error)
-    else:
+    with pytest.raises(CheckpointError, match="resume with the settings") as error:
         fit(config, images, resume=True)
+    one_line(error)
 
 
 @pytest.mark.parametrize("file", ["training.safetensors", "state.json"])

@@ -10,7 +10,7 @@ import torch
 
 from unit_edge.config import RunConfig
 from unit_edge.errors import DataError
-from unit_edge.train.data import Domain, Pairs, batches, list_images, split, to_image, to_tensor
+from unit_edge.train.data import Domain, Pairs, batches, list_images, random_crop, split, to_image, to_tensor
 
 
 def test_folders_without_images(tmp_path: Path) -> None:
@@ -68,6 +68,60 @@ def test_images_smaller_than_the_crop(
     large = Domain("dark", list_images(images / "dark"), replace(config.data, crop=(64, 64)), 0)
     with pytest.raises(DataError, match=r"none of its 6 images is usable.*crop of 64x64"):
         large[0]
+
+
+def test_the_seed_decides(config: RunConfig, images: Path) -> None:
+    def take(seed: int) -> list[torch.Tensor]:
+        domain = Domain("dark", list_images(images / "dark"), config.data, seed)
+        return [domain[index] for index in (0, 5, 11, 3)]
+
+    assert all(torch.equal(a, b) for a, b in zip(take(1), take(1), strict=True))
+    assert not any(torch.equal(a, b) for a, b in zip(take(1), take(2), strict=True))
+
+
+def test_samples_do_not_depend_on_what_was_read_before(config: RunConfig, images: Path) -> None:
+    (images / "dark" / "2.png").write_bytes(b"")
+    paths = list_images(images / "dark")
+    whole, resumed = (Domain("dark", paths, config.data, 3) for _ in range(2))
+    expected = [whole[index] for index in range(14)]
+    assert all(torch.equal(resumed[index], expected[index]) for index in range(7, 14))
+
+
+def test_images_of_subfolders_count_whatever_the_case_of_their_suffix(images: Path) -> None:
+    (images / "dark" / "deep").mkdir()
+    (images / "dark" / "5.png").rename(images / "dark" / "deep" / "9.PNG")
+    assert [path.name for path in list_images(images / "dark")] == [*(f"{i}.png" for i in range(5)), "9.PNG"]
+
+
+@pytest.mark.parametrize("size", [(48, 40), (40, 48), (200, 36), (33, 400)])
+def test_random_crop_has_the_shape_of_the_settings(config: RunConfig, size: tuple[int, int]) -> None:
+    settings = replace(config.data, crop=(32, 24), short_side=(20, 44), stretch=1.5)
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    crops = [random_crop(image, settings, rng) for _ in range(20)]
+    assert {crop.shape for crop in crops} == {(24, 32, 3)}
+    assert all(crop.dtype == np.uint8 for crop in crops)
+    assert not np.array_equal(crops[0], crops[1])
+
+
+def test_random_crops_are_mirrored_half_of_the_time(config: RunConfig) -> None:
+    image = np.tile(np.linspace(0, 255, 48).astype(np.uint8)[None, :, None], (40, 1, 3))
+    rng = np.random.default_rng(0)
+    mirrored = [
+        bool(crop[0, 0, 0] > crop[0, -1, 0])
+        for crop in (random_crop(image, config.data, rng) for _ in range(200))
+    ]
+    assert 0.35 < np.mean(mirrored) < 0.65
+
+
+def test_every_level_makes_the_round_trip() -> None:
+    image = np.arange(256 * 3, dtype=np.uint16).astype(np.uint8).reshape(16, 16, 3)
+    assert np.array_equal(to_image(to_tensor(image)), image)
+    assert to_tensor(image).dtype == torch.float32
+
+
+def test_images_are_clamped() -> None:
+    assert to_image(torch.tensor([-1.5, 0.0, 1.5]).reshape(3, 1, 1)).tolist() == [[[255, 128, 0]]]
 
 
 def test_tensor_is_rgb_between_minus_one_and_one() -> None:

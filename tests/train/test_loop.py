@@ -12,6 +12,7 @@ from unit_edge.config import RunConfig
 from unit_edge.errors import CheckpointError, DataError, TrainingError
 from unit_edge.train import loop
 from unit_edge.train.checkpoint import load_run_config, load_weights
+from unit_edge.train.networks import UNIT
 
 
 def run_steps(config: RunConfig, run: Path, images: Path, resume: bool = False) -> None:
@@ -32,7 +33,20 @@ def test_a_run_leaves_what_the_next_stages_need(config: RunConfig, images: Path)
     assert suffixes == {".json", ".jsonl", ".png", ".safetensors"}
 
 
-def test_resuming_changes_not_a_bit(config: RunConfig, images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", ["average", "no average", "workers", "dropout", "scores"])
+def test_resuming_changes_not_a_bit(
+    config: RunConfig, images: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    if kind == "no average":
+        config = replace(config, optim=replace(config.optim, ema=0.0))
+    elif kind == "workers":
+        config = replace(config, data=replace(config.data, workers=2))
+    elif kind == "dropout":
+        config = replace(config, network=replace(config.network, dropout=0.5, norm="instance"))
+    elif kind == "scores":  # which make a network, and so draw numbers
+        pytest.importorskip("efficientnet_lite_pytorch", reason='needs pip install "unit-edge[critic]"')
+        data, log = replace(config.data, validation=0.4), replace(config.log, evaluate_every=100)
+        config = replace(config, data=data, log=log)
     whole, parted = images / "whole", images / "parted"
     run_steps(config, whole, images)
     update, done = loop.update, 0
@@ -53,6 +67,53 @@ def test_resuming_changes_not_a_bit(config: RunConfig, images: Path, monkeypatch
     expected, given = load_file(whole / last), load_file(parted / last)
     assert set(expected) == set(given)
     assert all(torch.equal(expected[name], given[name]) for name in expected)
+    weights = "weights.safetensors"
+    assert (whole / weights).read_bytes() == (parted / weights).read_bytes()
+
+
+def test_the_average_is_what_a_run_leaves(config: RunConfig, images: Path) -> None:
+    run_steps(config, images / "run", images)
+    tensors = load_file(images / "run" / "checkpoints" / "step-0000006" / "training.safetensors")
+    left = load_file(images / "run" / "weights.safetensors")
+    assert all(torch.equal(value, tensors[f"average.{name}"]) for name, value in left.items())
+    assert not any(torch.equal(value, tensors[f"unit.{name}"]) for name, value in left.items())
+
+
+def test_optimisers_are_the_settings(
+    config: RunConfig, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Adam with the learning rates, decaying linearly to zero over the second half of eight steps."""
+    rates: list[tuple[float, float]] = []
+    update = loop.update
+
+    def spy(*arguments: object) -> dict[str, torch.Tensor]:
+        optimisers = [a for a in arguments if isinstance(a, torch.optim.Adam)]
+        assert [o.param_groups[0]["betas"] for o in optimisers] == [(0.5, 0.999)] * 2
+        rates.append(tuple(o.param_groups[0]["lr"] for o in optimisers))
+        return update(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(loop, "update", spy)
+    optim = replace(config.optim, steps=8, lr=1e-3, lr_discriminator=4e-3, warmup_steps=0)
+    run_steps(replace(config, optim=optim), images / "run", images)
+    shares = [1, 1, 1, 1, 1, 0.75, 0.5, 0.25]
+    assert rates == [pytest.approx((1e-3 * share, 4e-3 * share)) for share in shares]
+
+
+def test_warm_up_starts_both_halves_from_one(
+    config: RunConfig, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Enough(Exception):
+        pass
+
+    def stop(unit: UNIT, *_: object) -> dict[str, torch.Tensor]:
+        for part in (unit.encoders, unit.generators):
+            first, second = (half.state_dict() for half in part)
+            assert all(torch.equal(first[name], second[name]) for name in first)
+        raise Enough
+
+    monkeypatch.setattr(loop, "update", stop)
+    with pytest.raises(Enough):
+        run_steps(config, images / "run", images)
 
 
 def test_reconstruction_improves(config: RunConfig, images: Path) -> None:

@@ -8,7 +8,7 @@ from tiny import TINY
 from torch import Tensor, nn
 
 from unit_edge.config import NetworkConfig, preset_network
-from unit_edge.train.networks import UNIT, Discriminator, sample
+from unit_edge.train.networks import UNIT, Discriminator, initialise, sample
 
 
 def parameters(*modules: nn.Module) -> int:
@@ -45,6 +45,37 @@ def test_released_is_narrower_and_normalised_without_affine() -> None:
     norms = [m for m in unit.modules() if isinstance(m, nn.InstanceNorm2d)]
     assert norms and all(norm.num_features == 256 and not norm.affine for norm in norms)
     assert round(parameters(unit.encoder(0), unit.generator(1)) / 1e6, 1) == 10.7
+
+
+def conv(kernel: int, narrow: int, wide: int) -> int:
+    """Weights and biases."""
+    return kernel * kernel * narrow * wide + wide
+
+
+def block(narrow: int, wide: int) -> int:
+    projection = 0 if narrow == wide else conv(1, narrow, wide)
+    return conv(3, narrow, wide) + conv(3, wide, wide) + projection
+
+
+@pytest.mark.parametrize("shared", range(5))
+def test_parameters_counted_by_hand(shared: int) -> None:
+    front = conv(7, 3, 4) + conv(3, 4, 6) + conv(3, 6, 8)
+    back = conv(3, 10, 8) + conv(3, 8, 6) + conv(1, 6, 3)
+    encoder = [block(8, 10)] + [block(10, 10)] * 3
+    generator = [block(10, 10)] * 4
+    once = sum(encoder[4 - shared :]) + sum(generator[:shared])
+    unit = UNIT(NetworkConfig(front=(4, 6, 8), residual_width=10, shared=shared))
+    assert parameters(unit) == 2 * (front + back + sum(encoder) + sum(generator)) - once
+
+
+@pytest.mark.parametrize("shared", range(5))
+def test_a_domain_reaches_its_own_layers_and_the_shared_ones(shared: int) -> None:
+    unit = UNIT(replace(TINY, residual_blocks=4, shared=shared, init="kaiming-half"))
+    for domain in (0, 1):
+        unit.zero_grad(set_to_none=True)
+        unit.decode(unit.encoder(domain)(torch.rand(1, 3, 16, 16)), domain).square().sum().backward()
+        own = {id(p) for m in (unit.encoder(domain), unit.generator(domain)) for p in m.parameters()}
+        assert {id(p) for p in unit.parameters() if p.grad is not None and p.grad.any()} == own
 
 
 @pytest.mark.parametrize("shared", range(5))
@@ -96,6 +127,48 @@ def test_every_scale_sees_the_whole_image() -> None:
     for logits in discriminator(x):
         (gradient,) = torch.autograd.grad(logits.sum(), x, retain_graph=True)
         assert (gradient.abs().sum((0, 1)) > 0).all()
+
+
+@pytest.mark.parametrize("scale", range(3))
+def test_a_change_anywhere_changes_every_scale(scale: int) -> None:
+    torch.manual_seed(1)
+    discriminator = Discriminator(replace(TINY, scales=3, discriminator_kernel=1)).double()
+    initialise(discriminator, "kaiming-half")
+    x = torch.randn(1, 3, 48, 100).double()
+    before = discriminator(x)[scale]
+    for top in range(0, 48, 4):
+        for left in range(0, 100, 4):
+            changed = x.clone()
+            changed[:, :, top : top + 4, left : left + 4] += 1
+            assert not torch.equal(discriminator(changed)[scale], before), (top, left)
+
+
+def test_discriminators_of_the_presets() -> None:
+    with torch.device("meta"):
+        x = torch.empty(1, 3, 480, 640)
+        assert [tuple(y.shape[2:]) for y in Discriminator(preset_network("paper"))(x)] == [(14, 19)]
+        sizes = [tuple(y.shape[2:]) for y in Discriminator(preset_network("released"))(x)]
+    assert sizes == [(30, 40), (15, 20), (8, 10)]
+
+
+def test_dropout_only_in_training() -> None:
+    unit = UNIT(replace(TINY, dropout=0.5, init="kaiming-half"))
+    x = torch.randn(1, 3, 16, 16)
+    assert not torch.equal(unit.encoder(0)(x), unit.encoder(0)(x))
+    unit.eval()
+    assert torch.equal(unit.encoder(0)(x), unit.encoder(0)(x))
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"), [("normal", 0.02), ("kaiming-half", 0.5 * (2 / 1.04 / (32 * 9)) ** 0.5)]
+)
+def test_initial_weights(how: str, expected: float) -> None:
+    torch.manual_seed(0)
+    layer = nn.Conv2d(32, 64, 3)
+    initialise(layer, how)
+    assert layer.weight.std().item() == pytest.approx(expected, rel=0.05)
+    assert layer.bias is not None
+    assert not layer.bias.any()
 
 
 def test_sample_is_normal_around_the_mean() -> None:
