@@ -74,9 +74,9 @@ def fit(config: RunConfig, run: Path, *, data_root: Path, resume: bool = False, 
     held_out = [
         read_images(_spread(validation)) or read_images(_spread(training)) for training, validation in files
     ]
-    for name, images in zip(names, held_out, strict=True):
+    for name, pictures in zip(names, held_out, strict=True):
         few = 2 if config.log.evaluate_every else 1
-        if len(images) < few:
+        if len(pictures) < few:
             raise DataError(f"domain {name}: {few} or more held-out images are needed; raise data.validation")
     side = round(sum(config.data.short_side) / 2)
     shown = [[x.to(target) for x in samples.pick(images, side)] for images in held_out]
@@ -216,7 +216,7 @@ def _restore(
         adversaries.load_state_dict({**part("adversaries."), **frozen})
         checkpoint.restore_optimiser("optimiser_g", optimiser_g, tensors)
         checkpoint.restore_optimiser("optimiser_d", optimiser_d, tensors)
-        rng = {name: tensors[name] for name in ("rng", "rng_cuda") if name == "rng" or name in tensors}
+        rng = {"rng": tensors["rng"], **{k: v for k, v in tensors.items() if k == "rng_cuda"}}
         return int(state["step"]), rng
     except (RuntimeError, KeyError, TypeError, ValueError):
         raise CheckpointError(
