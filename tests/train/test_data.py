@@ -79,6 +79,11 @@ def test_the_seed_decides(config: RunConfig, images: Path) -> None:
     assert not any(torch.equal(a, b) for a, b in zip(take(1), take(2), strict=True))
 
 
+def test_every_epoch_crops_anew(config: RunConfig, images: Path) -> None:
+    domain = Domain("dark", list_images(images / "dark")[:1], config.data, 1)
+    assert not any(torch.equal(domain[0], domain[epoch]) for epoch in (1, 2, 3))
+
+
 def test_samples_do_not_depend_on_what_was_read_before(config: RunConfig, images: Path) -> None:
     (images / "dark" / "2.png").write_bytes(b"")
     paths = list_images(images / "dark")
