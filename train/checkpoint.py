@@ -122,7 +122,9 @@ def load_checkpoint(run: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """
     found = sorted((run / "checkpoints").glob("step-*"))
     if not found:
-        raise CheckpointError(f"{run}: no checkpoint to resume from")
+        raise CheckpointError(
+            f"{run}: no checkpoint to resume from; the run ended before its first, remove it and train anew"
+        )
     try:
         return load_file(found[-1] / "training.safetensors"), json.loads(
             (found[-1] / "state.json").read_text()
