@@ -19,8 +19,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from unit_edge.config import RunConfig, as_dict, from_dict
+from unit_edge.config import RunConfig, as_dict
 from unit_edge.errors import CheckpointError, ConfigError
+from unit_edge.settings import from_dict
 from unit_edge.train.networks import UNIT
 
 KEEP = 2

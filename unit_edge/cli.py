@@ -282,7 +282,7 @@ def train(
       unit-edge train my.toml --run runs/longer --set optim.steps=40000
       unit-edge train my.toml --run runs/longer --resume
     """
-    from unit_edge.config import load_config
+    from unit_edge.settings import load_config
 
     with _needs("train"):
         from unit_edge.train.loop import fit

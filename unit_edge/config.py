@@ -1,22 +1,15 @@
-"""A training run's settings: TOML in, frozen dataclasses out.
+"""A training run's settings: frozen dataclasses that reject contradictions when they are made.
 
-A key that is not known, a value of the wrong type and a contradiction are each an error that names
-the key. What a run resolved its settings to is saved with it (`as_dict`, `from_dict`).
+unit_edge/settings.py reads them from TOML and JSON.
 """
 
 from __future__ import annotations
 
-import ast
 import dataclasses
-import sys
-import typing
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal, TypeVar, Union
+from typing import Any, Literal
 
 from unit_edge.errors import ConfigError
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -31,6 +24,10 @@ class NetworkConfig:
     """Residual blocks of one encoder, and of one generator."""
     shared: int = 1
     """How many of them, the last of E and the first of G, both domains share (0-4)."""
+    encoders: bool = True
+    """false: no E1, E2; codes are drawn from N(0, I), which leaves CoGAN (Table 1: {G1, G2, D1, D2})."""
+    variational: bool = True
+    """z is drawn from N(E(x), I) in training; false: z = E(x), and the KL weights must be 0."""
     norm: Literal["none", "instance"] = "none"
     """Normalisation in the residual blocks (instance: without affine parameters)."""
     negative_slope: float = 0.01
@@ -55,29 +52,39 @@ class NetworkConfig:
     """A second discriminator a domain on frozen ImageNet features (Projected GAN, Sauer et al. 2021)."""
 
     def __post_init__(self) -> None:
-        _require(len(self.front) == 3, "network.front", self.front, "three channel counts")
-        _require(min(*self.front, self.residual_width) > 0, "network.front", self.front, "positive numbers")
-        _require(self.residual_blocks >= 1, "network.residual_blocks", self.residual_blocks, "1 or more")
-        _require(
+        require(len(self.front) == 3, "network.front", self.front, "three channel counts")
+        require(min(*self.front, self.residual_width) > 0, "network.front", self.front, "positive numbers")
+        require(self.residual_blocks >= 1, "network.residual_blocks", self.residual_blocks, "1 or more")
+        require(
             0 <= self.shared <= min(4, self.residual_blocks),
             "network.shared",
             self.shared,
             f"0 to {min(4, self.residual_blocks)}, as there are {self.residual_blocks} residual blocks",
         )
-        _require(
+        require(
             3 <= len(self.discriminator) <= 6, "network.discriminator", self.discriminator, "3 to 6 layers"
         )
-        _require(min(self.discriminator) > 0, "network.discriminator", self.discriminator, "positive numbers")
+        require(min(self.discriminator) > 0, "network.discriminator", self.discriminator, "positive numbers")
         kernel = self.discriminator_kernel
-        _require(kernel >= 1, "network.discriminator_kernel", kernel, "1 or more")
-        _require(1 <= self.scales <= 4, "network.scales", self.scales, "1 to 4")
-        _require(
+        require(kernel >= 1, "network.discriminator_kernel", kernel, "1 or more")
+        require(1 <= self.scales <= 4, "network.scales", self.scales, "1 to 4")
+        require(
             self.out_kernel > 0 and self.out_kernel % 2 == 1,
             "network.out_kernel",
             self.out_kernel,
             "an odd number",
         )
-        _require(0 <= self.dropout < 1, "network.dropout", self.dropout, "0 or more, below 1")
+        require(0 <= self.dropout < 1, "network.dropout", self.dropout, "0 or more, below 1")
+
+    def logits_size(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height of the coarsest discriminator's logits; not positive if the image is too small."""
+        sides = []
+        for side in (width, height):
+            side //= 2 ** (self.scales - 1)
+            for _ in self.discriminator:
+                side = (side + 1) // 2
+            sides.append(side - (self.discriminator_kernel == 2))
+        return sides[0], sides[1]
 
 
 @dataclass(frozen=True)
@@ -96,6 +103,8 @@ class LossConfig:
     """λ4, of the L1 cycle reconstruction."""
     gan_loss: Literal["bce", "least_squares"] = "bce"
     """Binary cross-entropy (paper), or least squares."""
+    r1: float = 0.0
+    """Weight γ of the R1 penalty γ/2 |∇D(x)|² on real images (Mescheder et al. 2018)."""
     critic: float = 0.0
     """Weight of the critic on ImageNet features, if network.critic names one."""
     judged: Literal["translation", "guided"] = "translation"
@@ -106,7 +115,7 @@ class LossConfig:
         for item in dataclasses.fields(self):
             value = getattr(self, item.name)
             if isinstance(value, float):
-                _require(value >= 0, f"loss.{item.name}", value, "0 or more")
+                require(value >= 0, f"loss.{item.name}", value, "0 or more")
 
 
 @dataclass(frozen=True)
@@ -116,16 +125,31 @@ class DomainConfig:
     name: str = ""
     """What `--to` calls it: "day"."""
     paths: tuple[str, ...] = ()
-    """Folders (searched recursively), relative to the data root."""
+    """Relative to the data root: folders (searched recursively), images, videos, or .txt lists of these,
+    one path a line, relative to the list's folder."""
+    table: str = ""
+    """A CSV file or CelebA's list_attr_celeba.txt: a row an image, a column an attribute, 1 or -1 (or 0)."""
+    attribute: str = ""
+    """Column of the table: only images that have it belong to the domain."""
+    without: bool = False
+    """Only images that do not have the attribute belong to the domain."""
+    half: Literal["", "left", "right"] = ""
+    """The half of each image that belongs to the domain, for pairs glued side by side."""
 
     def __post_init__(self) -> None:
-        _require(
+        require(
             self.name.replace("-", "").replace("_", "").isalnum(),
             "domain.name",
             self.name,
             "letters and digits",
         )
-        _require(len(self.paths) > 0, f"domain {self.name}: paths", self.paths, "one folder or more")
+        require(len(self.paths) > 0, f"domain {self.name}: paths", self.paths, "one folder or more")
+        require(
+            bool(self.table) == bool(self.attribute),
+            f"domain {self.name}: attribute",
+            self.attribute,
+            "a column of `table`, and both or neither",
+        )
 
 
 @dataclass(frozen=True)
@@ -138,20 +162,32 @@ class DataConfig:
     """Width and height of the random crop, in pixels."""
     stretch: float = 1.0
     """The aspect ratio is drawn between 1/stretch and stretch times the image's own."""
+    flip: bool = True
+    """Half of the samples are mirrored."""
     validation: float = 0.1
     """The share of each folder's images, the last by name, that training never sees."""
+    gap: float = 0.02
+    """The share of each folder's images before those that nobody sees, so that neighbouring frames of a
+    drive are not in both."""
+    video_every_s: float = 1.0
+    """Seconds between two frames taken from a video."""
+    limit_ram_mib: int = 2048
+    """Memory for decoded images, all workers together; what does not fit is decoded anew each time."""
     workers: int = 0
     """Processes that load samples; the samples do not depend on it."""
 
     def __post_init__(self) -> None:
         low, high = self.short_side
-        _require(0 < low <= high, "data.short_side", self.short_side, "two sizes, the smaller first")
-        _require(
+        require(0 < low <= high, "data.short_side", self.short_side, "two sizes, the smaller first")
+        require(
             all(side > 0 and side % 4 == 0 for side in self.crop), "data.crop", self.crop, "multiples of 4"
         )
-        _require(self.stretch >= 1, "data.stretch", self.stretch, "1 or more")
-        _require(0 <= self.validation < 1, "data.validation", self.validation, "0 or more, below 1")
-        _require(self.workers >= 0, "data.workers", self.workers, "0 or more")
+        require(self.stretch >= 1, "data.stretch", self.stretch, "1 or more")
+        require(0 <= self.validation < 1, "data.validation", self.validation, "0 or more, below 1")
+        require(0 <= self.gap < 1 - self.validation, "data.gap", self.gap, "0 or more, below 1 - validation")
+        require(self.video_every_s > 0, "data.video_every_s", self.video_every_s, "above 0")
+        require(self.limit_ram_mib >= 0, "data.limit_ram_mib", self.limit_ram_mib, "0 or more")
+        require(self.workers >= 0, "data.workers", self.workers, "0 or more")
 
 
 @dataclass(frozen=True)
@@ -161,34 +197,62 @@ class OptimConfig:
     steps: int = 500_000
     """Alternating updates: one of D1, D2 and one of E, G each."""
     batch: int = 1
-    """Images a domain a step."""
+    """Images a domain a step, over all processes and micro-batches."""
     lr: float = 1e-4
     """Learning rate of E and G (paper: 1e-4)."""
     lr_discriminator: float | None = None
     """Learning rate of D1, D2; unset, the same."""
     betas: tuple[float, float] = (0.5, 0.999)
     """Adam's betas."""
+    weight_decay: float = 0.0
+    """Adam's L2 penalty (released code: 1e-4)."""
     decay_from: float = 1.0
     """The share of the steps after which both learning rates fall linearly to zero; 1: never."""
+    halve_every: int = 0
+    """Steps after which both learning rates halve, again and again; 0: never."""
     warmup_steps: int = 0
     """Steps in which one E and one G learn as a plain VAE on both domains; the rest starts from them."""
     warmup_lr: float = 5e-4
     """Learning rate of the warm-up."""
     ema: float = 0.0
     """Decay of the moving average of E and G that is evaluated and exported; 0: none."""
+    max_skipped: int = 10
+    """Updates in a row that are skipped for a NaN or Inf before the run stops."""
     seed: int = 0
     """Of weights, samples and latent noise."""
 
     def __post_init__(self) -> None:
-        _require(self.steps > 0, "optim.steps", self.steps, "1 or more")
-        _require(self.batch > 0, "optim.batch", self.batch, "1 or more")
+        require(self.steps > 0, "optim.steps", self.steps, "1 or more")
+        require(self.batch > 0, "optim.batch", self.batch, "1 or more")
         for name in ("lr", "lr_discriminator", "warmup_lr"):
             rate = getattr(self, name)
-            _require(rate is None or rate > 0, f"optim.{name}", rate, "above 0")
-        _require(all(0 <= beta < 1 for beta in self.betas), "optim.betas", self.betas, "0 or more, below 1")
-        _require(self.warmup_steps >= 0, "optim.warmup_steps", self.warmup_steps, "0 or more")
-        _require(0 <= self.ema < 1, "optim.ema", self.ema, "0 or more, below 1")
-        _require(0 <= self.decay_from <= 1, "optim.decay_from", self.decay_from, "0 to 1")
+            require(rate is None or rate > 0, f"optim.{name}", rate, "above 0")
+        require(all(0 <= beta < 1 for beta in self.betas), "optim.betas", self.betas, "0 or more, below 1")
+        require(self.warmup_steps >= 0, "optim.warmup_steps", self.warmup_steps, "0 or more")
+        require(0 <= self.ema < 1, "optim.ema", self.ema, "0 or more, below 1")
+        require(0 <= self.decay_from <= 1, "optim.decay_from", self.decay_from, "0 to 1")
+        require(self.weight_decay >= 0, "optim.weight_decay", self.weight_decay, "0 or more")
+        require(self.halve_every >= 0, "optim.halve_every", self.halve_every, "0 or more")
+        require(self.max_skipped >= 1, "optim.max_skipped", self.max_skipped, "1 or more")
+
+
+@dataclass(frozen=True)
+class SpeedConfig:
+    """What changes only a step's speed and memory, and the rounding of what it computes."""
+
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    """Autocast of convolutions; losses, weights and optimisers stay in fp32."""
+    channels_last: bool = True
+    """Memory layout NHWC."""
+    compile: bool = False
+    """torch.compile of the networks; needs a C++ compiler."""
+    checkpointing: bool = False
+    """Residual blocks are computed again in the backward pass instead of kept: less memory, more time."""
+    accumulate: int = 1
+    """Micro-batches that a process cuts its share of the batch into: less memory, more time."""
+
+    def __post_init__(self) -> None:
+        require(self.accumulate >= 1, "speed.accumulate", self.accumulate, "1 or more")
 
 
 @dataclass(frozen=True)
@@ -200,11 +264,15 @@ class LogConfig:
     evaluate_every: int = 0
     """Kernel distance on the validation images (needs the critic extra); 0: never."""
     checkpoint_every: int = 500
+    keep: int = 2
+    """Checkpoints that stay, beside the best-scoring one."""
+    tensorboard: bool = True
+    """Write scalars, sample grids and histograms of z to RUN/tensorboard (if it is installed)."""
 
     def __post_init__(self) -> None:
-        for name in ("print_every", "sample_every", "checkpoint_every"):
-            _require(getattr(self, name) > 0, f"log.{name}", getattr(self, name), "1 or more")
-        _require(self.evaluate_every >= 0, "log.evaluate_every", self.evaluate_every, "0 or more")
+        for name in ("print_every", "sample_every", "checkpoint_every", "keep"):
+            require(getattr(self, name) > 0, f"log.{name}", getattr(self, name), "1 or more")
+        require(self.evaluate_every >= 0, "log.evaluate_every", self.evaluate_every, "0 or more")
 
 
 @dataclass(frozen=True)
@@ -220,9 +288,9 @@ class Detail:
     sources that the camera's frame does not have."""
 
     def __post_init__(self) -> None:
-        _require(1 <= self.radius <= 64, "detail.radius", self.radius, "1 to 64 pixels")
-        _require(self.epsilon > 0, "detail.epsilon", self.epsilon, "above 0")
-        _require(0 <= self.residual <= 1, "detail.residual", self.residual, "0 to 1")
+        require(1 <= self.radius <= 64, "detail.radius", self.radius, "1 to 64 pixels")
+        require(self.epsilon > 0, "detail.epsilon", self.epsilon, "above 0")
+        require(0 <= self.residual <= 1, "detail.residual", self.residual, "0 to 1")
 
 
 @dataclass(frozen=True)
@@ -237,23 +305,57 @@ class RunConfig:
     loss: LossConfig = field(default_factory=LossConfig)
     data: DataConfig = field(default_factory=DataConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
+    speed: SpeedConfig = field(default_factory=SpeedConfig)
     log: LogConfig = field(default_factory=LogConfig)
     detail: Detail = field(default_factory=Detail)
 
     def __post_init__(self) -> None:
-        _require(self.preset in PRESETS, "preset", self.preset, f"one of {', '.join(PRESETS)}")
-        _require(
+        require(self.preset in PRESETS, "preset", self.preset, f"one of {', '.join(PRESETS)}")
+        require(
             self.domain1.name != self.domain2.name,
             "domain2.name",
             self.domain2.name,
             "another than domain1's",
         )
-        _require(
+        require(
             self.network.critic != "none" or self.loss.critic == 0,
             "loss.critic",
             self.loss.critic,
             "0, as network.critic is none",
         )
+        self._check_sizes()
+        self._check_ablations()
+
+    def _check_sizes(self) -> None:
+        depth, scales = len(self.network.discriminator), self.network.scales
+        require(
+            min(self.network.logits_size(*self.data.crop)) > 0,
+            "data.crop",
+            self.data.crop,
+            f"a larger one for {scales} discriminators of {depth} layers, or fewer network.scales or "
+            "network.discriminator layers",
+        )
+        batch, cuts = self.optim.batch, self.speed.accumulate
+        require(batch % cuts == 0, "speed.accumulate", cuts, f"a divisor of optim.batch, {batch}")
+
+    def _check_ablations(self) -> None:
+        loss, zero = self.loss, "0, as network.{} is false"
+        if not self.network.variational:
+            for name in ("kl", "cycle_kl"):
+                value = getattr(loss, name)
+                require(value == 0, f"loss.{name}", value, zero.format("variational"))
+        if not self.network.encoders:
+            for table, name in (
+                ("loss", "kl"),
+                ("loss", "reconstruction"),
+                ("loss", "cycle_kl"),
+                ("loss", "cycle"),
+                ("optim", "warmup_steps"),
+                ("log", "evaluate_every"),
+            ):
+                value = getattr(getattr(self, table), name)
+                require(value == 0, f"{table}.{name}", value, zero.format("encoders"))
+            require(loss.judged == "translation", "loss.judged", loss.judged, "translation without encoders")
 
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -283,114 +385,17 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
-def load_config(path: Path, overrides: list[str] | None = None) -> RunConfig:
-    """Reads a run's settings from TOML.
-
-    Args:
-        path: the TOML file.
-        overrides: "optim.steps=1000", each set after the file is read.
-
-    Raises:
-        ConfigError: the file is missing, is no TOML, or a key or value is wrong.
-    """
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        try:
-            import tomli as tomllib
-        except ModuleNotFoundError:
-            raise ConfigError('reading TOML needs tomli: pip install "unit-edge[train]"') from None
-    try:
-        with path.open("rb") as file:
-            raw = tomllib.load(file)
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror or error}; expected a TOML file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from None
-    for override in overrides or []:
-        _override(raw, override)
-    try:
-        return from_dict(raw)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
-
-
-def from_dict(raw: dict[str, Any]) -> RunConfig:
-    """Builds the settings from plain tables; network keys that are absent come from the preset."""
-    if not isinstance(raw, dict):
-        raise ConfigError(f"settings = {raw!r}, expected a table")
-    raw = dict(raw)
-    preset = raw.get("preset", "paper")
-    if not isinstance(preset, str) or preset not in PRESETS:
-        raise ConfigError(f"preset = {preset!r}, expected one of {', '.join(PRESETS)}")
-    network = raw.get("network", {})
-    if isinstance(network, dict):
-        raw["network"] = {**PRESETS[preset], **network}
-    return _build(RunConfig, raw, "")
-
-
 def as_dict(config: RunConfig) -> dict[str, Any]:
-    """Plain tables for JSON; `from_dict` restores the same settings."""
+    """Plain tables for JSON; `settings.from_dict` restores the same settings."""
     return dataclasses.asdict(config)
 
 
 def preset_network(preset: str) -> NetworkConfig:
     """The network settings of a preset."""
-    return _build(NetworkConfig, dict(PRESETS[preset]), "network.")
+    return NetworkConfig(**PRESETS[preset])
 
 
-def _override(raw: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    *tables, last = key.strip().split(".")
-    if not equals or not last:
-        raise ConfigError(f"override {override!r}, expected KEY=VALUE as in optim.steps=1000")
-    for table in tables:
-        raw = raw.setdefault(table, {})
-        if not isinstance(raw, dict):
-            raise ConfigError(f"override {override!r}: {table} is no table")
-    text = text.strip()
-    try:
-        raw[last] = text == "true" if text in ("true", "false") else ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        raw[last] = text
-
-
-def _build(kind: type[T], raw: Any, prefix: str) -> T:
-    if not isinstance(raw, dict):
-        raise ConfigError(f"{prefix.rstrip('.')} = {raw!r}, expected a table")
-    hints = typing.get_type_hints(kind)
-    known = {item.name: item for item in dataclasses.fields(typing.cast(Any, kind))}
-    values: dict[str, Any] = {}
-    for key, value in raw.items():
-        if key not in known:
-            raise ConfigError(f"unknown key {prefix}{key}; known here: {', '.join(known)}")
-        values[key] = _convert(hints[key], value, f"{prefix}{key}")
-    for name, item in known.items():
-        if name not in values and item.default is item.default_factory is dataclasses.MISSING:
-            raise ConfigError(f"{prefix}{name} is missing")
-    return kind(**values)
-
-
-def _convert(hint: Any, value: Any, key: str) -> Any:
-    if dataclasses.is_dataclass(hint):
-        return _build(typing.cast(type, hint), value, f"{key}.")
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin is Literal:
-        _require(value in arguments, key, value, f"one of {', '.join(map(str, arguments))}")
-        return value
-    if origin is tuple:
-        count = None if arguments[-1] is Ellipsis else len(arguments)
-        right = isinstance(value, (list, tuple)) and count in (None, len(value))
-        _require(right, key, value, f"a list of {count or 'some'} {arguments[0].__name__} values")
-        return tuple(_convert(arguments[0], item, key) for item in value)
-    if origin is Union or type(hint).__name__ == "UnionType":
-        return None if value is None else _convert(arguments[0], value, key)
-    if hint is float and type(value) is int:
-        return float(value)
-    _require(type(value) is hint, key, value, f"a value of type {hint.__name__}")
-    return value
-
-
-def _require(condition: bool, key: str, given: Any, expected: str) -> None:
+def require(condition: bool, key: str, given: Any, expected: str) -> None:
+    """Raises ConfigError, which names the key, unless the condition holds."""
     if not condition:
         raise ConfigError(f"{key} = {given!r}, expected {expected}")

@@ -12,13 +12,7 @@ import pytest
 import torch
 from tiny import TINY
 
-from unit_edge.config import (
-    DataConfig,
-    DomainConfig,
-    LogConfig,
-    OptimConfig,
-    RunConfig,
-)
+from unit_edge.config import DataConfig, DomainConfig, LogConfig, OptimConfig, RunConfig
 
 
 @pytest.fixture(autouse=True, scope="package")

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from unit_edge.config import RunConfig, from_dict
+from unit_edge.config import RunConfig
 from unit_edge.errors import CheckpointError, ConfigError, DataError, TrainingError, UnitEdgeError
+from unit_edge.settings import from_dict
 from unit_edge.train import checkpoint, loop
 from unit_edge.train.evaluate import read_images
 from unit_edge.train.networks import UNIT

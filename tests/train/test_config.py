@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from unit_edge.config import PRESETS, RunConfig, as_dict, from_dict, load_config, preset_network
+from unit_edge.config import PRESETS, RunConfig, as_dict, preset_network
 from unit_edge.errors import ConfigError
+from unit_edge.settings import from_dict, load_config
 
 DOMAINS = '[domain1]\nname = "a"\npaths = ["a"]\n[domain2]\nname = "b"\npaths = ["b"]\n'
 CONFIGS = sorted((Path(__file__).parents[2] / "train" / "configs").glob("*.toml"))

@@ -1,0 +1,122 @@
+"""Reads a run's settings: TOML in, frozen dataclasses out.
+
+A key that is not known, a value of the wrong type and a contradiction are each an error that names
+the key.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import difflib
+import math
+import sys
+import typing
+from pathlib import Path
+from typing import Any, Literal, TypeVar, Union
+
+from unit_edge.config import PRESETS, RunConfig, require
+from unit_edge.errors import ConfigError
+
+T = TypeVar("T")
+
+
+def load_config(path: Path, overrides: list[str] | None = None) -> RunConfig:
+    """Reads a run's settings from TOML.
+
+    Args:
+        path: the TOML file.
+        overrides: "optim.steps=1000", each set after the file is read.
+
+    Raises:
+        ConfigError: the file is missing, is no TOML, or a key or value is wrong.
+    """
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        try:
+            import tomli as tomllib
+        except ModuleNotFoundError:
+            raise ConfigError('reading TOML needs tomli: pip install "unit-edge[train]"') from None
+    try:
+        with path.open("rb") as file:
+            raw = tomllib.load(file)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or error}; expected a TOML file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    for override in overrides or []:
+        _override(raw, override)
+    try:
+        return from_dict(raw)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def from_dict(raw: dict[str, Any]) -> RunConfig:
+    """Builds the settings from plain tables; network keys that are absent come from the preset."""
+    if not isinstance(raw, dict):
+        raise ConfigError(f"settings = {raw!r}, expected a table")
+    raw = dict(raw)
+    preset = raw.get("preset", "paper")
+    if not isinstance(preset, str) or preset not in PRESETS:
+        raise ConfigError(f"preset = {preset!r}, expected one of {', '.join(PRESETS)}")
+    network = raw.get("network", {})
+    if isinstance(network, dict):
+        raw["network"] = {**PRESETS[preset], **network}
+    return _build(RunConfig, raw, "")
+
+
+def _override(raw: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    *tables, last = key.strip().split(".")
+    if not equals or not last:
+        raise ConfigError(f"override {override!r}, expected KEY=VALUE as in optim.steps=1000")
+    for table in tables:
+        raw = raw.setdefault(table, {})
+        if not isinstance(raw, dict):
+            raise ConfigError(f"override {override!r}: {table} is no table")
+    text = text.strip()
+    try:
+        raw[last] = text == "true" if text in ("true", "false") else ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        raw[last] = text
+
+
+def _build(kind: type[T], raw: Any, prefix: str) -> T:
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{prefix.rstrip('.')} = {raw!r}, expected a table")
+    hints = typing.get_type_hints(kind)
+    known = {item.name: item for item in dataclasses.fields(typing.cast(Any, kind))}
+    values: dict[str, Any] = {}
+    for key, value in raw.items():
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1)
+            hint = f"did you mean {prefix}{near[0]}?" if near else f"known here: {', '.join(known)}"
+            raise ConfigError(f"unknown key {prefix}{key}; {hint}")
+        values[key] = _convert(hints[key], value, f"{prefix}{key}")
+    for name, item in known.items():
+        if name not in values and item.default is item.default_factory is dataclasses.MISSING:
+            raise ConfigError(f"{prefix}{name} is missing")
+    return kind(**values)
+
+
+def _convert(hint: Any, value: Any, key: str) -> Any:
+    if dataclasses.is_dataclass(hint):
+        return _build(typing.cast(type, hint), value, f"{key}.")
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        require(value in arguments, key, value, f"one of {', '.join(map(str, arguments))}")
+        return value
+    if origin is tuple:
+        count = None if arguments[-1] is Ellipsis else len(arguments)
+        right = isinstance(value, (list, tuple)) and count in (None, len(value))
+        require(right, key, value, f"a list of {count or 'some'} {arguments[0].__name__} values")
+        return tuple(_convert(arguments[0], item, key) for item in value)
+    if origin is Union or type(hint).__name__ == "UnionType":
+        return None if value is None else _convert(arguments[0], value, key)
+    if hint is float and type(value) is int:
+        return float(value)
+    require(type(value) is not float or math.isfinite(value), key, value, "a finite number")
+    require(type(value) is hint, key, value, f"a value of type {hint.__name__}")
+    return value
