@@ -127,6 +127,8 @@ class DomainConfig:
     paths: tuple[str, ...] = ()
     """Relative to the data root: folders (searched recursively), images, videos, or .txt lists of these,
     one path a line, relative to the list's folder."""
+    held_out: tuple[str, ...] = ()
+    """Paths of the images that training never sees; without any, a share of `paths` (data.validation) is."""
     table: str = ""
     """A CSV file or CelebA's list_attr_celeba.txt: a row an image, a column an attribute, 1 or -1 (or 0)."""
     attribute: str = ""
