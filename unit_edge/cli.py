@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from unit_edge import __version__
+from unit_edge import __version__, cli_train
+from unit_edge.cli_common import ModelArgument, frame_size
+from unit_edge.cli_evaluate import evaluate
 from unit_edge.errors import ConfigError, TruncatedError, UnitEdgeError
 from unit_edge.progress import Progress
 from unit_edge.registry import bundled_models, find_model, resolve_model
 
 if TYPE_CHECKING:
     from unit_edge.manifest import Manifest
-
-_OPTIONAL = {"torch", "safetensors", "tqdm", "tomli", "onnx", "onnxscript"}
 
 
 class _Commands(TyperGroup):
@@ -76,6 +74,7 @@ def _about(
       unit-edge translate drive.mp4 --to night
     Train your own, export it, use it:
       unit-edge train my.toml --run runs/my
+      unit-edge evaluate runs/my
       unit-edge export runs/my --to night -o my-night.onnx
       unit-edge translate drive.mp4 --model my-night.onnx
 
@@ -83,9 +82,6 @@ def _about(
     """
 
 
-_ModelArgument = Annotated[
-    str, typer.Argument(metavar="MODEL", help="A .onnx file, or a bundled model's name.")
-]
 _Engine = Annotated[
     str, typer.Option(metavar="NAME", help="What runs the model: auto, onnxruntime, onnxruntime-cuda.")
 ]
@@ -134,7 +130,7 @@ def translate(
     grows by one pixel. Ctrl-C leaves a playable file with the frames so far; a second one discards it. A
     video that is damaged in the middle is translated up to there, and the exit code is 1.
     """
-    from unit_edge.runtime.interrupt import Interrupted
+    from unit_edge.interrupt import Interrupted
     from unit_edge.runtime.runner import read_model
     from unit_edge.runtime.sheet import contact_sheet
     from unit_edge.runtime.translate import Encoding, check_output, default_output
@@ -186,7 +182,7 @@ def models() -> None:
 
 
 @app.command()
-def info(model: _ModelArgument) -> None:
+def info(model: ModelArgument) -> None:
     """Show what a model is and was made from.
 
     The file is compared with its manifest first.
@@ -235,7 +231,7 @@ def sheet(
 
 @app.command()
 def bench(
-    model: _ModelArgument,
+    model: ModelArgument,
     video: Annotated[Path | None, typer.Option(help="Measure on this clip, all stages included.")] = None,
     size: Annotated[str | None, typer.Option(metavar="WxH", help="Frame size, without a clip.")] = None,
     frames: Annotated[int, typer.Option(min=1, help="How many frames to measure.")] = 50,
@@ -255,136 +251,14 @@ def bench(
     from unit_edge.runtime.runner import open_runner
 
     with open_runner(resolve_model(model), engine, threads=threads) as runner:
-        result = benchmark(runner, frames=frames, size=_size(size), video=video)
+        result = benchmark(runner, frames=frames, size=frame_size(size), video=video)
     for name, value in result.items():
         typer.echo(f"{name:16} {value}")
     typer.echo(json.dumps(result))
 
 
-@app.command()
-def train(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="The settings of the run.")],
-    run: Annotated[Path | None, typer.Option(metavar="DIR", help="[default: runs/CONFIG]")] = None,
-    data: Annotated[
-        Path, typer.Option(metavar="DIR", envvar="UNIT_EDGE_DATA", help="What the domains' folders are in.")
-    ] = Path(),
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint.")] = False,
-    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu or cuda.")] = "auto",
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; repeatable.")
-    ] = None,
-) -> None:
-    """Train UNIT on two folders of images that need not be pairs.
-
-    \b
-    Examples:
-      unit-edge train my.toml
-      unit-edge train my.toml --run runs/longer --set optim.steps=40000
-      unit-edge train my.toml --run runs/longer --resume
-    """
-    from unit_edge.settings import load_config
-
-    with _needs("train"):
-        from unit_edge.train.loop import fit
-
-    run = run if run is not None else Path("runs") / config.stem
-    fit(load_config(config, settings or []), run, data_root=data, resume=resume, device=device)
-
-
-@app.command()
-def export(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a training run.")],
-    to: Annotated[str, typer.Option(metavar="DOMAIN", help="Which of its two domains to translate to.")],
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="PATH", help="A .onnx file, or a folder for it.")
-    ] = None,
-    detail: Annotated[
-        str, typer.Option(metavar="HEAD", help="guided: sharp at any frame size; none: the network alone.")
-    ] = "guided",
-    frame_size: Annotated[
-        str, typer.Option(metavar="WxH", help="Of the frames; dynamic takes any size.")
-    ] = "dynamic",
-    network_size: Annotated[
-        int | None,
-        typer.Option(metavar="PIXELS", help="Short side of what the network sees. [default: as trained]"),
-    ] = None,
-    residual: Annotated[
-        float | None,
-        typer.Option(
-            metavar="SHARE", help="How much the guided head adds of its own, 0 to 1. [default: as trained]"
-        ),
-    ] = None,
-    frames: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="Video or images to verify on. [default: built-in]")
-    ] = None,
-) -> None:
-    """Write a trained model as ONNX, verified.
-
-    What the file computes is compared with what the training run computes before it gets its name.
-
-    \b
-    Examples:
-      unit-edge export runs/day-night --to night
-      unit-edge export runs/day-night --to night -o board.onnx --frame-size 1280x720
-    """
-    size = _size(frame_size)
-    with _needs("export"):
-        from unit_edge.export.to_onnx import export_run
-
-    exported = export_run(
-        run,
-        to,
-        output=output,
-        detail=detail,
-        frame_size=size,
-        network_size=network_size,
-        residual=residual,
-        frames=frames,
-    )
-    typer.echo(f"{exported.model}: {exported.model.stat().st_size / 2**20:.1f} MiB")
-    typer.echo(exported.report.summary())
-
-
-@app.command()
-def verify(
-    model: _ModelArgument,
-    against: Annotated[Path, typer.Option(metavar="RUN", help="The training run that it was exported from.")],
-    frames: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="Video or images to compare on. [default: built-in]")
-    ] = None,
-) -> None:
-    """Compare an exported model with its run.
-
-    Both translate the same frames; the differences are in 8-bit levels.
-    """
-    path = resolve_model(model)
-    with _needs("export"):
-        from unit_edge.export.verify import verify_file
-
-    typer.echo(verify_file(path, against, frames).summary())
-
-
-@contextmanager
-def _needs(extra: str) -> Iterator[None]:
-    """Around imports that only some installations have."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in _OPTIONAL:
-            raise
-        raise UnitEdgeError(
-            f'this command needs {error.name}: install it with `pip install "unit-edge[{extra}]"`'
-        ) from None
-
-
-def _size(text: str | None) -> tuple[int, int] | None:
-    """WxH in pixels; None for "dynamic" or nothing."""
-    if text is None or text == "dynamic":
-        return None
-    width, _, height = text.partition("x")
-    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-        raise ConfigError(f"size {text!r}; expected WIDTHxHEIGHT in pixels, such as 1280x720")
-    return int(width), int(height)
+for _command in (cli_train.train, evaluate, cli_train.export, cli_train.verify):
+    app.command()(_command)
 
 
 def _domains(manifest: Manifest) -> str:

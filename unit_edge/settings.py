@@ -15,7 +15,7 @@ import typing
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union
 
-from unit_edge.config import PRESETS, RunConfig, require
+from unit_edge.config import PRESETS, RunConfig, as_dict, require
 from unit_edge.errors import ConfigError
 
 T = TypeVar("T")
@@ -65,6 +65,18 @@ def from_dict(raw: dict[str, Any]) -> RunConfig:
     if isinstance(network, dict):
         raw["network"] = {**PRESETS[preset], **network}
     return _build(RunConfig, raw, "")
+
+
+def override(config: RunConfig, overrides: list[str]) -> RunConfig:
+    """The settings with some of them changed: "optim.steps=1000".
+
+    Raises:
+        ConfigError: a key or value is wrong.
+    """
+    raw = as_dict(config)
+    for text in overrides:
+        _override(raw, text)
+    return from_dict(raw)
 
 
 def _override(raw: dict[str, Any], override: str) -> None:

@@ -1,0 +1,143 @@
+"""The commands of training and export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unit_edge import cli_common
+from unit_edge.cli_common import DataRoot, ModelArgument, needs
+from unit_edge.errors import ConfigError
+from unit_edge.registry import resolve_model
+
+
+def train(
+    config: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[CONFIG.toml]", help="The settings of the run; with --resume, the run's own do."
+        ),
+    ] = None,
+    run: Annotated[Path | None, typer.Option(metavar="DIR", help="[default: runs/CONFIG]")] = None,
+    data: DataRoot = Path(),
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint.")] = False,
+    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu or cuda.")] = "auto",
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; repeatable.")
+    ] = None,
+    limit_ram: Annotated[
+        int | None, typer.Option(metavar="MIB", min=0, help="Memory for decoded images (data.limit_ram_mib).")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show settings, sizes, memory and image counts; train nothing.")
+    ] = False,
+) -> None:
+    """Train UNIT on two domains of images that need not be pairs.
+
+    \b
+    Examples:
+      unit-edge train my.toml --dry-run
+      unit-edge train my.toml
+      unit-edge train my.toml --run runs/longer --set optim.steps=40000
+      unit-edge train --run runs/longer --resume
+
+    Ctrl-C and SIGTERM write a checkpoint first. torchrun trains on several devices, see docs/training.md.
+    """
+    from unit_edge.settings import load_config, override
+
+    overrides = list(settings or [])
+    if limit_ram is not None:
+        overrides.append(f"data.limit_ram_mib={limit_ram}")
+    with needs("train"):
+        from unit_edge.train.checkpoint import load_run_config
+        from unit_edge.train.dry_run import describe
+        from unit_edge.train.loop import fit
+
+    if config is not None:
+        chosen = load_config(config, overrides)
+        run = run if run is not None else Path("runs") / config.stem
+    elif run is not None and resume:
+        chosen = override(load_run_config(run), overrides)
+    else:
+        raise ConfigError("say what to train: a CONFIG.toml, or --run DIR --resume to go on with a run")
+    if dry_run:
+        typer.echo(describe(chosen, data))
+        return
+    fit(chosen, run, data_root=data, resume=resume, device=device)
+
+
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a training run.")],
+    to: Annotated[str, typer.Option(metavar="DOMAIN", help="Which of its two domains to translate to.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="PATH", help="A .onnx file, or a folder for it.")
+    ] = None,
+    detail: Annotated[
+        str, typer.Option(metavar="HEAD", help="guided: sharp at any frame size; none: the network alone.")
+    ] = "guided",
+    frame_size: Annotated[
+        str, typer.Option(metavar="WxH", help="Of the frames; dynamic takes any size.")
+    ] = "dynamic",
+    network_size: Annotated[
+        int | None,
+        typer.Option(metavar="PIXELS", help="Short side of what the network sees. [default: as trained]"),
+    ] = None,
+    residual: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE", help="How much the guided head adds of its own, 0 to 1. [default: as trained]"
+        ),
+    ] = None,
+    frames: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Video or images to verify on. [default: built-in]")
+    ] = None,
+    best: Annotated[
+        bool, typer.Option("--best", help="The weights that scored best, not the newest.")
+    ] = False,
+) -> None:
+    """Write a trained model as ONNX, verified.
+
+    What the file computes is compared with what the training run computes before it gets its name.
+
+    \b
+    Examples:
+      unit-edge export runs/day-night --to night
+      unit-edge export runs/day-night --to night -o board.onnx --frame-size 1280x720
+    """
+    size = cli_common.frame_size(frame_size)
+    with needs("export"):
+        from unit_edge.export.to_onnx import export_run
+
+    exported = export_run(
+        run,
+        to,
+        output=output,
+        detail=detail,
+        frame_size=size,
+        network_size=network_size,
+        residual=residual,
+        frames=frames,
+        best=best,
+    )
+    typer.echo(f"{exported.model}: {exported.model.stat().st_size / 2**20:.1f} MiB")
+    typer.echo(exported.report.summary())
+
+
+def verify(
+    model: ModelArgument,
+    against: Annotated[Path, typer.Option(metavar="RUN", help="The training run that it was exported from.")],
+    frames: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Video or images to compare on. [default: built-in]")
+    ] = None,
+) -> None:
+    """Compare an exported model with its run.
+
+    Both translate the same frames; the differences are in 8-bit levels.
+    """
+    path = resolve_model(model)
+    with needs("export"):
+        from unit_edge.export.verify import verify_file
+
+    typer.echo(verify_file(path, against, frames).summary())
