@@ -56,6 +56,7 @@ def export_run(
     network_size: int | None = None,
     residual: float | None = None,
     frames: Path | None = None,
+    best: bool = False,
 ) -> Exported:
     """Exports one direction of a run, whole and verified or not at all.
 
@@ -70,6 +71,7 @@ def export_run(
         network_size: short side of the image that E and G see; None for the one of the training.
         residual: of the guided head, instead of the run's own.
         frames: images or a video to verify on; None for built-in scenes.
+        best: the weights that scored best in training, not the newest.
 
     Raises:
         ConfigError: an unknown domain, a size that the network can't take, or an unusable output path.
@@ -78,7 +80,7 @@ def export_run(
         VerifyError: the file computes something else than the run.
         DataError, SourceError: `frames` are missing or unreadable.
     """
-    trained = load_run(run)
+    trained = load_run(run, best)
     source = trained.source_of(to)
     plan = plan_export(trained.config, detail, frame_size, network_size, residual)
     path = _output_path(output, f"{trained.domains[source]}2{to}-{trained.config.preset}")

@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from unit_edge.config import RunConfig
 from unit_edge.errors import CheckpointError, ConfigError
 from unit_edge.manifest import sha256_of
-from unit_edge.train.checkpoint import load_run_config, load_weights
+from unit_edge.train.checkpoint import BEST, WEIGHTS, load_run_config, load_weights
 from unit_edge.train.networks import UNIT
 
 
@@ -53,22 +53,30 @@ class TrainedRun:
         return {"run": self.path.resolve().name, "step": self.step, "weights_sha256": self.weights_sha256}
 
 
-def load_run(run: Path) -> TrainedRun:
+def load_run(run: Path, best: bool = False) -> TrainedRun:
     """Reads a run.
+
+    Args:
+        run: its folder.
+        best: the weights that scored best, not the newest.
 
     Raises:
         CheckpointError: it is missing, damaged, or was written to meanwhile.
     """
     config = load_run_config(run)
-    path = run / "weights.safetensors"
+    if not config.network.encoders:
+        raise ConfigError(f"{run}: has no encoders (network.encoders = false), so it can't translate images")
+    name = BEST if best else WEIGHTS
+    path = run / name
     try:
         sha256 = sha256_of(path)
         with safe_open(path, "pt") as file:
             step = (file.metadata() or {}).get("step")
-        unit = load_weights(run, config)
+        unit = load_weights(run, config, name)
         unchanged = sha256_of(path) == sha256
     except FileNotFoundError:
-        raise CheckpointError(f"{path}: missing; train until the first checkpoint is written") from None
+        load_weights(run, config, name)  # says what is missing
+        raise
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path}: damaged ({error})") from None
     if not unchanged:

@@ -18,8 +18,9 @@ from unit_edge.errors import ModelError, VerifyError
 from unit_edge.export.scenes import Scene, scenes_from, synthetic_scenes
 from unit_edge.export.trained import TrainedRun, load_run
 from unit_edge.export.translator import Translator
-from unit_edge.manifest import Manifest
+from unit_edge.manifest import Manifest, sha256_of
 from unit_edge.runtime.runner import Runner, open_runner, read_model
+from unit_edge.train.checkpoint import BEST
 
 TOLERANCE_LEVELS = {"fp32": 1}
 """The largest difference allowed, by precision: in fp32 only values near .5 may round the other way."""
@@ -69,13 +70,19 @@ def verify_file(model: Path, run: Path, frames: Path | None = None) -> VerifyRep
         DataError, SourceError: the frames are missing or unreadable.
     """
     manifest = read_model(model)
-    trained = load_run(run)
+    trained = load_run(run, best=_made_from_best(manifest, run))
     _check_origin(model, manifest, trained)
     translator = translator_for(manifest, trained)
     with open_runner(model, "onnxruntime") as runner:
         report = compare(runner, translator, frames)
     check_report(model, manifest, report)
     return report
+
+
+def _made_from_best(manifest: Manifest, run: Path) -> bool:
+    """Whether a file was exported with --best."""
+    best = run / BEST
+    return best.is_file() and sha256_of(best) == manifest.made_from.get("weights_sha256")
 
 
 def translator_for(manifest: Manifest, trained: TrainedRun) -> Translator:

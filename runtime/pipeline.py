@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from unit_edge.errors import TruncatedError
 from unit_edge.frames import Frame
+from unit_edge.interrupt import Interrupted, StopWish, watch_signals
 from unit_edge.runtime.channel import Channel
-from unit_edge.runtime.interrupt import Interrupted, StopWish, watch_signals
 from unit_edge.runtime.runner import Runner
 from unit_edge.runtime.sink import FrameSink
 from unit_edge.runtime.source import FrameSource

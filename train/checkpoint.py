@@ -2,6 +2,7 @@
 
 RUN/config.json             the resolved settings
 RUN/weights.safetensors     E and G as they are exported (their moving average if there is one)
+RUN/best.safetensors        the same at the step that scored best, if the run evaluates itself
 RUN/checkpoints/step-NNN/   all that resuming needs: training.safetensors, state.json
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +25,20 @@ from unit_edge.errors import CheckpointError, ConfigError
 from unit_edge.settings import from_dict
 from unit_edge.train.networks import UNIT
 
-KEEP = 2
-"""Checkpoints that stay; older ones are removed after a newer one is complete."""
+WEIGHTS = "weights.safetensors"
+BEST = "best.safetensors"
+VERSION = 1
+"""Of config.json and state.json; a newer one is refused."""
 
 
 def save_config(run: Path, config: RunConfig) -> None:
     """Writes RUN/config.json."""
     try:
         run.mkdir(parents=True, exist_ok=True)
-        _write_atomically(run / "config.json", json.dumps(as_dict(config), indent=2).encode() + b"\n")
+        _write_atomically(
+            run / "config.json",
+            json.dumps({"version": VERSION, **as_dict(config)}, indent=2).encode() + b"\n",
+        )
     except OSError as error:
         raise CheckpointError(f"{run}: can't be written ({error.strerror or error})") from None
 
@@ -45,18 +51,22 @@ def load_run_config(run: Path) -> RunConfig:
     """
     path = run / "config.json"
     try:
-        return from_dict(json.loads(path.read_text(encoding="utf-8")))
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        _refuse_newer(path, raw)
+        return from_dict({key: value for key, value in raw.items() if key != "version"})
     except FileNotFoundError:
         raise CheckpointError(
             f"{run}: not a training run (no config.json); expected what `unit-edge train` wrote"
         ) from None
-    except (OSError, ValueError, ConfigError) as error:
+    except CheckpointError:
+        raise
+    except (OSError, ValueError, AttributeError, ConfigError) as error:
         raise CheckpointError(f"{path}: damaged ({error})") from None
 
 
-def save_weights(run: Path, unit: UNIT, step: int) -> None:
-    """Writes RUN/weights.safetensors with the training step in its metadata."""
-    path = run / "weights.safetensors"
+def save_weights(run: Path, unit: UNIT, step: int, name: str = WEIGHTS) -> None:
+    """Writes RUN/weights.safetensors, or a file of another name, with the training step in its metadata."""
+    path = run / name
     temporary = _temporary(path)
     try:
         save_file(
@@ -71,18 +81,24 @@ def save_weights(run: Path, unit: UNIT, step: int) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def load_weights(run: Path, config: RunConfig) -> UNIT:
+def load_weights(run: Path, config: RunConfig, name: str = WEIGHTS) -> UNIT:
     """E and G of a run, in evaluation mode, on the CPU in fp32.
+
+    Args:
+        run: its folder.
+        config: its settings.
+        name: `WEIGHTS` or `BEST`.
 
     Raises:
         CheckpointError: the weights are missing, damaged, or of other networks than the settings say.
     """
-    path = run / "weights.safetensors"
+    path = run / name
     unit = UNIT(config.network)
     try:
         unit.load_state_dict({name: value.float() for name, value in load_file(path).items()})
     except FileNotFoundError:
-        raise CheckpointError(f"{path}: missing; train until the first checkpoint is written") from None
+        first = "evaluation (log.evaluate_every)" if name == BEST else "checkpoint"
+        raise CheckpointError(f"{path}: missing; train until the first {first} is done") from None
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path}: damaged ({error})") from None
     except RuntimeError:
@@ -90,29 +106,63 @@ def load_weights(run: Path, config: RunConfig) -> UNIT:
     return unit.eval()
 
 
-def save_checkpoint(run: Path, step: int, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
-    """Writes RUN/checkpoints/step-NNN, complete or not at all, and removes the oldest."""
+def save_checkpoint(
+    run: Path,
+    step: int,
+    tensors: Mapping[str, Tensor],
+    state: Mapping[str, Any],
+    keep: int,
+    spare: Collection[int] = (),
+) -> None:
+    """Writes RUN/checkpoints/step-NNN, complete or not at all, and removes the oldest.
+
+    Args:
+        run: its folder.
+        step: that the checkpoint is of.
+        tensors: what it holds.
+        state: what it holds beside tensors, for JSON.
+        keep: how many checkpoints stay.
+        spare: steps whose checkpoints stay beside them.
+
+    Raises:
+        CheckpointError: it can't be written; earlier ones are untouched.
+    """
     folder = run / "checkpoints"
-    final = folder / f"step-{step:07d}"
+    final = folder / _name(step)
     temporary = folder / f".{final.name}.{os.getpid()}.tmp"
     try:
         temporary.mkdir(parents=True, exist_ok=True)
         save_file(
             {k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary / "training.safetensors"
         )
-        (temporary / "state.json").write_text(json.dumps({"step": step, **state}) + "\n", encoding="utf-8")
+        content = json.dumps({"version": VERSION, "step": step, **state}) + "\n"
+        (temporary / "state.json").write_text(content, encoding="utf-8")
         for path in (*temporary.iterdir(), temporary):
             _sync(path)
         shutil.rmtree(final, ignore_errors=True)
         temporary.replace(final)
+        _sync(folder)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(
             f"{final}: can't be written ({error}); earlier checkpoints are untouched"
         ) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    for old in sorted(folder.glob("step-*"))[:-KEEP]:
-        shutil.rmtree(old, ignore_errors=True)
+    spared = {_name(spared) for spared in spare}
+    for old in checkpoints(run)[:-keep]:
+        if old.name not in spared:
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def remove_leftovers(run: Path) -> None:
+    """Removes what a process that was killed while writing left in a run."""
+    for path in (*run.glob(".*.tmp"), *run.glob("*/.*.tmp"), *run.glob("*/.*.tmp.png")):
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def checkpoints(run: Path) -> list[Path]:
+    """The run's checkpoints, oldest first."""
+    return sorted((run / "checkpoints").glob("step-*"))
 
 
 def load_checkpoint(run: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -121,16 +171,18 @@ def load_checkpoint(run: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Raises:
         CheckpointError: there is none, or it is damaged.
     """
-    found = sorted((run / "checkpoints").glob("step-*"))
+    found = checkpoints(run)
     if not found:
         raise CheckpointError(
             f"{run}: no checkpoint to resume from; the run ended before its first, remove it and train anew"
         )
     try:
-        return load_file(found[-1] / "training.safetensors"), json.loads(
-            (found[-1] / "state.json").read_text()
-        )
-    except (SafetensorError, OSError, ValueError) as error:
+        state = json.loads((found[-1] / "state.json").read_text(encoding="utf-8"))
+        _refuse_newer(found[-1], state)
+        return load_file(found[-1] / "training.safetensors"), state
+    except CheckpointError:
+        raise
+    except (SafetensorError, OSError, ValueError, AttributeError) as error:
         raise CheckpointError(
             f"{found[-1]}: damaged ({error}); remove it to resume from the one before"
         ) from None
@@ -146,13 +198,35 @@ def flatten_optimiser(prefix: str, optimiser: torch.optim.Optimizer) -> dict[str
 
 
 def restore_optimiser(prefix: str, optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Puts back what `flatten_optimiser` took."""
+    """Puts back what `flatten_optimiser` took, in the memory layout of the parameters.
+
+    Raises:
+        KeyError: what belongs to some parameters is missing.
+    """
+    parameters = [p for group in optimiser.param_groups for p in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         if key.startswith(f"{prefix}."):
             _, index, name = key.rsplit(".", 2)
+            parameter = parameters[int(index)]
+            if value.shape == parameter.shape:
+                value = torch.empty_like(parameter, device="cpu").copy_(value)
             state.setdefault(int(index), {})[name] = value
+    if state and any(len(state.get(index, {})) < 3 for index in range(len(parameters))):
+        raise KeyError(prefix)
     optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
+
+
+def _name(step: int) -> str:
+    return f"step-{step:07d}"
+
+
+def _refuse_newer(path: Path, raw: Any) -> None:
+    version = raw.get("version", VERSION)
+    if not isinstance(version, int) or version > VERSION:
+        raise CheckpointError(
+            f"{path}: version {version} of the format, this unit-edge knows up to {VERSION}; update unit-edge"
+        )
 
 
 def _write_atomically(path: Path, content: bytes) -> None:

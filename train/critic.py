@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
+from unit_edge.train.draw import Draw
 from unit_edge.train.features import Features
 
 CHANNELS = 64
@@ -68,15 +69,14 @@ class Critic(nn.Module):
         return [head(level) for head, level in zip(self.heads, levels, strict=True)]
 
 
-def shift(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+def shift(x: Tensor, draw: Draw) -> Tensor:
     """Moves each image by up to an eighth, mirroring at the border, so that D can't learn images by heart."""
     reach_y, reach_x = x.shape[2] // 8, x.shape[3] // 8
     padded = F.pad(x, (reach_x, reach_x, reach_y, reach_y), mode="reflect")
-    top = torch.randint(0, 2 * reach_y + 1, (len(x),), generator=generator)
-    left = torch.randint(0, 2 * reach_x + 1, (len(x),), generator=generator)
+    top, left = draw.integers(2 * reach_y + 1), draw.integers(2 * reach_x + 1)
     return torch.stack(
         [
             image[:, t : t + x.shape[2], s : s + x.shape[3]]
-            for image, t, s in zip(padded, top.tolist(), left.tolist(), strict=True)
+            for image, t, s in zip(padded, top, left, strict=True)
         ]
     )

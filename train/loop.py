@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import copy
-import json
-import os
+import math
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,19 @@ from torch import Tensor
 from tqdm import tqdm
 
 from unit_edge.config import RunConfig
-from unit_edge.errors import CheckpointError, ConfigError, DataError, TrainingError
+from unit_edge.errors import CheckpointError, DataError, TrainingError
+from unit_edge.interrupt import Interrupted, StopWish, watch_signals
 from unit_edge.train import checkpoint, samples
-from unit_edge.train.data import Domain, Pairs, batches, domain_images, to_image, to_tensor, whole
-from unit_edge.train.evaluate import TranslationScore, read_images
-from unit_edge.train.guided import GuidedHead
-from unit_edge.train.networks import DOMAINS, UNIT
-from unit_edge.train.step import Adversaries, update, warm_up
+from unit_edge.train.data import Domain, Pairs, batches, domain_images
+from unit_edge.train.draw import Draw, Part, mix
+from unit_edge.train.evaluate import TranslationScore, read_images, spread
+from unit_edge.train.group import Group, join_group
+from unit_edge.train.run_log import RunLog
+from unit_edge.train.speed import memory_format
+from unit_edge.train.state import TrainingState, fall, refuse_other_run
+from unit_edge.train.translate_image import ImageTranslator, short_side
+from unit_edge.train.update import WARM_UP
+from unit_edge.train.warm_up import Autoencoder, copy_halves
 
 EVALUATION_IMAGES = 60
 """At most so many held-out images of a domain are scored."""
@@ -39,276 +45,234 @@ def fit(config: RunConfig, run: Path, *, data_root: Path, resume: bool = False, 
 
     Raises:
         ConfigError, DataError, CheckpointError: see their messages.
-        TrainingError: a loss became NaN or Inf.
+        TrainingError: losses or gradients were NaN or Inf again and again.
+        Interrupted: SIGTERM or Ctrl-C came; a checkpoint is written.
     """
-    target = _device(device)
-    names = [config.domain1.name, config.domain2.name]
     if resume:
-        earlier = checkpoint.load_run_config(run)
-        if earlier.network != config.network:
-            raise CheckpointError(
-                f"{run}: was trained with other network settings; train into another folder"
-            )
-        if [earlier.domain1.name, earlier.domain2.name] != names:
-            raise CheckpointError(
-                f"{run}: was trained on {earlier.domain1.name} and {earlier.domain2.name}, in this order, "
-                f"not on {' and '.join(names)}; train into another folder"
-            )
-    if not resume and (run / "config.json").exists():
+        refuse_other_run(run, config)
+    elif (run / "config.json").exists():
         raise CheckpointError(
             f"{run}: there is a run already; add --resume to continue it, or give another --run"
         )
-
-    # data
-    files = [domain_images(d, data_root, config.data.validation) for d in (config.domain1, config.domain2)]
-    seed = config.optim.seed
-    domains = [
-        Domain(name, training, config.data, seed + index)
-        for index, (name, (training, _)) in enumerate(zip(names, files, strict=True))
-    ]
-    for name, (training, _) in zip(names, files, strict=True):
-        if not training:
-            raise DataError(f"domain {name}: no images left to train on; lower data.validation")
-    for domain in domains:
-        domain[0]  # if no image is usable, this raises before anything is written
-    held_out = [
-        read_images(_spread(validation)) or read_images(_spread(training)) for training, validation in files
-    ]
-    for name, pictures in zip(names, held_out, strict=True):
-        few = 2 if config.log.evaluate_every else 1
-        if len(pictures) < few:
-            raise DataError(f"domain {name}: {few} or more held-out images are needed; raise data.validation")
-    side = round(sum(config.data.short_side) / 2)
-    shown = [[x.to(target) for x in samples.pick(images, side)] for images in held_out]
-
-    # networks and optimisers
-    torch.manual_seed(seed)
-    unit = UNIT(config.network).to(target)
-    adversaries = Adversaries(config).to(target)
-    for module in (unit, adversaries):
-        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = copy.deepcopy(unit).eval().requires_grad_(False) if config.optim.ema else unit
-    head = GuidedHead(config.detail).to(target) if config.loss.judged == "guided" else None
-    optim = config.optim
-    optimiser_g = torch.optim.Adam(unit.parameters(), optim.lr, optim.betas)
-    optimiser_d = torch.optim.Adam(
-        [p for p in adversaries.parameters() if p.requires_grad],
-        optim.lr_discriminator or optim.lr,
-        optim.betas,
-    )
-    rates = [optimiser.param_groups[0]["lr"] for optimiser in (optimiser_g, optimiser_d)]
-
-    # where the run begins
-    step = 0
-    rng: dict[str, Tensor] = {}
-    if resume:
-        step, rng = _restore(run, unit, average, adversaries, optimiser_g, optimiser_d)
-        checkpoint.save_config(run, config)
-    else:
-        checkpoint.save_config(run, config)
-        (run / "samples").mkdir(exist_ok=True)
-        _warm_up(unit, domains, config, target)
-        average.load_state_dict(unit.state_dict())
-    score = _scores(held_out) if config.log.evaluate_every else None
-
-    # steps
-    pairs = Pairs(domains[0], domains[1], step * optim.batch, max(0, optim.steps - step) * optim.batch)
-    loader = batches(pairs, optim.batch, config.data.workers)
-    _restore_rng(rng)  # last, as making networks draws from it
-    bar = tqdm(total=optim.steps, initial=step, unit="step", dynamic_ncols=True, mininterval=1.0)
-    with bar, (run / "log.jsonl").open("a", encoding="utf-8") as log:
-        for batch in loader:
-            rate = _decay(step, optim.steps, optim.decay_from)
-            for optimiser, full in zip((optimiser_g, optimiser_d), rates, strict=True):
-                optimiser.param_groups[0]["lr"] = full * rate
-            images = [x.to(target, memory_format=torch.channels_last, non_blocking=True) for x in batch]
-            terms = update(unit, adversaries, optimiser_g, optimiser_d, images, config.loss, head)
-            step += 1
-            if optim.ema:
-                _follow(average, unit, min(optim.ema, step / (step + 10)))
-            bar.update()
-
-            last = step == optim.steps
-            if step % config.log.print_every == 0 or last:
-                values = _finite(terms, step)
-                bar.set_postfix(_summary(values), refresh=False)
-                print(json.dumps({"step": step, **values}), file=log, flush=True)
-            if step % config.log.sample_every == 0 or last:
-                samples.write_grid(run / "samples" / f"{step:07d}.png", average.eval(), shown)
-                unit.train()
-            if score and (step % config.log.evaluate_every == 0 or last):
-                result = _evaluate(average.eval(), score, side, target, names, head)
-                unit.train()
-                print(json.dumps({"step": step, **result}), file=log, flush=True)
-                bar.write(f"step {step}: " + ", ".join(f"{k} {v:.3f}" for k, v in result.items()))
-            if step % config.log.checkpoint_every == 0 or last:
-                _finite(terms, step)
-                _save(run, step, unit, average, adversaries, optimiser_g, optimiser_d)
+    with join_group(device) as group, watch_signals() as wish:
+        _fit(config, run, data_root, resume, group, wish)
 
 
-def _warm_up(unit: UNIT, domains: list[Domain], config: RunConfig, device: torch.device) -> None:
-    steps = config.optim.warmup_steps
-    if not steps:
-        return
-    parameters = [p for module in (unit.encoder(0), unit.generator(0)) for p in module.parameters()]
-    optimiser = torch.optim.Adam(parameters, config.optim.warmup_lr)
-    pairs = Pairs(domains[0], domains[1], 0, steps * config.optim.batch)
-    bar = tqdm(
-        batches(pairs, config.optim.batch, config.data.workers), total=steps, desc="warm-up", unit="step"
-    )
-    for step, batch in enumerate(bar):
-        optimiser.param_groups[0]["lr"] = config.optim.warmup_lr * _decay(step, steps, 0.5)
-        images = [x.to(device, memory_format=torch.channels_last) for x in batch]
-        terms = warm_up(unit, optimiser, images, config.loss)
-        if step % config.log.print_every == 0:
-            bar.set_postfix(_summary(_finite(terms, step)), refresh=False)
-    for private in (unit.encoders, unit.generators):
-        private[1].load_state_dict(private[0].state_dict())
-
-
-def _save(
-    run: Path,
-    step: int,
-    unit: UNIT,
-    average: UNIT,
-    adversaries: Adversaries,
-    optimiser_g: torch.optim.Optimizer,
-    optimiser_d: torch.optim.Optimizer,
-) -> None:
-    averages = {} if average is unit else average.state_dict()
-    tensors = {
-        **{f"unit.{name}": value for name, value in unit.state_dict().items()},
-        **{f"average.{name}": value for name, value in averages.items()},
-        **{
-            f"adversaries.{name}": value
-            for name, value in adversaries.state_dict().items()
-            if not name.startswith("projection.features.")
-        },
-        **checkpoint.flatten_optimiser("optimiser_g", optimiser_g),
-        **checkpoint.flatten_optimiser("optimiser_d", optimiser_d),
-        "rng": torch.get_rng_state(),
-    }
-    if torch.cuda.is_available():
-        tensors["rng_cuda"] = torch.cuda.get_rng_state()
-    checkpoint.save_checkpoint(run, step, tensors, {})
-    checkpoint.save_weights(run, average, step)
-
-
-def _restore(
-    run: Path,
-    unit: UNIT,
-    average: UNIT,
-    adversaries: Adversaries,
-    optimiser_g: torch.optim.Optimizer,
-    optimiser_d: torch.optim.Optimizer,
-) -> tuple[int, dict[str, Tensor]]:
-    """Loads the newest checkpoint; returns its step and the states of the random number generators."""
-    tensors, state = checkpoint.load_checkpoint(run)
-
-    def part(prefix: str) -> dict[str, Tensor]:
-        return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
-    try:
-        unit.load_state_dict(part("unit."))
-        if average is not unit:
-            average.load_state_dict(part("average.") or part("unit."))
-        frozen = {k: v for k, v in adversaries.state_dict().items() if k.startswith("projection.features.")}
-        adversaries.load_state_dict({**part("adversaries."), **frozen})
-        checkpoint.restore_optimiser("optimiser_g", optimiser_g, tensors)
-        checkpoint.restore_optimiser("optimiser_d", optimiser_d, tensors)
-        rng = {"rng": tensors["rng"], **{k: v for k, v in tensors.items() if k == "rng_cuda"}}
-        return int(state["step"]), rng
-    except (RuntimeError, KeyError, TypeError, ValueError):
-        raise CheckpointError(
-            f"{run}: its newest checkpoint is of other networks or losses than the settings; "
-            "resume with the settings that it was trained with"
-        ) from None
-
-
-def _restore_rng(states: dict[str, Tensor]) -> None:
-    if "rng" in states:
-        torch.set_rng_state(states["rng"])
-    if "rng_cuda" in states and torch.cuda.is_available():
-        torch.cuda.set_rng_state(states["rng_cuda"])
-
-
-def _scores(held_out: list[list[NDArray[np.uint8]]]) -> list[TranslationScore]:
-    return [TranslationScore(held_out[domain], held_out[1 - domain]) for domain in DOMAINS]
-
-
-def _evaluate(
-    unit: UNIT,
-    scores: list[TranslationScore],
-    side: int,
-    device: torch.device,
-    names: list[str],
-    head: GuidedHead | None,
-) -> dict[str, float]:
-    results = {}
-    for domain, score in enumerate(scores):
-
-        @torch.inference_mode()
-        def translate(image: NDArray[np.uint8], domain: int = domain) -> NDArray[np.uint8]:
-            x = to_tensor(whole(image, side))[None].to(device)
-            y = unit.decode(unit.encoder(domain)(x), 1 - domain)
-            if head is not None:
-                frame = torch.from_numpy(image[:, :, ::-1].transpose(2, 0, 1).copy())[None].to(device)
-                return to_image(head(frame.float(), x, y)[0] / 127.5 - 1)
-            out = to_image(y[0])
-            size = image.shape[1], image.shape[0]
-            return _resize(out, size)
-
-        for name, value in score(translate).items():
-            results[f"{names[domain]}_{names[1 - domain]}_{name}"] = value
-    return results
-
-
-def _resize(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    import cv2
-
-    return cv2.resize(image, size, interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
-
-
-def _spread(paths: list[Path]) -> list[Path]:
-    places = np.linspace(0, len(paths) - 1, min(EVALUATION_IMAGES, len(paths))).round().astype(int)
-    return [paths[place] for place in places]
-
-
-@torch.no_grad()
-def _follow(average: UNIT, unit: UNIT, decay: float) -> None:
-    torch._foreach_lerp_(list(average.parameters()), list(unit.parameters()), 1 - decay)
-
-
-def _decay(step: int, steps: int, start: float) -> float:
-    begin = start * steps
-    return 1.0 if step < begin or begin >= steps else (steps - step) / (steps - begin)
-
-
-def _finite(terms: dict[str, Tensor], step: int) -> dict[str, float]:
-    values = {name: float(value) for name, value in terms.items()}
-    for name, value in values.items():
-        if not np.isfinite(value):
-            raise TrainingError(
-                f"step {step}: {name} is {value}; the last checkpoint is intact, lower optim.lr and --resume"
-            )
-    return values
-
-
-def _summary(values: dict[str, float]) -> dict[str, Any]:
-    return {
-        name: f"{value:.2f}" for name, value in values.items() if name.startswith(("recon", "gan", "critic"))
-    }
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name not in ("cpu", "cuda"):
-        raise ConfigError(f"device {name!r}, expected auto, cpu or cuda")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(
-            "device cuda: this torch sees no CUDA GPU; use --device cpu, or install a CUDA build"
+def _fit(config: RunConfig, run: Path, root: Path, resume: bool, group: Group, wish: StopWish) -> None:
+    if config.optim.batch % (group.size * config.speed.accumulate):
+        raise DataError(
+            f"optim.batch {config.optim.batch} can't be shared by {group.size} processes with "
+            f"speed.accumulate {config.speed.accumulate}; expected a multiple of their product"
         )
-    if name == "cpu" and "OMP_NUM_THREADS" in os.environ:
-        torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-    return torch.device(name)
+    if not group.leads:
+        group.wait()  # rank 0 fills the cache of videos' frames
+    domains, held_out = load_domains(config, root)
+    if group.leads:
+        group.wait()
+    state = TrainingState(config, group)
+    begun = resume and bool(checkpoint.checkpoints(run))
+    if begun:
+        state.restore(run)
+    group.wait()
+    if group.leads:
+        checkpoint.save_config(run, config)
+        checkpoint.remove_leftovers(run)
+        (run / "samples").mkdir(exist_ok=True)
+    if not begun:
+        _warm_up(state, domains, group, wish)
+    viewer = Viewer(state, held_out, run) if group.leads else None
+
+    optim, log_config = config.optim, config.log
+    loader = _loader(domains, config, group, state.step, optim.steps)
+    bar = _bar(group, total=optim.steps, initial=state.step)
+    log = RunLog(run, state.step, log_config.tensorboard) if group.leads else None
+    unsaved = False
+    try:
+        for images in loader:
+            terms = state.advance(images)
+            bar.update()
+            last = state.step == optim.steps
+            stopping = group.any(bool(wish))
+            due = {n: last or state.step % e == 0 for n, e in _intervals(config).items()}
+            if log and viewer:
+                for fault in state.update.faults:
+                    log.note(state.step, f"{fault}; the update was skipped")
+                    bar.write(f"step {state.step}: {fault}; the update was skipped", file=sys.stderr)
+                if due["print"]:
+                    log.scalars(state.step, terms, "loss")
+                    bar.set_postfix(_summary(terms, bar, optim.batch), refresh=False)
+                if due["sample"]:
+                    viewer.show(log)
+                best = due["evaluate"] and viewer.score(log, bar)
+                unsaved = due["checkpoint"] or best or stopping or unsaved
+                # after a fault the weights may be on their way out, so the last good checkpoint stays
+                if unsaved and not state.update.faults:
+                    state.save(run)
+                    unsaved = False
+            if (last or stopping) and state.update.faults:
+                raise TrainingError(
+                    f"step {state.step}: {state.update.faults[0]}, so the last steps are not saved; "
+                    "the last checkpoint is good: --resume"
+                )
+            if stopping:
+                raise Interrupted(wish.signal_number)
+        if viewer:
+            viewer.contact_sheet()
+    except Interrupted:
+        bar.write(f"step {state.step} is saved; go on with --resume", file=sys.stderr)
+        raise
+    finally:
+        bar.close()
+        if log:
+            log.close()
+
+
+def load_domains(config: RunConfig, root: Path) -> tuple[list[Domain], list[list[NDArray[np.uint8]]]]:
+    """Both domains' training samples, and held-out images to look at and to score.
+
+    Raises:
+        DataError: too few images, or none that is usable; nothing has been written by then.
+    """
+    domains, held_out = [], []
+    few = 2 if config.log.evaluate_every else 1
+    for index, domain in enumerate((config.domain1, config.domain2)):
+        training, validation = domain_images(domain, root, config.data)
+        domains.append(Domain(domain.name, training, config.data, config.optim.seed + index))
+        domains[-1][0]
+        chosen = spread(validation, EVALUATION_IMAGES)
+        pictures = read_images(chosen) or read_images(spread(training, EVALUATION_IMAGES))
+        if len(pictures) < few:
+            raise DataError(
+                f"domain {domain.name}: {few} or more held-out images are needed; raise data.validation"
+            )
+        held_out.append(pictures)
+    return domains, held_out
+
+
+class Viewer:
+    """What rank 0 shows of a run: sample grids, scores, the contact sheet."""
+
+    def __init__(self, state: TrainingState, held_out: list[list[NDArray[np.uint8]]], run: Path) -> None:
+        config = state.config
+        self.state, self.held_out, self.run = state, held_out, run
+        self.names = [config.domain1.name, config.domain2.name]
+        self.side = short_side(config)
+        device = state.update.group.device
+        self.shown = [[x.to(device) for x in samples.pick(images, self.side)] for images in held_out]
+        self.scores = [
+            TranslationScore(held_out[i], held_out[1 - i]) for i in (0, 1) if config.log.evaluate_every
+        ]
+
+    def show(self, log: RunLog) -> None:
+        """Writes a grid of all streams, and histograms of the codes."""
+        step, unit = self.state.step, self.state.average.eval()
+        grid = samples.grid(unit, self.shown)
+        samples.write_png(self.run / "samples" / f"{step:07d}.png", grid)
+        log.picture(step, grid)
+        log.codes(step, samples.codes(unit, self.shown))
+        self.state.unit.train()
+
+    def score(self, log: RunLog, bar: Any) -> bool:
+        """Scores translations of held-out images; whether they are the best so far, which is then kept."""
+        if not self.scores:
+            return False
+        step = self.state.step
+        results: dict[str, float] = {}
+        for domain, score in enumerate(self.scores):
+            values = score(self._translator(domain))
+            results |= {f"{self.names[domain]}_{self.names[1 - domain]}_{k}": v for k, v in values.items()}
+        self.state.unit.train()
+        log.scalars(step, results, "score")
+        bar.write(f"step {step}: " + ", ".join(f"{k} {v:.3f}" for k, v in results.items()))
+        ratios = [value for name, value in results.items() if name.endswith("kernel_distance_ratio")]
+        mean = float(np.mean(ratios))
+        if self.state.best is not None and mean >= self.state.best[0]:
+            return False
+        self.state.best = mean, step
+        checkpoint.save_weights(self.run, self.state.average, step, checkpoint.BEST)
+        return True
+
+    def contact_sheet(self) -> None:
+        """Writes RUN/contact-sheet.png: held-out images of both domains and their translations."""
+        if not self.state.config.network.encoders:
+            return
+        pairs = [[(x, self._translator(d)(x)) for x in spread(self.held_out[d], 6)] for d in (0, 1)]
+        samples.write_contact_sheet(self.run / "contact-sheet.png", pairs, self.names)
+        self.state.unit.train()
+
+    def _translator(self, domain: int) -> ImageTranslator:
+        device = self.state.update.group.device
+        return ImageTranslator(self.state.average.eval(), domain, self.side, self.state.head, device)
+
+
+def _warm_up(state: TrainingState, domains: list[Domain], group: Group, wish: StopWish) -> None:
+    """A run that ends in here starts its warm-up again: it is short, and gives the same."""
+    config, optim = state.config, state.config.optim
+    if not optim.warmup_steps:
+        return
+    model = group.wrap(Autoencoder(state.unit, config))
+    optimiser = torch.optim.Adam(model.parameters(), optim.warmup_lr)
+    count = optim.batch // group.size
+    part = Part(optim.batch, group.rank * count, count)
+    loader = _loader(domains, config, group, 0, optim.warmup_steps)
+    torch.manual_seed(mix(optim.seed, WARM_UP, group.rank))  # for dropout
+    for step, images in enumerate(bar := _bar(group, loader, total=optim.warmup_steps, desc="warm-up")):
+        optimiser.param_groups[0]["lr"] = optim.warmup_lr * fall(step, optim.warmup_steps, 0.5)
+        draws = [Draw((optim.seed, step, WARM_UP + domain), part, group.device) for domain in (0, 1)]
+        optimiser.zero_grad(set_to_none=True)
+        loss = torch.stack(list(model(images, draws).values())).sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        if step % config.log.print_every == 0:
+            value = float(group.mean(loss.detach()))
+            if not math.isfinite(value):
+                raise TrainingError(
+                    f"warm-up step {step + 1}: the loss is {value}; lower optim.warmup_lr and start anew"
+                )
+            bar.set_postfix({"loss": f"{value:.2f}"}, refresh=False)
+        if group.any(bool(wish)):
+            raise Interrupted(wish.signal_number)
+    copy_halves(state.unit)
+    state.restart_average()
+
+
+def _loader(
+    domains: list[Domain], config: RunConfig, group: Group, first: int, steps: int
+) -> Iterator[list[Tensor]]:
+    """This process's share of the batches of the steps from `first` on."""
+    batch, layout = config.optim.batch, memory_format(config.speed)
+    pairs = Pairs(domains[0], domains[1], first * batch, max(0, steps - first) * batch)
+    for images in batches(pairs, batch, config.data.workers, group.rank, group.size):
+        yield [x.to(group.device, memory_format=layout, non_blocking=True) for x in images]
+
+
+def _intervals(config: RunConfig) -> dict[str, float]:
+    log = config.log
+    return {
+        "print": log.print_every,
+        "sample": log.sample_every,
+        "evaluate": log.evaluate_every or float("inf"),
+        "checkpoint": log.checkpoint_every,
+    }
+
+
+def _bar(group: Group, *arguments: Any, **options: Any) -> Any:
+    interval = 1.0 if sys.stderr.isatty() else 30.0
+    return tqdm(
+        *arguments,
+        unit="step",
+        dynamic_ncols=True,
+        mininterval=interval,
+        disable=not group.leads,
+        **options,
+    )
+
+
+def _summary(terms: dict[str, float], bar: Any, batch: int) -> dict[str, str]:
+    shown = {
+        name: f"{value:.2f}"
+        for name, value in terms.items()
+        if name.startswith(("reconstruction", "cycle1", "cycle2", "gan", "critic")) and "_d" not in name
+    }
+    rate = bar.format_dict["rate"]
+    return {"images/s": f"{2 * batch * rate:.1f}", **shown} if rate else shown

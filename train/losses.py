@@ -6,7 +6,7 @@ paper's sums over pixels and code elements are these times a constant.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -15,12 +15,12 @@ from torch.nn import functional as F
 
 def kl(mean: Tensor) -> Tensor:
     """KL(N(mean, I) || N(0, I)) an element: half the mean square (equations 3 and 5)."""
-    return 0.5 * mean.square().mean()
+    return 0.5 * _full(mean).square().mean()
 
 
 def reconstruction(x: Tensor, x_hat: Tensor) -> Tensor:
     """-log p(x|z) for a Laplacian p, up to constants: the mean absolute error (equations 3 and 5)."""
-    return F.l1_loss(x_hat, x)
+    return F.l1_loss(_full(x_hat), x)
 
 
 def gan_discriminator(real: Sequence[Tensor], fake: Sequence[Tensor], kind: str) -> Tensor:
@@ -41,15 +41,37 @@ def gan_generator(fake: Sequence[Tensor], kind: str) -> Tensor:
 
 def hinge_discriminator(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
     """Hinge loss of the feature critic, a mean over its levels."""
-    terms = [F.relu(1 - r).mean() + F.relu(1 + f).mean() for r, f in zip(real, fake, strict=True)]
+    terms = [
+        F.relu(1 - _full(r)).mean() + F.relu(1 + _full(f)).mean() for r, f in zip(real, fake, strict=True)
+    ]
     return torch.stack(terms).mean()
 
 
 def hinge_generator(fake: Sequence[Tensor]) -> Tensor:
     """What E and G minimise against the feature critic, a mean over its levels."""
-    return -torch.stack([logits.mean() for logits in fake]).mean()
+    return -torch.stack([_full(logits).mean() for logits in fake]).mean()
+
+
+def r1(discriminator: Callable[[Tensor], Sequence[Tensor]], x: Tensor) -> Tensor:
+    """Half the squared gradient of D's logits in real images, a mean over images (Mescheder et al. 2018).
+
+    Args:
+        discriminator: image → logits, one tensor a scale; their means are added up.
+        x: real images, float[N,3,H,W].
+    """
+    x = x.detach().requires_grad_()
+    with torch.autocast(x.device.type, enabled=False):
+        score = torch.stack([scale.flatten(1).mean(1).sum() for scale in discriminator(x)]).sum()
+    (slope,) = torch.autograd.grad(score, x, create_graph=True)
+    return 0.5 * slope.square().flatten(1).sum(1).mean()
 
 
 def _towards(logits: Sequence[Tensor], target: float, kind: str) -> Tensor:
     loss = F.binary_cross_entropy_with_logits if kind == "bce" else F.mse_loss
-    return torch.stack([loss(scale, torch.full_like(scale, target)) for scale in logits]).sum()
+    scales = [_full(scale) for scale in logits]
+    return torch.stack([loss(scale, torch.full_like(scale, target)) for scale in scales]).sum()
+
+
+def _full(x: Tensor) -> Tensor:
+    """What autocast computed in half precision, in fp32: a mean of many squares needs it."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
+from torch.utils.checkpoint import checkpoint
 
 from unit_edge.config import NetworkConfig
 
@@ -109,35 +110,54 @@ class UNIT(nn.Module):
     """E1, E2, G1, G2. The shared layers exist once and belong to both domains.
 
     Attributes:
-        encoders: private parts of E1, E2.
+        config: the settings that it was built from.
+        encoders: private parts of E1, E2; empty if the settings have no encoders.
         encoder_shared: the last layers of both.
         generator_shared: the first layers of both G1 and G2.
         generators: private parts of G1, G2.
+        checkpointing: each of these parts keeps only its input for the backward pass, and is computed again.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
+        self.config = config
         width, third = config.residual_width, config.front[2]
         private = config.residual_blocks - config.shared
-        self.encoders = nn.ModuleList(Encoder(config) for _ in DOMAINS)
+        shared = range(config.shared)
+        self.encoders = nn.ModuleList(Encoder(config) for _ in DOMAINS if config.encoders)
         self.encoder_shared = nn.Sequential(
-            *(ResidualBlock(width if private + i else third, width, config) for i in range(config.shared))
+            *(
+                ResidualBlock(width if private + i else third, width, config)
+                for i in shared
+                if config.encoders
+            )
         )
-        self.generator_shared = nn.Sequential(
-            *(ResidualBlock(width, width, config) for _ in range(config.shared))
-        )
+        self.generator_shared = nn.Sequential(*(ResidualBlock(width, width, config) for _ in shared))
         self.generators = nn.ModuleList(Generator(config) for _ in DOMAINS)
+        self.checkpointing = False
         initialise(self, config.init)
 
     def encode(self, *images: Tensor) -> list[Tensor]:
         """Images of X1 and of X2 → the means of q1(z1|x1), q2(z2|x2); the shared layers run once."""
-        private = [encoder(x) for encoder, x in zip(self.encoders, images, strict=True)]
-        return list(self.encoder_shared(torch.cat(private)).split([len(x) for x in images]))
+        private = [self._run(encoder, x) for encoder, x in zip(self.encoders, images, strict=True)]
+        together = self._run(self.encoder_shared, torch.cat(private))
+        return list(torch.split(together, [len(x) for x in images]))
+
+    def encode_one(self, x: Tensor, domain: int) -> Tensor:
+        """Images of one domain → means: E1(x) or E2(x)."""
+        return self._run(self.encoder_shared, self._run(self.encoders[domain], x))
 
     def decode(self, z: Tensor, domain: int) -> Tensor:
         """Codes → images of one domain: G1(z) or G2(z)."""
-        out: Tensor = self.generators[domain](self.generator_shared(z))
-        return out
+        return self.render(self.lift(z), domain)
+
+    def lift(self, z: Tensor) -> Tensor:
+        """Codes of either domain → what the private parts of G1 and G2 take."""
+        return self._run(self.generator_shared, z)
+
+    def render(self, hidden: Tensor, domain: int) -> Tensor:
+        """The private part of G1 or G2."""
+        return self._run(self.generators[domain], hidden)
 
     def encoder(self, domain: int) -> nn.Sequential:
         """E1 or E2, whole."""
@@ -147,11 +167,12 @@ class UNIT(nn.Module):
         """G1 or G2, whole."""
         return nn.Sequential(self.generator_shared, self.generators[domain])
 
-
-def sample(mean: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """Draws z ~ q(z|x) = N(mean, I), by reparametrisation. At inference z is the mean itself."""
-    noise = torch.randn(mean.shape, generator=generator, device=mean.device, dtype=mean.dtype)
-    return mean + noise
+    def _run(self, part: nn.Module, x: Tensor) -> Tensor:
+        if self.checkpointing and torch.is_grad_enabled():
+            out: Tensor = checkpoint(part, x, use_reentrant=False)
+        else:
+            out = part(x)
+        return out
 
 
 def initialise(module: nn.Module, how: str) -> None:

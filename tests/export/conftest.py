@@ -42,7 +42,7 @@ def config_of() -> Callable[[str], RunConfig]:
                 "domain1": {"name": "day", "paths": ["day"]},
                 "domain2": {"name": "night", "paths": ["night"]},
                 # the paper's N(0, 0.02) would make narrow networks return grey, whatever they are given
-                "network": {**NARROW[preset], "init": "kaiming-half"},
+                "network": {**NARROW[preset], "init": "kaiming-half", "discriminator": [4, 4, 4]},
                 "data": {"short_side": [30, 36], "crop": [32, 32]},
             }
         )

@@ -12,8 +12,8 @@ import pytest
 from doubles import SIZE, AddRunner, ListSink, ListSource, within
 
 from unit_edge.errors import TruncatedError
+from unit_edge.interrupt import Interrupted
 from unit_edge.runtime.channel import Channel
-from unit_edge.runtime.interrupt import Interrupted
 from unit_edge.runtime.pipeline import Stats, resized, run
 
 

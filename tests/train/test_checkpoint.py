@@ -34,7 +34,7 @@ def test_missing_damaged_and_other_weights(config: RunConfig, tmp_path: Path) ->
 
 def test_only_the_newest_checkpoints_stay(tmp_path: Path) -> None:
     for step in (1, 2, 3, 4):
-        checkpoint.save_checkpoint(tmp_path, step, {"x": torch.tensor([step])}, {})
+        checkpoint.save_checkpoint(tmp_path, step, {"x": torch.tensor([step])}, {}, 2)
     names = [path.name for path in sorted((tmp_path / "checkpoints").iterdir())]
     assert names == ["step-0000003", "step-0000004"]
     tensors, state = checkpoint.load_checkpoint(tmp_path)
@@ -42,14 +42,14 @@ def test_only_the_newest_checkpoints_stay(tmp_path: Path) -> None:
 
 
 def test_a_failed_save_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    checkpoint.save_checkpoint(tmp_path, 1, {"x": torch.tensor([1])}, {})
+    checkpoint.save_checkpoint(tmp_path, 1, {"x": torch.tensor([1])}, {}, 2)
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(checkpoint, "save_file", full)
     with pytest.raises(CheckpointError, match="No space left"):
-        checkpoint.save_checkpoint(tmp_path, 2, {"x": torch.tensor([2])}, {})
+        checkpoint.save_checkpoint(tmp_path, 2, {"x": torch.tensor([2])}, {}, 2)
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-0000001"]
 
 

@@ -1,0 +1,119 @@
+"""The processes that train together, one a device; alone, all of this does nothing.
+
+`torchrun` starts them and tells each its rank (https://docs.pytorch.org/docs/stable/elastic/run.html).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from unit_edge.errors import ConfigError
+
+PATIENCE = timedelta(hours=1)
+"""How long the others wait for rank 0, which alone evaluates and writes."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """This process's place among all."""
+
+    device: torch.device
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes files and prints."""
+        return self.rank == 0
+
+    def wrap(self, module: nn.Module) -> nn.Module:
+        """The module, whose gradients are then means over all processes."""
+        if self.size == 1:
+            return module
+        # Buffers are the spectral norms' vectors, which every process computes alike.
+        return DistributedDataParallel(
+            module,
+            device_ids=[self.device] if self.device.type == "cuda" else None,
+            broadcast_buffers=False,
+        )
+
+    def mean(self, values: Tensor) -> Tensor:
+        """The mean of a small tensor over all processes."""
+        if self.size > 1:
+            dist.all_reduce(values)
+            values = values / self.size
+        return values
+
+    def any(self, flag: bool) -> bool:
+        """Whether the flag is up in any process."""
+        return flag if self.size == 1 else bool(self.mean(torch.tensor(float(flag), device=self.device)) > 0)
+
+    def wait(self) -> None:
+        """Returns when all processes have come here."""
+        if self.size > 1:
+            dist.barrier()
+
+
+def postpone_exchange(module: nn.Module, postpone: bool) -> AbstractContextManager[Any]:
+    """Inside, gradients of a wrapped module stay in this process and add up."""
+    if postpone and isinstance(module, DistributedDataParallel):
+        return module.no_sync()
+    return nullcontext()
+
+
+@contextmanager
+def join_group(device: str) -> Iterator[Group]:
+    """Joins the processes that torchrun started, if it did.
+
+    Args:
+        device: "cpu", "cuda" or "auto".
+
+    Raises:
+        ConfigError: there is no such device.
+    """
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    target = pick_device(device, int(os.environ.get("LOCAL_RANK", "0")))
+    if size == 1:
+        yield Group(target)
+        return
+    if target.type == "cuda":
+        torch.cuda.set_device(target)
+    dist.init_process_group("nccl" if target.type == "cuda" else "gloo", timeout=PATIENCE)
+    try:
+        yield Group(target, dist.get_rank(), dist.get_world_size())
+    finally:
+        dist.destroy_process_group()
+
+
+def pick_device(name: str, local_rank: int = 0) -> torch.device:
+    """What "auto", "cpu" or "cuda" means on this machine.
+
+    Raises:
+        ConfigError: there is no such device.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name not in ("cpu", "cuda"):
+        raise ConfigError(f"device {name!r}, expected auto, cpu or cuda")
+    if name == "cpu":
+        if "OMP_NUM_THREADS" in os.environ:
+            torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise ConfigError(
+            "device cuda: this torch sees no CUDA GPU; use --device cpu, or install a CUDA build"
+        )
+    count = torch.cuda.device_count()
+    if local_rank >= count:
+        raise ConfigError(f"{local_rank + 1} or more processes on a machine with {count} GPUs; one each")
+    return torch.device("cuda", local_rank)

@@ -1,0 +1,181 @@
+"""All that a training run learns, and how it goes into a checkpoint and comes back."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unit_edge.config import RunConfig
+from unit_edge.errors import CheckpointError
+from unit_edge.train import checkpoint
+from unit_edge.train.group import Group
+from unit_edge.train.guided import GuidedHead
+from unit_edge.train.networks import UNIT
+from unit_edge.train.speed import lay_out, prepare
+from unit_edge.train.step import Adversaries
+from unit_edge.train.update import Update
+
+OPTIMISERS = ("optimiser_g", "optimiser_d")
+FROZEN = "projection.features."
+"""Prefix of ImageNet weights, which stay out of checkpoints."""
+
+
+class TrainingState:
+    """Networks, optimisers and the step that they have reached.
+
+    Attributes:
+        step: steps done.
+        unit: E1, E2, G1, G2.
+        average: their moving average, or `unit` itself if the settings have none.
+        adversaries: D1, D2 and the critics.
+        update: makes the next step.
+        optimisers: of the networks and, if there are any, of the adversaries.
+        best: score and step of the best evaluation so far, or None.
+    """
+
+    def __init__(self, config: RunConfig, group: Group) -> None:
+        optim = config.optim
+        self.config = config
+        self.step = 0
+        self.best: tuple[float, int] | None = None
+        torch.manual_seed(optim.seed)
+        self.unit = UNIT(config.network).to(group.device)
+        self.adversaries = Adversaries(config).to(group.device)
+        lay_out(self.unit, config.speed)
+        self.average = copy.deepcopy(self.unit).eval().requires_grad_(False) if optim.ema else self.unit
+        prepare(self.unit, self.adversaries, config.speed)
+        self.rates = optim.lr, optim.lr_discriminator or optim.lr
+        self.optimisers = [
+            torch.optim.Adam(
+                [p for p in module.parameters() if p.requires_grad],
+                rate,
+                optim.betas,
+                weight_decay=optim.weight_decay,
+            )
+            for module, rate in zip((self.unit, self.adversaries), self.rates, strict=True)
+            if any(p.requires_grad for p in module.parameters())
+        ]
+        self.head = GuidedHead(config.detail).to(group.device) if config.loss.judged == "guided" else None
+        self.update = Update(config, self.unit, self.adversaries, self.optimisers, group, self.head)
+
+    def advance(self, images: list[Tensor]) -> dict[str, float]:
+        """Makes one step on a batch; returns its terms."""
+        optim = self.config.optim
+        rate = rate_at(self.step, self.config)
+        for optimiser, full in zip(self.optimisers, self.rates, strict=False):
+            optimiser.param_groups[0]["lr"] = full * rate
+        terms = self.update(images, self.step)
+        self.step += 1
+        if optim.ema:
+            self._follow(min(optim.ema, self.step / (self.step + 10)))
+        return terms
+
+    @torch.no_grad()
+    def _follow(self, decay: float) -> None:
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.unit.parameters()), 1 - decay)
+
+    def restart_average(self) -> None:
+        """Lets the average begin where the networks are now."""
+        self.average.load_state_dict(self.unit.state_dict())
+
+    def save(self, run: Path) -> None:
+        """Writes a checkpoint and RUN/weights.safetensors.
+
+        Raises:
+            CheckpointError: they can't be written; earlier ones are untouched.
+        """
+        averages = {} if self.average is self.unit else self.average.state_dict()
+        tensors = {
+            **{f"unit.{name}": value for name, value in self.unit.state_dict().items()},
+            **{f"average.{name}": value for name, value in averages.items()},
+            **{
+                f"adversaries.{name}": value
+                for name, value in self.adversaries.state_dict().items()
+                if not name.startswith(FROZEN)
+            },
+        }
+        for name, optimiser in zip(OPTIMISERS, self.optimisers, strict=False):
+            tensors |= checkpoint.flatten_optimiser(name, optimiser)
+        state = {"best": self.best, "skipped": self.update.skipped, "scaler": self.update.scaler.state_dict()}
+        spare = () if self.best is None else (self.best[1],)
+        checkpoint.save_checkpoint(run, self.step, tensors, state, self.config.log.keep, spare)
+        checkpoint.save_weights(run, self.average, self.step)
+
+    def restore(self, run: Path) -> None:
+        """Goes back to the newest checkpoint.
+
+        Raises:
+            CheckpointError: there is none, it is damaged, or it is of other networks or losses.
+        """
+        tensors, state = checkpoint.load_checkpoint(run)
+
+        def part(prefix: str) -> dict[str, Tensor]:
+            return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+        try:
+            self.unit.load_state_dict(part("unit."))
+            if self.average is not self.unit:
+                self.average.load_state_dict(part("average.") or part("unit."))
+            own = self.adversaries.state_dict().items()
+            frozen = {name: value for name, value in own if name.startswith(FROZEN)}
+            self.adversaries.load_state_dict({**part("adversaries."), **frozen})
+            for name, optimiser in zip(OPTIMISERS, self.optimisers, strict=False):
+                checkpoint.restore_optimiser(name, optimiser, tensors)
+            self.step = int(state["step"])
+            self.best = tuple(state["best"]) if state.get("best") else None
+            self.update.skipped = int(state.get("skipped", 0))
+            if self.update.scaler.is_enabled() and state.get("scaler"):
+                self.update.scaler.load_state_dict(state["scaler"])
+        except (RuntimeError, KeyError, TypeError, ValueError):
+            raise CheckpointError(
+                f"{run}: its newest checkpoint is of other networks or losses than the settings; "
+                "resume with the settings that it was trained with"
+            ) from None
+
+
+def rate_at(step: int, config: RunConfig) -> float:
+    """The share of the full learning rates at a step: linear decay and halving multiply."""
+    optim = config.optim
+    halvings = step // optim.halve_every if optim.halve_every else 0
+    return fall(step, optim.steps, optim.decay_from) * 0.5**halvings
+
+
+def fall(step: int, steps: int, start: float) -> float:
+    """1 until a share of the steps is done, then linearly to 0."""
+    begin = start * steps
+    return 1.0 if step < begin or begin >= steps else (steps - step) / (steps - begin)
+
+
+def refuse_other_run(run: Path, config: RunConfig) -> None:
+    """Checks that a run can go on with these settings.
+
+    Raises:
+        CheckpointError: it was trained with other networks or on other domains; says which settings differ.
+    """
+    earlier = checkpoint.load_run_config(run)
+    differing = _differences("network", earlier.network, config.network)
+    for name in ("domain1", "domain2"):
+        old, new = getattr(earlier, name).name, getattr(config, name).name
+        differing += [f"{name}.name {old!r} there, {new!r} here"] if old != new else []
+    if differing:
+        raise CheckpointError(
+            f"{run}: was trained with other settings ({'; '.join(differing)}); train into another folder"
+        )
+
+
+def _differences(prefix: str, there: Any, here: Any) -> list[str]:
+    values: tuple[Mapping[str, Any], Mapping[str, Any]] = (
+        dataclasses.asdict(there),
+        dataclasses.asdict(here),
+    )
+    return [
+        f"{prefix}.{key} {values[0][key]!r} there, {values[1][key]!r} here"
+        for key in values[0]
+        if values[0][key] != values[1][key]
+    ]

@@ -1,0 +1,202 @@
+"""One alternating update: D1, D2 with E, G fixed, then E, G with D1, D2 fixed (section 3 of the paper)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor, nn
+
+from unit_edge.config import RunConfig
+from unit_edge.errors import TrainingError
+from unit_edge.train.draw import Draw, Part, mix
+from unit_edge.train.group import Group, postpone_exchange
+from unit_edge.train.guided import GuidedHead
+from unit_edge.train.networks import UNIT
+from unit_edge.train.step import Adversaries, Generators, Streams, as_judged, frozen, generator_terms
+
+HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
+STREAMS, JUDGING, CYCLES, WARM_UP = range(4)
+"""What a step draws random numbers for."""
+FIRST_SCALE = 2.0**14
+"""Of fp16's losses; it halves whenever a gradient overflows."""
+
+
+class Update:
+    """Makes steps. What E and G translate is computed once and used on both sides of a step.
+
+    Attributes:
+        scaler: of fp16's losses; of another precision it does nothing.
+        faults: what was not finite in the newest step; the update concerned was skipped.
+        skipped: steps in a row with a fault.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        unit: UNIT,
+        adversaries: Adversaries,
+        optimisers: Sequence[torch.optim.Optimizer],
+        group: Group,
+        head: GuidedHead | None = None,
+    ) -> None:
+        """Stores what a step needs.
+
+        Args:
+            config: the run's settings.
+            unit: E1, E2, G1, G2.
+            adversaries: D1, D2 and the critics.
+            optimisers: of the former, and of the latter if they have parameters.
+            group: the processes that share each batch.
+            head: through which the adversaries see translations; None for the translations themselves.
+        """
+        self.config, self.group, self.head = config, group, head
+        self.unit, self.adversaries = unit, adversaries
+        self.optimisers = optimisers
+        self.generators = group.wrap(Generators(unit, config.loss))
+        self.judges = group.wrap(adversaries) if len(optimisers) > 1 else None
+        precision = config.speed.precision
+        self.scaler = torch.amp.GradScaler(
+            group.device.type, init_scale=FIRST_SCALE, enabled=precision == "fp16"
+        )
+        self.faults: list[str] = []
+        self.skipped = 0
+
+    def __call__(self, images: list[Tensor], step: int) -> dict[str, float]:
+        """One step of D1, D2 and one of E, G on the same images.
+
+        Args:
+            images: this process's share of X1's and of X2's images of the step.
+            step: 0 or more; with the seed, it decides the random numbers.
+
+        Returns:
+            Every weighted term, a mean over micro-batches and processes.
+
+        Raises:
+            TrainingError: too many updates in a row were not finite.
+        """
+        cuts = self.config.speed.accumulate
+        micro = list(zip(*(x.chunk(cuts) for x in images), strict=True))
+        self.faults.clear()
+        torch.manual_seed(mix(self.config.optim.seed, step, self.group.rank))  # for dropout
+        streams: list[Streams | None] = [None] * cuts
+        terms: dict[str, float] = {}
+        if cuts == 1:
+            streams[0] = self._translate(micro[0], step, 0)
+        if self.judges is not None:
+            terms |= self._descend_d(micro, streams, step)
+        with frozen(self.adversaries):
+            terms |= self._descend_g(micro, streams, step)
+        self._count_faults(step)
+        return terms
+
+    def _descend_d(
+        self, micro: list[tuple[Tensor, ...]], streams: list[Streams | None], step: int
+    ) -> dict[str, float]:
+        assert self.judges is not None
+        self.optimisers[1].zero_grad(set_to_none=True)
+        total: dict[str, Tensor] = {}
+        for index, images in enumerate(micro):
+            made = streams[index]
+            if made is None:
+                with torch.no_grad():
+                    made = self._translate(images, step, index, for_d=True)
+            judged = self._judged(images, made)
+            # the vectors of spectral norms move once a step, however it is cut
+            self.adversaries.train(index == 0)
+            draw = self._draw(step, index, JUDGING)
+            with postpone_exchange(self.judges, index + 1 < len(micro)):
+                with self._autocast():
+                    terms = self.judges(list(images), judged, draw)
+                self._backward(terms, total)
+        self.adversaries.train()
+        return self._finish("D", self.optimisers[1], self.adversaries, total)
+
+    def _descend_g(
+        self, micro: list[tuple[Tensor, ...]], streams: list[Streams | None], step: int
+    ) -> dict[str, float]:
+        self.optimisers[0].zero_grad(set_to_none=True)
+        total: dict[str, Tensor] = {}
+        for index, images in enumerate(micro):
+            with postpone_exchange(self.generators, index + 1 < len(micro)):
+                made = streams[index] or self._translate(images, step, index)
+                judged = self._judged(images, made)
+                draw = self._draw(step, index, CYCLES)
+                with self._autocast():
+                    terms = generator_terms(
+                        self.unit, self.adversaries, list(images), made, judged, draw, self.config.loss
+                    )
+                self._backward(terms, total)
+        return self._finish("E, G", self.optimisers[0], self.unit, total)
+
+    def _translate(self, images: tuple[Tensor, ...], step: int, index: int, for_d: bool = False) -> Streams:
+        with self._autocast():
+            streams: Streams = self.generators(list(images), self._draw(step, index, STREAMS), for_d)
+        return streams
+
+    def _judged(self, images: tuple[Tensor, ...], streams: Streams) -> list[Tensor]:
+        return as_judged(list(images), streams.translations, self.head)
+
+    def _backward(self, terms: dict[str, Tensor], total: dict[str, Tensor]) -> None:
+        """Adds a micro-batch's gradients and terms to the step's."""
+        share = 1 / self.config.speed.accumulate
+        loss = torch.stack(list(terms.values())).sum() * share
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        for name, value in terms.items():
+            total[name] = total.get(name, 0) + value.detach() * share
+
+    def _finish(
+        self,
+        side: str,
+        optimiser: torch.optim.Optimizer,
+        module: nn.Module,
+        total: dict[str, Tensor],
+    ) -> dict[str, float]:
+        """Descends, unless a term or gradient is not finite in any process."""
+        self.scaler.unscale_(optimiser)
+        gradients = [p.grad for p in module.parameters() if p.grad is not None]
+        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+        *values, size = self.group.mean(torch.stack([*total.values(), norm])).tolist()
+        terms = dict(zip(total, values, strict=True))
+        bad = [f"{name} is {value}" for name, value in terms.items() if not math.isfinite(value)]
+        if not bad and not math.isfinite(size):
+            bad = [f"the gradient of {side} is {size} ({_culprit(module)})"]
+            if self.scaler.is_enabled() and self.scaler.get_scale() > 1:
+                bad = []  # an overflow, which the scaler mends with a smaller scale
+        self.faults += bad
+        if not bad:
+            self.scaler.step(optimiser)
+        if self.scaler.is_enabled():
+            self.scaler.update()
+        return terms
+
+    def _count_faults(self, step: int) -> None:
+        self.skipped = self.skipped + 1 if self.faults else 0
+        if self.skipped >= self.config.optim.max_skipped:
+            raise TrainingError(
+                f"step {step + 1}: {self.faults[0]}, and {self.skipped} steps in a row had such a fault "
+                "(optim.max_skipped); the last checkpoint is good: lower optim.lr and --resume"
+            )
+
+    def _draw(self, step: int, index: int, purpose: int) -> Draw:
+        """The random numbers of a micro-batch."""
+        optim, cuts = self.config.optim, self.config.speed.accumulate
+        count = optim.batch // self.group.size // cuts
+        part = Part(optim.batch, (self.group.rank * cuts + index) * count, count)
+        return Draw((optim.seed, step, purpose), part, self.group.device)
+
+    def _autocast(self) -> AbstractContextManager[None]:
+        precision = self.config.speed.precision
+        if precision == "fp32":
+            return nullcontext()
+        return torch.autocast(self.group.device.type, HALF[precision])
+
+
+def _culprit(module: nn.Module) -> str:
+    """The first parameter whose gradient is not finite."""
+    for name, parameter in module.named_parameters():
+        if parameter.grad is not None and not parameter.grad.isfinite().all():
+            return name
+    return "its norm"
