@@ -12,15 +12,17 @@ import cv2
 import numpy as np
 import onnx
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from unit_edge.errors import DataError, ModelError, SourceError, VerifyError
 from unit_edge.export.scenes import MOST_FRAMES, scenes_from, synthetic_scene, synthetic_scenes
-from unit_edge.export.to_onnx import Exported
+from unit_edge.export.to_onnx import Exported, export_run
 from unit_edge.export.trained import load_run
 from unit_edge.export.verify import compare, translator_for, verify_file
 from unit_edge.manifest import Manifest, sha256_of
 from unit_edge.runtime.runner import open_runner
+from unit_edge.train.checkpoint import BEST, load_run_config, load_weights, save_weights
 
 
 @pytest.fixture
@@ -84,6 +86,23 @@ def test_a_run_that_went_on_training_is_told_apart(
     path.write_bytes(content)
     with pytest.raises(VerifyError, match=r"other weights.*step 1234"):
         verify_file(model, run)
+
+
+def test_the_best_weights_are_exported_and_verified_against_themselves(
+    tmp_path: Path, write_run: Callable[..., Path]
+) -> None:
+    run = write_run(tmp_path / "run")
+    unit = load_weights(run, load_run_config(run))
+    with torch.no_grad():
+        for parameter in unit.parameters():
+            parameter.mul_(1.1)
+    save_weights(run, unit, 5, BEST)
+    newest = export_run(run, "night", output=tmp_path / "newest.onnx")
+    best = export_run(run, "night", output=tmp_path / "best.onnx", best=True)
+    assert best.manifest.made_from["step"] == 5
+    assert best.manifest.made_from["weights_sha256"] != newest.manifest.made_from["weights_sha256"]
+    verify_file(best.model, run)
+    verify_file(newest.model, run)
 
 
 def test_a_run_of_other_domains_is_refused(model: Path, run: Path) -> None:

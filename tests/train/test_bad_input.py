@@ -118,7 +118,7 @@ def test_resuming_with_fewer_steps_does_nothing(config: RunConfig, images: Path)
 
 def test_resuming_other_domains_is_refused(config: RunConfig, images: Path) -> None:
     fit(config, images)
-    with pytest.raises(CheckpointError, match="domain1.name 'dark' there, 'bright' here"):
+    with pytest.raises(CheckpointError, match=r"domain1.name 'dark' there, 'bright' here"):
         fit(replace(config, domain1=config.domain2, domain2=config.domain1), images, resume=True)
 
 

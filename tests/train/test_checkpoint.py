@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from unit_edge.config import RunConfig
+from unit_edge.config import RunConfig, as_dict
 from unit_edge.errors import CheckpointError
 from unit_edge.train import checkpoint
 from unit_edge.train.networks import UNIT
@@ -58,3 +59,36 @@ def test_not_a_run(tmp_path: Path) -> None:
         checkpoint.load_run_config(tmp_path)
     with pytest.raises(CheckpointError, match="no checkpoint"):
         checkpoint.load_checkpoint(tmp_path)
+
+
+def test_a_newer_format_is_refused(config: RunConfig, tmp_path: Path) -> None:
+    checkpoint.save_config(tmp_path, config)
+    checkpoint.save_checkpoint(tmp_path, 1, {"x": torch.tensor([1])}, {}, 2)
+    for path in (tmp_path / "config.json", tmp_path / "checkpoints" / "step-0000001" / "state.json"):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "version": 2}))
+    with pytest.raises(CheckpointError, match=r"config.json: version 2 of the format.*update unit-edge"):
+        checkpoint.load_run_config(tmp_path)
+    with pytest.raises(CheckpointError, match=r"step-0000001: version 2 of the format.*update unit-edge"):
+        checkpoint.load_checkpoint(tmp_path)
+
+
+def test_settings_of_runs_before_the_version_was_written_are_read(config: RunConfig, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(as_dict(config)))
+    assert checkpoint.load_run_config(tmp_path) == config
+
+
+def test_spared_checkpoints_stay(tmp_path: Path) -> None:
+    for step in range(1, 6):
+        checkpoint.save_checkpoint(tmp_path, step, {"x": torch.tensor([step])}, {}, 1, spare=(2,))
+    assert [path.name for path in checkpoint.checkpoints(tmp_path)] == ["step-0000002", "step-0000005"]
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    checkpoint.save_checkpoint(tmp_path, 1, {"x": torch.tensor([1])}, {}, 2)
+    before = sorted(tmp_path.rglob("*"))
+    leftover = tmp_path / "checkpoints" / ".step-0000002.77.tmp"
+    leftover.mkdir()
+    (leftover / "training.safetensors").write_bytes(b"half")
+    (tmp_path / ".weights.safetensors.77.tmp").write_bytes(b"half")
+    checkpoint.remove_leftovers(tmp_path)
+    assert sorted(tmp_path.rglob("*")) == before
