@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -40,12 +41,14 @@ class Group:
         """The module, whose gradients are then means over all processes."""
         if self.size == 1:
             return module
-        # Buffers are the spectral norms' vectors, which every process computes alike.
-        return DistributedDataParallel(
-            module,
-            device_ids=[self.device] if self.device.type == "cuda" else None,
-            broadcast_buffers=False,
-        )
+        with warnings.catch_warnings():
+            # torch renames broadcast_buffers; torch 2.6 knows no other name
+            warnings.simplefilter("ignore", FutureWarning)
+            return DistributedDataParallel(
+                module,
+                device_ids=[self.device] if self.device.type == "cuda" else None,
+                broadcast_buffers=False,  # the spectral norms' vectors, which every process computes alike
+            )
 
     def mean(self, values: Tensor) -> Tensor:
         """The mean of a small tensor over all processes."""

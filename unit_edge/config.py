@@ -225,6 +225,7 @@ class OptimConfig:
 
     def __post_init__(self) -> None:
         require(self.steps > 0, "optim.steps", self.steps, "1 or more")
+        require(self.seed >= 0, "optim.seed", self.seed, "0 or more")
         require(self.batch > 0, "optim.batch", self.batch, "1 or more")
         for name in ("lr", "lr_discriminator", "warmup_lr"):
             rate = getattr(self, name)
@@ -342,6 +343,15 @@ class RunConfig:
 
     def _check_ablations(self) -> None:
         loss, zero = self.loss, "0, as network.{} is false"
+        taught = max(loss.gan, loss.critic, loss.reconstruction, loss.cycle)
+        require(taught > 0, "loss.gan", loss.gan, "some weight above 0: nothing teaches the generators")
+        require(loss.r1 == 0 or loss.gan > 0, "loss.r1", loss.r1, "0, as loss.gan is 0")
+        require(
+            self.optim.warmup_steps == 0 or loss.reconstruction > 0,
+            "optim.warmup_steps",
+            self.optim.warmup_steps,
+            "0, as loss.reconstruction is 0 and the warm-up learns by it",
+        )
         if not self.network.variational:
             for name in ("kl", "cycle_kl"):
                 value = getattr(loss, name)

@@ -30,7 +30,7 @@ def test_kl_is_that_of_two_normals() -> None:
     z = np.linspace(-12, 14, 200_001)
     p = np.exp(-0.5 * (z - mean) ** 2) / np.sqrt(2 * np.pi)
     q = np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
-    expected = np.trapezoid(p * (np.log(p) - np.log(q)), z)
+    expected = (p * (np.log(p) - np.log(q))).sum() * (z[1] - z[0])
     assert losses.kl(torch.full((2, 3, 4), mean)).item() == pytest.approx(expected, rel=1e-4)
 
 
@@ -67,3 +67,27 @@ def test_hinge() -> None:
     )
     assert losses.hinge_discriminator(real, fake).item() == pytest.approx(expected)
     assert losses.hinge_generator(fake).item() == pytest.approx(-(A.mean() + B.mean()) / 2)
+
+
+def test_r1_is_that_of_a_derivative_by_hand() -> None:
+    """D(x) = (w x^2, 3 x at two places); the gradient of its means is 2 w x / 60, and 3 / 2 there."""
+    w = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
+
+    def discriminator(x: torch.Tensor) -> list[torch.Tensor]:
+        return [w * x.square(), 3 * x[:, :1, 1:2, 2:4]]
+
+    slope = 2 * 0.7 * A / 60
+    slope[:, 0, 1, 2:4] += 3 / 2
+    penalty = losses.r1(discriminator, torch.tensor(A))
+    assert penalty.item() == pytest.approx(0.5 * (slope**2).sum() / len(A))
+    (gradient,) = torch.autograd.grad(penalty, w)  # D learns from it
+    assert gradient.item() == pytest.approx((slope * 2 * A / 60).sum() / len(A))
+
+
+def test_half_precision_is_averaged_in_full() -> None:
+    """fp16 holds no square of 400, and bf16 neither the means below nor their squares."""
+    assert losses.kl(torch.full((3, 4), 400.0, dtype=torch.float16)).item() == 80_000
+    x = torch.tensor([3.0, 3.015625], dtype=torch.bfloat16)
+    assert losses.reconstruction(torch.zeros(2), x).item() == 3.0078125
+    assert losses.gan_generator([x], "least_squares").item() == (2**2 + 2.015625**2) / 2
+    assert losses.hinge_generator([x]).item() == -3.0078125

@@ -8,7 +8,7 @@ from tiny import TINY
 from torch import Tensor, nn
 
 from unit_edge.config import NetworkConfig, preset_network
-from unit_edge.train.networks import UNIT, Discriminator, initialise, sample
+from unit_edge.train.networks import UNIT, Discriminator, initialise
 
 
 def parameters(*modules: nn.Module) -> int:
@@ -73,7 +73,7 @@ def test_a_domain_reaches_its_own_layers_and_the_shared_ones(shared: int) -> Non
     unit = UNIT(replace(TINY, residual_blocks=4, shared=shared, init="kaiming-half"))
     for domain in (0, 1):
         unit.zero_grad(set_to_none=True)
-        unit.decode(unit.encoder(domain)(torch.rand(1, 3, 16, 16)), domain).square().sum().backward()
+        unit.decode(unit.encoder(domain)(torch.rand(1, 3, 16, 16)), domain).square().sum().backward()  # type: ignore[no-untyped-call]
         own = {id(p) for m in (unit.encoder(domain), unit.generator(domain)) for p in m.parameters()}
         assert {id(p) for p in unit.parameters() if p.grad is not None and p.grad.any()} == own
 
@@ -88,15 +88,6 @@ def test_shared_layers_exist_once(shared: int) -> None:
     assert parameters(unit) == one + other - both
     same = {id(p) for p in unit.encoder(0).parameters()} & {id(p) for p in unit.encoder(1).parameters()}
     assert len(same) == len(list(unit.encoder_shared.parameters()))
-
-
-@pytest.mark.parametrize("domain", [0, 1])
-def test_shared_layers_learn_from_each_domain(domain: int) -> None:
-    unit = UNIT(TINY)
-    unit.decode(unit.encoder(domain)(torch.rand(1, 3, 16, 16)), domain).sum().backward()
-    for block in (unit.encoder_shared, unit.generator_shared):
-        assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in block.parameters())
-    assert all(p.grad is None for p in unit.encoders[1 - domain].parameters())
 
 
 def test_encode_together_equals_encode_apart() -> None:
@@ -169,14 +160,3 @@ def test_initial_weights(how: str, expected: float) -> None:
     assert layer.weight.std().item() == pytest.approx(expected, rel=0.05)
     assert layer.bias is not None
     assert not layer.bias.any()
-
-
-def test_sample_is_normal_around_the_mean() -> None:
-    torch.manual_seed(0)
-    mean = torch.full((200, 10, 10, 10), 3.0, requires_grad=True)
-    z = sample(mean)
-    assert abs(z.mean().item() - 3) < 0.02
-    assert abs(z.std().item() - 1) < 0.02
-    z.sum().backward()
-    assert mean.grad is not None
-    assert torch.equal(mean.grad, torch.ones_like(mean))
