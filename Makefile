@@ -4,10 +4,10 @@ PY := .venv/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo test lint typecheck bench clean
+.PHONY: help setup dev demo test lint typecheck bench bench-train clean
 
 help: ## List what make can do
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-10s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-12s %s\n", $$1, $$2 }'
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -52,6 +52,9 @@ typecheck: dev ## Check types
 
 bench: .venv/runtime.done ## Time the bundled models on this machine
 	@for model in unit_edge/models/*.onnx; do .venv/bin/unit-edge bench $$model --size 1280x720 || exit 1; done
+
+bench-train: dev ## Time a training step of each preset, and against the released way
+	@$(PY) -m unit_edge.train.bench
 
 clean: ## Remove what make and the tools made; runs/ stays
 	@rm -rf .venv .typing demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
