@@ -15,7 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from unit_edge.config import RunConfig
-from unit_edge.errors import CheckpointError, DataError, TrainingError
+from unit_edge.errors import CheckpointError, ConfigError, DataError, TrainingError
 from unit_edge.interrupt import Interrupted, StopWish, watch_signals
 from unit_edge.train import checkpoint, samples
 from unit_edge.train.data import Domain, Pairs, batches, domain_images
@@ -60,7 +60,7 @@ def fit(config: RunConfig, run: Path, *, data_root: Path, resume: bool = False, 
 
 def _fit(config: RunConfig, run: Path, root: Path, resume: bool, group: Group, wish: StopWish) -> None:
     if config.optim.batch % (group.size * config.speed.accumulate):
-        raise DataError(
+        raise ConfigError(
             f"optim.batch {config.optim.batch} can't be shared by {group.size} processes with "
             f"speed.accumulate {config.speed.accumulate}; expected a multiple of their product"
         )

@@ -20,7 +20,10 @@ def train(
             metavar="[CONFIG.toml]", help="The settings of the run; with --resume, the run's own do."
         ),
     ] = None,
-    run: Annotated[Path | None, typer.Option(metavar="DIR", help="[default: runs/CONFIG]")] = None,
+    # torchrun takes --run for an abbreviation of an option of its own
+    run: Annotated[
+        Path | None, typer.Option("--run", "--run-dir", metavar="DIR", help="[default: runs/CONFIG]")
+    ] = None,
     data: DataRoot = Path(),
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint.")] = False,
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu or cuda.")] = "auto",
