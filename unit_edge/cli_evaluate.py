@@ -67,6 +67,9 @@ def evaluate(
         typer.Option("-o", "--output", metavar="DIR", help="[default: NAME-evaluation in this folder]"),
     ] = None,
     device: Annotated[str, typer.Option(metavar="NAME", help="Of a run: auto, cpu or cuda.")] = "auto",
+    best: Annotated[
+        bool, typer.Option("--best", help="Of a run: the weights that scored best, not the newest.")
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the intervals.")] = 0,
 ) -> None:
     """Measure how good a translation is, with intervals.
@@ -82,7 +85,9 @@ def evaluate(
     run, reconstruction and cycle error. The folder gets evaluation.json and a picture of the best, the
     median and the worst translation; those of an earlier evaluation are replaced. The last line is JSON.
     """
-    options = Options(to, data, images, against, run, paired, clip, frames, head, count, split, device, seed)
+    options = Options(
+        to, data, images, against, run, paired, clip, frames, head, count, split, device, best, seed
+    )
     with needs("train"), ExitStack() as stack:
         from unit_edge.train import report
 

@@ -35,6 +35,7 @@ class Options:
     count: int
     split: str
     device: str
+    best: bool
     seed: int
 
 
@@ -82,10 +83,8 @@ def _run_subject(path: Path, options: Options) -> Subject:
     if options.head not in ("auto", "guided", "none"):
         raise ConfigError(f"--head {options.head!r}; expected auto, guided or none")
     device = pick_device(options.device)
-    trained = load_run(path)
+    trained = load_run(path, options.best)
     config = trained.config
-    if not config.network.encoders:
-        raise ConfigError(f"{path}: has no encoders (network.encoders), so it can't translate images")
     head = options.head
     if head == "auto":
         head = "guided" if config.loss.judged == "guided" else "none"
@@ -123,6 +122,8 @@ def _model_subject(given: str, options: Options, stack: ExitStack) -> Subject:
     names = manifest.source, manifest.target
     if options.to not in (None, manifest.target):
         raise ConfigError(f"{path}: translates {names[0]} to {names[1]}, not to {options.to}")
+    if options.best:
+        raise ConfigError(f"--best goes with a run; {path} is one model")
     if options.head != "auto":
         raise ConfigError(f"--head goes with a run; {path} was exported with detail {manifest.detail}")
     config = None if options.run is None else load_run_config(options.run)
