@@ -18,6 +18,7 @@ import torch
 
 from unit_edge import __version__
 from unit_edge.errors import ConfigError, ModelError, UnitEdgeError
+from unit_edge.export.costs import count_costs
 from unit_edge.export.plan import FRAME_SIDES, Plan, plan_export
 from unit_edge.export.trained import TrainedRun, load_run
 from unit_edge.export.translator import Translator
@@ -90,7 +91,8 @@ def export_run(
     with _workspace(path) as folder:
         temporary = folder / path.name
         temporary.write_bytes(content)
-        manifest = dataclasses.replace(manifest, sha256=sha256_of(temporary))
+        costs = count_costs(onnx.load_model_from_string(content))
+        manifest = dataclasses.replace(manifest, sha256=sha256_of(temporary), costs=costs)
         manifest.write(temporary.with_suffix(".json"))
         with open_runner(temporary, "onnxruntime") as runner:
             report = compare(runner, translator, frames)

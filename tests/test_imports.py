@@ -102,6 +102,7 @@ sys.exit(code)
         (["train", "CONFIG"], "train"),
         (["export", "run", "--to", "night"], "export"),
         (["verify", "model.onnx", "--against", "run"], "export"),
+        (["inspect", "day2night-edge-s"], "export"),
     ],
 )
 def test_a_missing_package_is_named_with_its_extra(arguments: list[str], extra: str, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from unit_edge import __version__, cli_train
+from unit_edge import __version__, cli_inspect, cli_train
 from unit_edge.cli_common import ModelArgument, frame_size
 from unit_edge.cli_evaluate import evaluate
 from unit_edge.errors import ConfigError, TruncatedError, UnitEdgeError
@@ -185,7 +185,7 @@ def models() -> None:
 def info(model: ModelArgument) -> None:
     """Show what a model is and was made from.
 
-    The file is compared with its manifest first.
+    The file is compared with its manifest first. `unit-edge inspect` looks into it.
     """
     from unit_edge.runtime.runner import read_model, size_text
 
@@ -257,7 +257,14 @@ def bench(
     typer.echo(json.dumps(result))
 
 
-for _command in (cli_train.train, evaluate, cli_train.export, cli_train.verify):
+for _command in (
+    cli_train.train,
+    evaluate,
+    cli_train.export,
+    cli_train.verify,
+    cli_inspect.inspect,
+    cli_inspect.boards,
+):
     app.command()(_command)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from unit_edge.costs import Costs, costs_from_dict
 from unit_edge.errors import ModelError
 
 SCHEMA = 1
@@ -43,6 +44,7 @@ class Manifest:
         sha256: of the model file.
         made_from: what the file was exported from (run, training step, sha256 of its weights).
         versions: of the programs that made the file.
+        costs: what a frame takes; None in manifests written before there was this field.
         schema: version of this format.
     """
 
@@ -60,6 +62,7 @@ class Manifest:
     detail_settings: dict[str, float] = field(default_factory=dict)
     made_from: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+    costs: Costs | None = None
     schema: int = SCHEMA
 
     def write(self, path: Path) -> None:
@@ -97,6 +100,7 @@ class Manifest:
                     "input": _tensor_spec(raw["input"]),
                     "output": _tensor_spec(raw["output"]),
                     "network_size": _size(raw["network_size"]),
+                    "costs": None if raw.get("costs") is None else costs_from_dict(raw["costs"]),
                 }
             )._checked()
         except (KeyError, TypeError, ValueError) as error:
