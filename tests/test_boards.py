@@ -25,6 +25,7 @@ NAMES = [board.name for board in all_boards()]
 FIGURES = ("memory_gb", "bandwidth_gb_s", "fp32_tflops", "fp16_tflops", "int8_tops")
 
 # Totals as NVIDIA publishes them: int8 TOPS, sparse, GPU and DLAs together; what the DLAs have of it.
+# The one DLA of an Orin NX 8GB is taken for half of the two of a 16GB.
 SPARSE_TOTALS = {
     "orin-nano-4gb": (20, 0),
     "orin-nano-8gb": (40, 0),

@@ -2,8 +2,8 @@
 
 Peaks are worked out from clocks and units, not copied: operations a clock of one tensor core are
 known from a whitepaper or from a dense figure in a datasheet, and tests/test_boards.py compares the
-products with published totals. What has a source was seen in November 2026 in that document, in a
-quotation of it, or in a listing made on the device itself.
+products with published totals. Most documents were not opened in November 2026, but seen in
+excerpts and quotations by others; "quoted" and "device listing" mark what rests on nothing else.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _orin(
             "memory_gb": source,
             "bandwidth_gb_s": source,
             "peaks": f"{_ORIN_PEAKS}; clock: {source}",
-            "software": "NVIDIA's JetPack release notes; listings of devices with JetPack 6.2 and 7.2",
+            "software": "device listings (6.2, 7.2), quoted; 7.2.2: notes of NVIDIA documents",
             "dla": source,
             "power_modes": source if power_modes else "",
         },
@@ -194,12 +194,12 @@ _JETSONS = (
         sources={
             "compute_capability": "developer.nvidia.com/cuda-legacy-gpus",
             "memory_gb": "Jetson Xavier NX data sheet DA-09366-001",
-            "bandwidth_gb_s": "NVIDIA's Jetson Xavier series page",
+            "bandwidth_gb_s": "NVIDIA's Jetson Xavier series page, quoted",
             "peaks": "clock x units (384 CUDA cores, 48 tensor cores, 1100 MHz: data sheet); 128 fp16 "
             "operations a tensor core and clock, as 125 TFLOPS of a V100 (640 tensor cores, 1530 MHz)",
             "software": "listing of a device with JetPack 5.1.6",
-            "dla": "NVIDIA's Jetson Xavier series page",
-            "power_modes": "NVIDIA's Jetson Xavier series page",
+            "dla": "NVIDIA's Jetson Xavier series page, quoted",
+            "power_modes": "NVIDIA's Jetson Xavier series page, quoted",
         },
         notes=(
             "int8 peak of the GPU alone: not verified; the 21 TOPS of the data sheet include the two DLAs",
@@ -221,12 +221,12 @@ _JETSONS = (
         power_modes=("120W", "MAXN"),
         sources={
             "compute_capability": _CUDA_GPUS,
-            "memory_gb": "Jetson Thor data sheet",
-            "bandwidth_gb_s": "Jetson Thor data sheet (256-bit LPDDR5X)",
+            "memory_gb": "Jetson Thor data sheet, quoted",
+            "bandwidth_gb_s": "Jetson Thor data sheet, quoted (256-bit LPDDR5X)",
             "peaks": "fp32: 2560 CUDA cores at 1575 MHz, read on a device; fp16: half of the data sheet's "
             "517 dense fp8 TFLOPS",
-            "software": "NVIDIA's JetPack 7 release notes",
-            "dla": "TensorRT 11.4.1 release notes: DLA on AGX Orin only",
+            "software": "the project's notes of NVIDIA's documents; not seen on a device",
+            "dla": "the project's notes of TensorRT 11.4.1: DLA on AGX Orin only",
             "power_modes": "nvpmodel on a device with JetPack 7",
         },
         notes=("int8 peak: not verified; the data sheet has fp4 and fp8 only",),
@@ -249,9 +249,9 @@ _DESKTOPS = (
         power_modes=(),
         sources={
             "compute_capability": _CUDA_GPUS,
-            "memory_gb": "NVIDIA Ampere GA102 GPU architecture whitepaper, appendix A",
-            "bandwidth_gb_s": "NVIDIA Ampere GA102 GPU architecture whitepaper, appendix A",
-            "peaks": "NVIDIA Ampere GA102 GPU architecture whitepaper, appendix A (dense, boost clock)",
+            "memory_gb": "quoted in GPU comparisons",
+            "bandwidth_gb_s": "quoted in GPU comparisons",
+            "peaks": "fp16, int8: Ampere GA102 whitepaper, quoted (dense); fp32: GPU comparisons",
         },
         notes=("any TensorRT from 10.3, and TensorRT-RTX",),
     ),
@@ -270,9 +270,9 @@ _DESKTOPS = (
         power_modes=(),
         sources={
             "compute_capability": _CUDA_GPUS,
-            "memory_gb": "NVIDIA Ada GPU architecture whitepaper, appendix A",
-            "bandwidth_gb_s": "NVIDIA Ada GPU architecture whitepaper, appendix A",
-            "peaks": "NVIDIA Ada GPU architecture whitepaper, appendix A (dense, boost clock)",
+            "memory_gb": "quoted in GPU comparisons",
+            "bandwidth_gb_s": "quoted in GPU comparisons",
+            "peaks": "fp16, int8: Ada GPU whitepaper, quoted (dense); fp32: GPU comparisons",
         },
         notes=("any TensorRT from 10.3, and TensorRT-RTX",),
     ),
