@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from unit_edge.media import is_image
 from unit_edge.runtime.images import read_image
-from unit_edge.runtime.media import is_image
 from unit_edge.runtime.source import FileSource
 from unit_edge.train.data import list_images
 

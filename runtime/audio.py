@@ -14,7 +14,7 @@ from av.packet import Packet
 from av.stream import Discard
 
 from unit_edge.errors import SourceError
-from unit_edge.runtime.media import open_media, pick_stream, reason, timeline_start
+from unit_edge.media import open_media, pick_stream, reason, timeline_start
 
 # What players expect in these file types; FFmpeg would write more there than they play.
 _HELD = {

@@ -12,12 +12,8 @@ from av.packet import Packet
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-from unit_edge.runtime.media import reason
+from unit_edge.media import missing_part, reason, stated_packets
 
-# The length in the header of these formats is of the whole recording, even where the file was cut
-# off later; other demuxers measure what is there.
-_FORMATS_THAT_STATE_THEIR_LENGTH = {"mov", "matroska", "avi", "flv", "asf"}
-_LENGTH_TOLERANCE_S = Fraction(1, 4)
 _COARSE_TICK_S = Fraction(1, 2000)
 _FINEST_TIME_BASE = 2**31
 
@@ -55,27 +51,9 @@ class PacketReader:
                 return
             if packet.size:  # an empty packet would tell the decoder that the stream has ended
                 yield packet
-        self.fault = self._missing(count, end)
-
-    def _missing(self, count: int, end: Fraction) -> str | None:
-        expected = stated_packets(self._container, self._stream)
-        if expected is not None:
-            return f"the file is cut off: {count} of {expected} packets" if count < expected else None
-        duration = self._container.duration
-        formats = set(self._container.format.name.split(","))
-        if duration is None or not formats & _FORMATS_THAT_STATE_THEIR_LENGTH:
-            return None
-        stated = Fraction((self._container.start_time or 0) + duration, av.time_base)
-        if end + _LENGTH_TOLERANCE_S < stated:
-            return f"the file is cut off: {float(end):.1f} of {float(stated):.1f} s"
-        return None
-
-
-def stated_packets(container: InputContainer, stream: VideoStream) -> int | None:
-    """How many packets the index of an MP4 or MOV file lists, edit lists respected; else None."""
-    if "mov" not in container.format.name.split(",") or not stream.frames:
-        return None
-    return len(stream.index_entries)
+        missing = missing_part(self._container, self._stream, count, end)
+        if missing is not None:
+            self.fault = f"the file is cut off: {missing}"
 
 
 def stated_frames(container: InputContainer, stream: VideoStream) -> int | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -13,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unit_edge.errors import SinkError, SourceError, TruncatedError
+from unit_edge.files import write_output
 from unit_edge.frames import Frame, VideoInfo
-from unit_edge.runtime.media import IMAGE_SUFFIXES, is_image, reason
+from unit_edge.media import IMAGE_SUFFIXES, is_image, reason
 
 _FPS = Fraction(25)  # of a folder of pictures that were frames of a video once
 _JPEG_QUALITY = 95
@@ -52,14 +52,7 @@ def write_image(path: Path, image: NDArray[np.uint8]) -> None:
     if not done:
         size = f"{image.shape[1]}x{image.shape[0]}"
         raise SinkError(f"{path}: {size} pixels can't be encoded in this format")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_bytes(data.tobytes())
-        temporary.replace(path)
-    except OSError as error:
-        raise SinkError(f"{path}: can't be written ({reason(error)})") from None
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_output(path, data.tobytes())
 
 
 class ImageSource:

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from unit_edge.errors import SinkError, TruncatedError, UnitEdgeError
 from unit_edge.frames import Frame, VideoInfo
+from unit_edge.media import VIDEO_SUFFIXES, FromBgr, reason
 from unit_edge.runtime.audio import AudioCopy
-from unit_edge.runtime.media import VIDEO_SUFFIXES, FromBgr, reason
 
 _ENCODER: Final = "libx264"
 _MUXERS = dict(zip(VIDEO_SUFFIXES, ("mp4", "mp4", "mov", "matroska"), strict=True))

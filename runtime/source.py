@@ -15,8 +15,7 @@ from av.video.stream import VideoStream
 
 from unit_edge.errors import SourceError, TruncatedError
 from unit_edge.frames import Frame, VideoInfo
-from unit_edge.runtime.demux import Clock, PacketReader, stated_frames
-from unit_edge.runtime.media import (
+from unit_edge.media import (
     Orientation,
     ToBgr,
     colour_of,
@@ -25,6 +24,7 @@ from unit_edge.runtime.media import (
     pick_stream,
     timeline_start,
 )
+from unit_edge.runtime.demux import Clock, PacketReader, stated_frames
 
 _DEFAULT_FPS = Fraction(25)
 _DAMAGED = "damaged data; `ffmpeg -i INPUT REPAIRED.mp4` gets past it"

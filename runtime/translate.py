@@ -9,8 +9,8 @@ from pathlib import Path
 
 from unit_edge.errors import ConfigError, SinkError, SourceError
 from unit_edge.frames import VideoInfo
+from unit_edge.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_image
 from unit_edge.runtime.images import ImageSink, ImageSource
-from unit_edge.runtime.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_image
 from unit_edge.runtime.pipeline import Stats, run
 from unit_edge.runtime.runner import open_runner
 from unit_edge.runtime.sink import FrameSink, VideoSink

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from unit_edge.config import RunConfig, as_dict
 from unit_edge.errors import CheckpointError, ConfigError
+from unit_edge.files import replacing, sync
 from unit_edge.settings import from_dict
 from unit_edge.train.networks import UNIT
 
@@ -35,10 +36,9 @@ def save_config(run: Path, config: RunConfig) -> None:
     """Writes RUN/config.json."""
     try:
         run.mkdir(parents=True, exist_ok=True)
-        _write_atomically(
-            run / "config.json",
-            json.dumps({"version": VERSION, **as_dict(config)}, indent=2).encode() + b"\n",
-        )
+        content = json.dumps({"version": VERSION, **as_dict(config)}, indent=2) + "\n"
+        with replacing(run / "config.json", durable=True) as temporary:
+            temporary.write_text(content, encoding="utf-8")
     except OSError as error:
         raise CheckpointError(f"{run}: can't be written ({error.strerror or error})") from None
 
@@ -67,18 +67,12 @@ def load_run_config(run: Path) -> RunConfig:
 def save_weights(run: Path, unit: UNIT, step: int, name: str = WEIGHTS) -> None:
     """Writes RUN/weights.safetensors, or a file of another name, with the training step in its metadata."""
     path = run / name
-    temporary = _temporary(path)
+    tensors = {name: value.detach().cpu().contiguous() for name, value in unit.state_dict().items()}
     try:
-        save_file(
-            {name: value.detach().cpu().contiguous() for name, value in unit.state_dict().items()},
-            temporary,
-            metadata={"step": str(step)},
-        )
-        _replace(temporary, path)
+        with replacing(path, durable=True) as temporary:
+            save_file(tensors, temporary, metadata={"step": str(step)})
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path}: can't be written ({error}); an earlier one is untouched") from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def load_weights(run: Path, config: RunConfig, name: str = WEIGHTS) -> UNIT:
@@ -138,10 +132,10 @@ def save_checkpoint(
         content = json.dumps({"version": VERSION, "step": step, **state}) + "\n"
         (temporary / "state.json").write_text(content, encoding="utf-8")
         for path in (*temporary.iterdir(), temporary):
-            _sync(path)
+            sync(path)
         shutil.rmtree(final, ignore_errors=True)
         temporary.replace(final)
-        _sync(folder)
+        sync(folder)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(
             f"{final}: can't be written ({error}); earlier checkpoints are untouched"
@@ -156,7 +150,7 @@ def save_checkpoint(
 
 def remove_leftovers(run: Path) -> None:
     """Removes what a process that was killed while writing left in a run."""
-    for path in (*run.glob(".*.tmp"), *run.glob("*/.*.tmp"), *run.glob("*/.*.tmp.png")):
+    for path in (*run.glob(".*.tmp"), *run.glob("*/.*.tmp")):
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
@@ -227,29 +221,3 @@ def _refuse_newer(path: Path, raw: Any) -> None:
         raise CheckpointError(
             f"{path}: version {version} of the format, this unit-edge knows up to {VERSION}; update unit-edge"
         )
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    temporary = _temporary(path)
-    try:
-        temporary.write_bytes(content)
-        _replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
-
-
-def _replace(temporary: Path, path: Path) -> None:
-    _sync(temporary)
-    temporary.replace(path)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -19,7 +19,8 @@ from pathlib import Path
 import cv2
 
 from unit_edge.errors import DataError
-from unit_edge.train.video import SampledFrames, reason
+from unit_edge.media import reason
+from unit_edge.train.video import SampledFrames
 
 _VERSION = 1
 _RECORD = "frames.json"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import cv2
 import numpy as np
 
 from unit_edge.errors import SinkError
+from unit_edge.files import write_output
 from unit_edge.train.bootstrap import CONFIDENCE, RESAMPLES, Figure
 from unit_edge.train.decode import read_image
 from unit_edge.train.evaluation import Evaluation, Sample
@@ -121,7 +120,7 @@ def write_json(path: Path, result: dict[str, Any]) -> None:
     Raises:
         SinkError: it can't be written.
     """
-    write_whole(path, (json.dumps(result, indent=2) + "\n").encode())
+    write_output(path, (json.dumps(result, indent=2) + "\n").encode())
 
 
 def write_sheet(path: Path, evaluation: Evaluation, translate: Translate) -> None:
@@ -142,24 +141,7 @@ def write_sheet(path: Path, evaluation: Evaluation, translate: Translate) -> Non
     done, data = cv2.imencode(".png", np.vstack(rows))
     if not done:
         raise SinkError(f"{path}: {width} pixels wide can't be encoded as PNG")
-    write_whole(path, data.tobytes())
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Writes a file under another name first, so that it is there whole or not at all.
-
-    Raises:
-        SinkError: it can't be written.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except OSError as error:
-        raise SinkError(f"{path}: can't be written ({error.strerror or error})") from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    write_output(path, data.tobytes())
 
 
 def _row(name: str, sample: Sample, evaluation: Evaluation, translate: Translate) -> Image:

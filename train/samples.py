@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unit_edge.errors import CheckpointError
+from unit_edge.files import replacing
 from unit_edge.train.data import to_image, to_tensor, whole
 from unit_edge.train.networks import DOMAINS, UNIT
 
@@ -93,13 +94,13 @@ def write_png(path: Path, image: NDArray[np.uint8]) -> None:
     Raises:
         CheckpointError: it can't be written.
     """
-    temporary = path.with_name(f".{path.stem}.tmp.png")
     try:
-        if not cv2.imwrite(str(temporary), image):
-            raise CheckpointError(f"{path}: can't be written; is the disk full?")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        done, data = cv2.imencode(".png", image)
+        assert done, "uint8[H,W,3] always fits a PNG"
+        with replacing(path) as temporary:
+            temporary.write_bytes(data.tobytes())
+    except OSError as error:
+        raise CheckpointError(f"{path}: can't be written ({error.strerror or error})") from None
 
 
 def _fit(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
@@ -14,21 +12,12 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Stream
 from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from unit_edge.errors import DataError
+from unit_edge.errors import DataError, SourceError
+from unit_edge.media import Orientation, ToBgr, exact, missing_part, open_media, pick_stream, reason
 
-# As in unit_edge/runtime/media.py, which training does not import: what a network learns from and what
-# it sees on a board are converted alike.
-_EXACT = 1 << 1 | 1 << 13 | 1 << 14 | 1 << 18
-_SWS_MATRIX = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
-_PYAV_MAJOR = int(av.__version__.partition(".")[0])
-_OPEN_OPTIONS: dict[str, Any] = {"metadata_errors": "replace"} if _PYAV_MAJOR < 19 else {}
-_ATTACHED_PICTURE = 1 << 10
-_FORMATS_THAT_STATE_THEIR_LENGTH = {"matroska", "avi", "flv", "asf"}
-_LENGTH_TOLERANCE_S = Fraction(1, 4)
 _CLOCK_RESET_S = 1
 _DEFAULT_FPS = Fraction(25)
 _MOST_PENDING = 4096
@@ -49,15 +38,14 @@ class SampledFrames:
         self.fault = ""
         self._path = path
         self._every = Fraction(every_s).limit_denominator(1_000_000) or Fraction(1, 1_000_000)
-        self._reformatter = VideoReformatter()
-        self._size: tuple[int, int] | None = None
+        self._to_bgr: ToBgr | None = None
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
         with _open(self._path) as container:
             stream = _video_stream(container, self._path)
             stream.thread_type = "AUTO"
-            self._tick = _exact(stream.time_base) or Fraction(1, 90_000)
-            self._fps = _exact(stream.average_rate) or _DEFAULT_FPS
+            self._tick = exact(stream.time_base) or Fraction(1, 90_000)
+            self._fps = exact(stream.average_rate) or _DEFAULT_FPS
             self._target: Fraction | None = None
             self._start: Fraction | None = None
             self._last: Fraction | None = None
@@ -151,71 +139,25 @@ class SampledFrames:
                 packet.pts += shift
                 newest = packet.pts if newest is None else max(newest, packet.pts)
             yield packet
-        self._check_length(container, stream, count, end)
-
-    def _check_length(
-        self, container: InputContainer, stream: VideoStream, count: int, end: Fraction
-    ) -> None:
-        """Sets `fault` if the container promised more than there was; FFmpeg itself just ends early."""
-        formats = set(container.format.name.split(","))
-        if "mov" in formats and stream.frames:
-            expected = len(stream.index_entries)
-            if count < expected:
-                self.fault = f"it is cut off after {count} of {expected} packets"
-        elif container.duration and formats & _FORMATS_THAT_STATE_THEIR_LENGTH:
-            stated = Fraction((container.start_time or 0) + container.duration, av.time_base)
-            if end + _LENGTH_TOLERANCE_S < stated:
-                self.fault = f"it is cut off after {float(end):.1f} of {float(stated):.1f} s"
+        missing = missing_part(container, stream, count, end)
+        if missing is not None:
+            self.fault = f"it is cut off after {missing}"
 
     def _pixels(self, frame: VideoFrame) -> NDArray[np.uint8]:
         """uint8[H,W,3], BGR, upright; of the first frame's size."""
-        self._size = self._size or (frame.width, frame.height)
-        matrix = int(frame.colorspace)
-        if matrix not in _SWS_MATRIX:
-            matrix = 1 if frame.width >= 1280 or frame.height > 576 else 6
-        converted = self._reformatter.reformat(
-            frame, *self._size, "bgr24", src_colorspace=_SWS_MATRIX[matrix], interpolation=_EXACT
-        )
-        return _upright(np.asarray(converted.to_ndarray(), dtype=np.uint8), frame)
+        self._to_bgr = self._to_bgr or ToBgr(frame.width, frame.height)
+        return Orientation.of(frame).apply(self._to_bgr(frame))
 
 
 def _open(path: Path) -> InputContainer:
     try:
-        # "file:", or FFmpeg would take a name with a colon for an address
-        container: InputContainer = av.open(f"file:{path}", "r", **_OPEN_OPTIONS)
-    except (av.FFmpegError, OSError, ValueError) as error:
-        raise DataError(
-            f"{path}: not an image, a .txt list, or a video that FFmpeg can read ({reason(error)})"
-        ) from None
-    if container.format.name == "tty":  # FFmpeg draws text files as ANSI art
-        container.close()
-        raise DataError(f"{path}: a text file; expected an image, a video, or a list that ends in .txt")
-    return container
+        return open_media(path)
+    except SourceError as error:
+        raise DataError(f"{error}; a domain is made of images, videos and .txt lists of them") from None
 
 
 def _video_stream(container: InputContainer, path: Path) -> VideoStream:
-    for stream in container.streams.video:
-        if not int(stream.disposition) & _ATTACHED_PICTURE and stream.codec_context is not None:
-            return stream
-    raise DataError(f"{path}: no video in it; expected an image, a video, or a .txt list of them")
-
-
-def _upright(image: NDArray[np.uint8], frame: VideoFrame) -> NDArray[np.uint8]:
-    """Turns a picture as the display matrix says that phones write, to the nearest quarter turn."""
-    matrix: Any = frame.side_data.get("DISPLAYMATRIX")
-    if matrix is None:
-        return image
-    a, b, _, c, d, *_ = struct.unpack("=9i", bytes(matrix))  # x' = ax + cy, y' = bx + dy
-    if abs(a) < abs(b):
-        image, a, d = image.transpose(1, 0, 2), c, b
-    return np.ascontiguousarray(image[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])
-
-
-def _exact(value: Any) -> Fraction | None:
-    """A rate or time base of PyAV, or None if it isn't set."""
-    return Fraction(value.numerator, value.denominator) if value else None
-
-
-def reason(error: BaseException) -> str:
-    """What an FFmpeg or operating-system error says, without its number and file name."""
-    return str(getattr(error, "strerror", None) or error).strip().rstrip(".") or type(error).__name__
+    stream = pick_stream(container, "video")
+    if not isinstance(stream, VideoStream):
+        raise DataError(f"{path}: no video in it; expected an image, a video, or a .txt list of them")
+    return stream

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from unit_edge.costs import Costs, costs_from_dict
 from unit_edge.errors import ModelError
+from unit_edge.files import replacing
 
 SCHEMA = 1
 
@@ -67,12 +67,9 @@ class Manifest:
 
     def write(self, path: Path) -> None:
         """Writes the JSON atomically."""
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            temporary.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n", encoding="utf-8")
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        content = json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+        with replacing(path) as temporary:
+            temporary.write_text(content, encoding="utf-8")
 
     @classmethod
     def read(cls, path: Path) -> Manifest:

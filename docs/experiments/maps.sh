@@ -6,6 +6,7 @@ cd "$(dirname "$0")/../.."
 DATA=${DATA:-$UNIT_EDGE_DATA}
 UNIT_EDGE=${UNIT_EDGE:-.venv/bin/unit-edge}
 CONFIG=train/configs/maps.toml
+COUNT=988 # pairs to evaluate on: all
 
 no_sharing=(network.shared=0 network.variational=false loss.kl=0 loss.reconstruction=0 loss.cycle_kl=0)
 no_cycle=(loss.cycle=0 loss.cycle_kl=0)
@@ -17,7 +18,7 @@ run() { # NAME SEED SETTING...
     for setting in "optim.seed=$seed" log.tensorboard=false "$@"; do options+=(--set "$setting"); done
     [ -e "$run/config.json" ] && options+=(--resume)
     "$UNIT_EDGE" train "$CONFIG" --data "$DATA" --run "$run" "${options[@]}" 2>> "runs/maps/log.txt"
-    "$UNIT_EDGE" evaluate "$run" --data "$DATA" --to map --paired --count 988 -o "$run/evaluation" > /dev/null
+    "$UNIT_EDGE" evaluate "$run" --data "$DATA" --to map --paired --count "$COUNT" -o "$run/evaluation" > /dev/null
     echo "$run"
 }
 
@@ -38,15 +39,18 @@ for seed in "${@:-0}"; do
     large) rows -large "$seed" preset=edge-s network.front=[16,24,48] network.residual_width=64 \
         network.residual_blocks=4 network.discriminator=[32,64,128,128] 'data.short_side=[128,128]' \
         'data.crop=[128,128]' optim.lr=2e-4 optim.steps=12000 ;;
-    b) for depth in 3 4 5 6; do
+    b) COUNT=250
+        for depth in 3 4 5 6; do
             channels=$(cut -d, -f "1-$depth" <<< 8,16,32,64,64,64)
             for shared in 1 2 3 4; do
-                run "depth$depth-shared$shared" "$seed" "network.discriminator=[$channels]" "network.shared=$shared"
+                run "depth$depth-shared$shared" "$seed" "network.discriminator=[$channels]" \
+                    "network.shared=$shared" optim.steps=1500
             done
         done ;;
-    c) for kl in 0.01 0.1 1 10; do
+    c) COUNT=250
+        for kl in 0.01 0.1 1 10; do
             for l1 in 1 10 100 1000; do
-                run "kl$kl-l1_$l1" "$seed" loss.kl=$kl loss.cycle_kl=$kl loss.reconstruction=$l1 loss.cycle=$l1
+                run "kl$kl-l1_$l1" "$seed" loss.kl=$kl loss.cycle_kl=$kl loss.reconstruction=$l1 loss.cycle=$l1 optim.steps=1500
             done
         done ;;
     *) echo "part $part; expected d, b, c or large" >&2; exit 1 ;;

@@ -18,8 +18,8 @@ from probe import frame_number, frame_times, packets
 
 from unit_edge.errors import SourceError, TruncatedError
 from unit_edge.frames import Frame
+from unit_edge.media import timeline_start
 from unit_edge.runtime.demux import Clock
-from unit_edge.runtime.media import timeline_start
 from unit_edge.runtime.source import FileSource
 
 WriteClip = Callable[..., Path]

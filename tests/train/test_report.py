@@ -11,11 +11,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from unit_edge.errors import SinkError
 from unit_edge.train.bootstrap import Figure
 from unit_edge.train.decode import ImageItem
 from unit_edge.train.evaluation import Evaluation, Sample
-from unit_edge.train.report import MEANINGS, as_json, one_line, table, write_json, write_sheet, write_whole
+from unit_edge.train.report import MEANINGS, as_json, one_line, table, write_json, write_sheet
 
 FIGURES = {
     "kernel_distance": Figure(0.04761, 0.02, 0.0755, 25, 28),
@@ -92,12 +91,3 @@ def shown(sheet: NDArray[np.generic]) -> list[list[int]]:
         if max(line) < 230 and (not rows or rows[-1] != line):
             rows.append(line)
     return rows
-
-
-def test_what_cant_be_written_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(SinkError, match=r"no/file: can't be written \(No such file"):
-        write_whole(tmp_path / "no" / "file", b"x")
-    (tmp_path / "folder").mkdir()
-    with pytest.raises(SinkError, match="can't be written"):
-        write_whole(tmp_path / "folder", b"x")
-    assert [path.name for path in tmp_path.iterdir()] == ["folder"]

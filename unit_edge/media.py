@@ -15,6 +15,7 @@ from av.container import InputContainer
 from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from unit_edge.errors import SourceError
@@ -35,6 +36,10 @@ _UNSPECIFIED = 2
 _SWS_MATRIX = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
 _ATTACHED_PICTURE = 1 << 10
 _INDEX_AT_THE_END = {".mp4", ".m4v", ".mov", ".3gp"}
+# The length in the header of these formats is of the whole recording, even where the file was cut
+# off later; other demuxers measure what is there.
+_FORMATS_THAT_STATE_THEIR_LENGTH = {"mov", "matroska", "avi", "flv", "asf"}
+_LENGTH_TOLERANCE_S = Fraction(1, 4)
 
 
 def open_media(path: Path) -> InputContainer:
@@ -78,6 +83,35 @@ def pick_stream(container: InputContainer, kind: str) -> Stream | None:
 def exact(value: Any) -> Fraction | None:
     """A rate or time base of PyAV (a Fraction, from version 19 an AVRational), or None if it isn't set."""
     return Fraction(value.numerator, value.denominator) if value else None
+
+
+def stated_packets(container: InputContainer, stream: VideoStream) -> int | None:
+    """How many packets the index of an MP4 or MOV file lists, edit lists respected; else None."""
+    if "mov" not in container.format.name.split(",") or not stream.frames:
+        return None
+    return len(stream.index_entries)
+
+
+def missing_part(container: InputContainer, stream: VideoStream, count: int, end: Fraction) -> str | None:
+    """What a file that was read to its end lacks of what it promised; FFmpeg itself just ends early.
+
+    Args:
+        container: that has been read.
+        stream: of which packets were counted.
+        count: of its packets.
+        end: of the last packet of any stream, in seconds on the container's clock.
+
+    Returns:
+        "3 of 10 packets" or "1.0 of 2.0 s"; None if nothing is known to be missing.
+    """
+    expected = stated_packets(container, stream)
+    if expected is not None:
+        return f"{count} of {expected} packets" if count < expected else None
+    formats = set(container.format.name.split(","))
+    if container.duration is None or not formats & _FORMATS_THAT_STATE_THEIR_LENGTH:
+        return None
+    stated = Fraction((container.start_time or 0) + container.duration, av.time_base)
+    return f"{float(end):.1f} of {float(stated):.1f} s" if end + _LENGTH_TOLERANCE_S < stated else None
 
 
 def timeline_start(video: Stream, audio: Stream | None) -> Fraction:
