@@ -177,16 +177,18 @@ def spread(items: Sequence[T], count: int) -> list[T]:
 
 
 class TranslationScore:
-    """Scores translations of the same held-out images again and again.
+    """Scores translations of the same held-out images again and again."""
 
-    The images' own features are computed once.
-    """
-
-    def __init__(self, sources: Sequence[Image], targets: Sequence[Image]) -> None:
-        self.features = Features("efficientnet-lite0")
-        self.sources = sources
-        self.target_features = features_of(targets, self.features)
-        self.untranslated = kernel_distance(features_of(sources, self.features), self.target_features)
+    def __init__(
+        self,
+        images: Sequence[Image],
+        own: NDArray[np.float64],
+        targets: NDArray[np.float64],
+        features: Features,
+    ) -> None:
+        """Takes images of the source domain, what `features_of` gives of them, and of the target domain's."""
+        self.sources, self.features, self.target_features = images, features, targets
+        self.untranslated = kernel_distance(own, targets)
 
     def __call__(self, translate: Translate) -> dict[str, float]:
         """Kernel distance to the target domain over that of the untranslated images, and edges kept."""
@@ -198,6 +200,13 @@ class TranslationScore:
             "kernel_distance_ratio": distance / self.untranslated,
             "edges_kept": float(np.mean(kept)),
         }
+
+
+def translation_scores(held_out: Sequence[Sequence[Image]]) -> list[TranslationScore]:
+    """The scores of both directions, given held-out images of both domains."""
+    features = Features("efficientnet-lite0")
+    of = [features_of(images, features) for images in held_out]
+    return [TranslationScore(held_out[i], of[i], of[1 - i], features) for i in (0, 1)]
 
 
 def _enough(name: str, count: int) -> None:

@@ -20,7 +20,7 @@ from unit_edge.interrupt import Interrupted, StopWish, watch_signals
 from unit_edge.train import checkpoint, samples
 from unit_edge.train.data import Domain, Pairs, batches, domain_images
 from unit_edge.train.draw import Draw, Part, mix
-from unit_edge.train.evaluate import TranslationScore, read_images, spread
+from unit_edge.train.evaluate import read_images, spread, translation_scores
 from unit_edge.train.group import Group, join_group
 from unit_edge.train.run_log import RunLog
 from unit_edge.train.speed import memory_format
@@ -119,7 +119,8 @@ def _fit(config: RunConfig, run: Path, root: Path, resume: bool, group: Group, w
         if viewer:
             viewer.contact_sheet()
     except Interrupted:
-        bar.write(f"step {state.step} is saved; go on with --resume", file=sys.stderr)
+        if group.leads:
+            bar.write(f"step {state.step} is saved; go on with --resume", file=sys.stderr)
         raise
     finally:
         bar.close()
@@ -159,9 +160,7 @@ class Viewer:
         self.side = short_side(config)
         device = state.update.group.device
         self.shown = [[x.to(device) for x in samples.pick(images, self.side)] for images in held_out]
-        self.scores = [
-            TranslationScore(held_out[i], held_out[1 - i]) for i in (0, 1) if config.log.evaluate_every
-        ]
+        self.scores = translation_scores(held_out) if config.log.evaluate_every else []
 
     def show(self, log: RunLog) -> None:
         """Writes a grid of all streams, and histograms of the codes."""

@@ -9,7 +9,8 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from unit_edge.errors import ConfigError
+from unit_edge.contradictions import refuse_contradictions
+from unit_edge.errors import require
 
 
 @dataclass(frozen=True)
@@ -314,60 +315,7 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         require(self.preset in PRESETS, "preset", self.preset, f"one of {', '.join(PRESETS)}")
-        require(
-            self.domain1.name != self.domain2.name,
-            "domain2.name",
-            self.domain2.name,
-            "another than domain1's",
-        )
-        require(
-            self.network.critic != "none" or self.loss.critic == 0,
-            "loss.critic",
-            self.loss.critic,
-            "0, as network.critic is none",
-        )
-        self._check_sizes()
-        self._check_ablations()
-
-    def _check_sizes(self) -> None:
-        depth, scales = len(self.network.discriminator), self.network.scales
-        require(
-            min(self.network.logits_size(*self.data.crop)) > 0,
-            "data.crop",
-            self.data.crop,
-            f"a larger one for {scales} discriminators of {depth} layers, or fewer network.scales or "
-            "network.discriminator layers",
-        )
-        batch, cuts = self.optim.batch, self.speed.accumulate
-        require(batch % cuts == 0, "speed.accumulate", cuts, f"a divisor of optim.batch, {batch}")
-
-    def _check_ablations(self) -> None:
-        loss, zero = self.loss, "0, as network.{} is false"
-        taught = max(loss.gan, loss.critic, loss.reconstruction, loss.cycle)
-        require(taught > 0, "loss.gan", loss.gan, "some weight above 0: nothing teaches the generators")
-        require(loss.r1 == 0 or loss.gan > 0, "loss.r1", loss.r1, "0, as loss.gan is 0")
-        require(
-            self.optim.warmup_steps == 0 or loss.reconstruction > 0,
-            "optim.warmup_steps",
-            self.optim.warmup_steps,
-            "0, as loss.reconstruction is 0 and the warm-up learns by it",
-        )
-        if not self.network.variational:
-            for name in ("kl", "cycle_kl"):
-                value = getattr(loss, name)
-                require(value == 0, f"loss.{name}", value, zero.format("variational"))
-        if not self.network.encoders:
-            for table, name in (
-                ("loss", "kl"),
-                ("loss", "reconstruction"),
-                ("loss", "cycle_kl"),
-                ("loss", "cycle"),
-                ("optim", "warmup_steps"),
-                ("log", "evaluate_every"),
-            ):
-                value = getattr(getattr(self, table), name)
-                require(value == 0, f"{table}.{name}", value, zero.format("encoders"))
-            require(loss.judged == "translation", "loss.judged", loss.judged, "translation without encoders")
+        refuse_contradictions(self)
 
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -405,9 +353,3 @@ def as_dict(config: RunConfig) -> dict[str, Any]:
 def preset_network(preset: str) -> NetworkConfig:
     """The network settings of a preset."""
     return NetworkConfig(**PRESETS[preset])
-
-
-def require(condition: bool, key: str, given: Any, expected: str) -> None:
-    """Raises ConfigError, which names the key, unless the condition holds."""
-    if not condition:
-        raise ConfigError(f"{key} = {given!r}, expected {expected}")

@@ -59,3 +59,9 @@ class TrainingError(UnitEdgeError, RuntimeError):
 
 class VerifyError(UnitEdgeError, RuntimeError):
     """An exported file computes something else than the checkpoint it came from."""
+
+
+def require(condition: bool, key: str, given: object, expected: str) -> None:
+    """Raises ConfigError, which names the key, unless the condition holds."""
+    if not condition:
+        raise ConfigError(f"{key} = {given!r}, expected {expected}")

@@ -15,8 +15,8 @@ import typing
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union
 
-from unit_edge.config import PRESETS, RunConfig, as_dict, require
-from unit_edge.errors import ConfigError
+from unit_edge.config import PRESETS, RunConfig, as_dict
+from unit_edge.errors import ConfigError, require
 
 T = TypeVar("T")
 

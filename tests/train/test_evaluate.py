@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from unit_edge.errors import DataError
 from unit_edge.train.decode import ImageItem
 from unit_edge.train.evaluate import (
-    TranslationScore,
     evaluate_clip,
     evaluate_images,
     read_images,
     spread,
+    translation_scores,
 )
 from unit_edge.train.evaluation import Evaluation
 
@@ -84,7 +84,7 @@ def test_pairs_translated_rightly_but_for_one(
 
 def test_the_figures_are_those_that_training_logs(domains: tuple[list[ImageItem], list[ImageItem]]) -> None:
     result = evaluate_images("dim", "bright", brighter, *domains)
-    logged = TranslationScore(read_images(domains[0]), read_images(domains[1]))(brighter)
+    logged = translation_scores([read_images(domain) for domain in domains])[0](brighter)
     assert list(logged) == ["kernel_distance", "kernel_distance_ratio", "edges_kept"]
     for name, value in logged.items():
         assert result.figures[name].value == pytest.approx(value, rel=1e-4)

@@ -14,6 +14,7 @@ from unit_edge.config import RunConfig
 from unit_edge.errors import CheckpointError, DataError, TrainingError
 from unit_edge.train import loop
 from unit_edge.train.checkpoint import load_run_config, load_weights
+from unit_edge.train.evaluate import TranslationScore
 from unit_edge.train.state import TrainingState
 
 Advance = Callable[[TrainingState, list[Tensor]], dict[str, float]]
@@ -125,7 +126,7 @@ def test_a_run_that_ended_in_its_warm_up_can_be_resumed(
 def test_the_best_by_score_stays(config: RunConfig, images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("efficientnet_lite_pytorch", reason='needs pip install "unit-edge[critic]"')
     ratios = iter([0.9, 0.9, 0.5, 0.5, 0.7, 0.7, 0.6, 0.6])
-    monkeypatch.setattr(loop.TranslationScore, "__call__", lambda *_: {"kernel_distance_ratio": next(ratios)})
+    monkeypatch.setattr(TranslationScore, "__call__", lambda *_: {"kernel_distance_ratio": next(ratios)})
     log = replace(config.log, evaluate_every=2, checkpoint_every=100, sample_every=100, keep=1)
     data, optim = replace(config.data, validation=0.4), replace(config.optim, steps=8)
     run = images / "run"
