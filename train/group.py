@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from unit_edge.errors import ConfigError
+from unit_edge.interrupt import Interrupted
 
 PATIENCE = timedelta(hours=1)
 """How long the others wait for rank 0, which alone evaluates and writes."""
@@ -92,8 +93,17 @@ def join_group(device: str) -> Iterator[Group]:
     if target.type == "cuda":
         torch.cuda.set_device(target)
     dist.init_process_group("nccl" if target.type == "cuda" else "gloo", timeout=PATIENCE)
+    group = Group(target, dist.get_rank(), dist.get_world_size())
     try:
-        yield Group(target, dist.get_rank(), dist.get_world_size())
+        # All leave together: torchrun stops the others as soon as one ends with an error, which a signal's
+        # exit code is; and DistributedDataParallel leaks gloo's threads, which abort a process that ends
+        # while they still let go of a tensor.
+        try:
+            yield group
+        except Interrupted:  # which all processes raise at the same step
+            group.wait()
+            raise
+        group.wait()
     finally:
         dist.destroy_process_group()
 
