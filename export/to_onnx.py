@@ -20,6 +20,7 @@ from unit_edge import __version__
 from unit_edge.errors import ConfigError, ModelError, UnitEdgeError
 from unit_edge.export.costs import count_costs
 from unit_edge.export.plan import FRAME_SIDES, Plan, plan_export
+from unit_edge.export.precision import PRECISIONS, in_fp16
 from unit_edge.export.trained import TrainedRun, load_run
 from unit_edge.export.translator import Translator
 from unit_edge.export.verify import VerifyReport, check_report, compare
@@ -56,6 +57,7 @@ def export_run(
     frame_size: tuple[int, int] | None = None,
     network_size: int | None = None,
     residual: float | None = None,
+    precision: str = "fp32",
     frames: Path | None = None,
     best: bool = False,
 ) -> Exported:
@@ -71,6 +73,7 @@ def export_run(
             guided head, and for the size that the run was trained on without it.
         network_size: short side of the image that E and G see; None for the one of the training.
         residual: of the guided head, instead of the run's own.
+        precision: "fp32", or "fp16" for E and G in half precision.
         frames: images or a video to verify on; None for built-in scenes.
         best: the weights that scored best in training, not the newest.
 
@@ -81,13 +84,16 @@ def export_run(
         VerifyError: the file computes something else than the run.
         DataError, SourceError: `frames` are missing or unreadable.
     """
+    if precision not in PRECISIONS:
+        raise ConfigError(f"precision = {precision!r}, expected one of {', '.join(PRECISIONS)}")
     trained = load_run(run, best)
     source = trained.source_of(to)
     plan = plan_export(trained.config, detail, frame_size, network_size, residual)
-    path = _output_path(output, f"{trained.domains[source]}2{to}-{trained.config.preset}")
+    suffix = "" if precision == "fp32" else f"-{precision}"
+    path = _output_path(output, f"{trained.domains[source]}2{to}-{trained.config.preset}{suffix}")
     translator = Translator(trained.unit, source, plan.guided)
-    manifest = _manifest(trained, source, plan, path.stem)
-    content = _serialise(translator, plan, manifest)
+    manifest = _manifest(trained, source, plan, precision, path.stem)
+    content = _serialise(in_fp16(translator) if precision == "fp16" else translator, plan, manifest)
     with _workspace(path) as folder:
         temporary = folder / path.name
         temporary.write_bytes(content)
@@ -128,14 +134,14 @@ def _workspace(path: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _manifest(trained: TrainedRun, source: int, plan: Plan, name: str) -> Manifest:
+def _manifest(trained: TrainedRun, source: int, plan: Plan, precision: str, name: str) -> Manifest:
     width, height = plan.frame_size or (None, None)
     return Manifest(
         name=name,
         source=trained.domains[source],
         target=trained.domains[1 - source],
         preset=trained.config.preset,
-        precision="fp32",
+        precision=precision,
         input=TensorSpec(INPUT, "uint8", (1, height, width, 3)),
         output=TensorSpec(OUTPUT, "uint8", (1, height, width, 3)),
         network_short_side=plan.short_side,

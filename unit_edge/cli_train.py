@@ -93,6 +93,9 @@ def export(
             metavar="SHARE", help="How much the guided head adds of its own, 0 to 1. [default: as trained]"
         ),
     ] = None,
+    precision: Annotated[
+        str, typer.Option(metavar="NAME", help="fp32, or fp16 for boards with a GPU: half the size.")
+    ] = "fp32",
     frames: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Video or images to verify on. [default: built-in]")
     ] = None,
@@ -108,6 +111,7 @@ def export(
     Examples:
       unit-edge export runs/day-night --to night
       unit-edge export runs/day-night --to night -o board.onnx --frame-size 1280x720
+      unit-edge export runs/day-night --to night --precision fp16
     """
     size = cli_common.frame_size(frame_size)
     with needs("export"):
@@ -121,6 +125,7 @@ def export(
         frame_size=size,
         network_size=network_size,
         residual=residual,
+        precision=precision,
         frames=frames,
         best=best,
     )
