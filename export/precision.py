@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from unit_edge.export.translator import Translator
 
-PRECISIONS = ("fp32", "fp16")
+PRECISIONS = ("fp32", "fp16", "int8")
 
 
 def in_fp16(translator: Translator) -> Translator:
@@ -28,8 +28,7 @@ def in_fp16(translator: Translator) -> Translator:
             for name, child in list(parent.named_children()):
                 if isinstance(child, nn.InstanceNorm2d):
                     setattr(parent, name, nn.Sequential(_To(torch.float32), child, _To(torch.float16)))
-    translator.encoder.insert(0, _To(torch.float16))
-    translator.generator.append(_To(torch.float32))
+    translator.dtype = torch.float16
     return translator
 
 

@@ -49,6 +49,13 @@ def scenes_from(path: Path) -> Iterator[Scene]:
                 yield Scene(f"{path.name} at {float(seconds):.2f} s", source.frame_at(seconds).image)
 
 
+def fit(frame: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """The frame in another width and height, or itself if it has them."""
+    if frame.shape[1::-1] == size:
+        return frame
+    return np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
 def synthetic_scenes(size: tuple[int, int] | None) -> Iterator[Scene]:
     """A bright, a dim and a dark street of sorts, always the same, in one size or in several."""
     for seed, light in enumerate((1.0, 0.6, 0.25)):

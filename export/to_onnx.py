@@ -14,21 +14,28 @@ from pathlib import Path
 from typing import Any
 
 import onnx
+import onnxruntime
 import torch
 
 from unit_edge import __version__
 from unit_edge.errors import ConfigError, ModelError, UnitEdgeError
+from unit_edge.export.calibrate import CalibrationFrames
 from unit_edge.export.costs import count_costs
+from unit_edge.export.int8 import VARIANTS
+from unit_edge.export.int8_choice import Quantised, quantise_what_can_be
 from unit_edge.export.plan import FRAME_SIDES, Plan, plan_export
 from unit_edge.export.precision import PRECISIONS, in_fp16
 from unit_edge.export.trained import TrainedRun, load_run
 from unit_edge.export.translator import Translator
-from unit_edge.export.verify import VerifyReport, check_report, compare
+from unit_edge.export.verify import TOLERANCES, Reference, VerifyReport, check_report
 from unit_edge.manifest import Manifest, TensorSpec, sha256_of
 from unit_edge.runtime.runner import open_runner
 
 OPSET = 18
 """What torch's exporter writes natively; read by ONNX Runtime from 1.14 and TensorRT from 8.6."""
+
+OPSET_OF_HALF_INT8 = 20
+"""Scales in fp16 are of opset 19 and later; read by ONNX Runtime from 1.17 and TensorRT from 10.0."""
 
 INPUT, OUTPUT = "frame", "translated"
 
@@ -48,6 +55,27 @@ class Exported:
     report: VerifyReport
 
 
+@dataclass(frozen=True)
+class Int8:
+    """How an int8 file is made.
+
+    Attributes:
+        calibrate: a video or images like those that the model will see.
+        variant: "cpu" or "tensorrt".
+        skip: layers that stay in float; a name stands for all layers that it begins.
+        allow_low_quality: also write a file whose frames differ too much.
+    """
+
+    calibrate: Path
+    variant: str = "cpu"
+    skip: tuple[str, ...] = ()
+    allow_low_quality: bool = False
+
+    def __post_init__(self) -> None:
+        if self.variant not in VARIANTS:
+            raise ConfigError(f"int8 for {self.variant!r}, expected one of {', '.join(VARIANTS)}")
+
+
 def export_run(
     run: Path,
     to: str,
@@ -58,6 +86,7 @@ def export_run(
     network_size: int | None = None,
     residual: float | None = None,
     precision: str = "fp32",
+    int8: Int8 | None = None,
     frames: Path | None = None,
     best: bool = False,
 ) -> Exported:
@@ -73,39 +102,78 @@ def export_run(
             guided head, and for the size that the run was trained on without it.
         network_size: short side of the image that E and G see; None for the one of the training.
         residual: of the guided head, instead of the run's own.
-        precision: "fp32", or "fp16" for E and G in half precision.
-        frames: images or a video to verify on; None for built-in scenes.
+        precision: "fp32", "fp16" for E and G in half precision, or "int8" for their convolutions in int8.
+        int8: how, with "int8" only.
+        frames: images or a video to verify on; None for those of the calibration, or built-in scenes.
         best: the weights that scored best in training, not the newest.
 
     Raises:
         ConfigError: an unknown domain, a size that the network can't take, or an unusable output path.
         CheckpointError: the run is missing or damaged.
         ModelError: the files can't be written.
-        VerifyError: the file computes something else than the run.
-        DataError, SourceError: `frames` are missing or unreadable.
+        VerifyError: the file computes something else than the run, or int8 does too much damage.
+        DataError, SourceError: `frames` or those of the calibration are missing or unreadable.
     """
-    if precision not in PRECISIONS:
-        raise ConfigError(f"precision = {precision!r}, expected one of {', '.join(PRECISIONS)}")
+    _check_precision(precision, int8)
     trained = load_run(run, best)
     source = trained.source_of(to)
     plan = plan_export(trained.config, detail, frame_size, network_size, residual)
-    suffix = "" if precision == "fp32" else f"-{precision}"
+    suffix = {"fp32": "", "fp16": "-fp16"}.get(precision, "-int8")
+    if int8 is not None and int8.variant == "tensorrt":
+        suffix += "-tensorrt"
     path = _output_path(output, f"{trained.domains[source]}2{to}-{trained.config.preset}{suffix}")
+    calibration = None if int8 is None else CalibrationFrames(int8.calibrate, plan.frame_size)
     translator = Translator(trained.unit, source, plan.guided)
+    reference = Reference(translator, plan.frame_size, frames or (int8.calibrate if int8 else None))
     manifest = _manifest(trained, source, plan, precision, path.stem)
-    content = _serialise(in_fp16(translator) if precision == "fp16" else translator, plan, manifest)
+    half = precision == "fp16" or (int8 is not None and int8.variant == "tensorrt")
+    opset = OPSET_OF_HALF_INT8 if half and int8 is not None else OPSET
+    content = _serialise(in_fp16(translator) if half else translator, plan, manifest, opset)
     with _workspace(path) as folder:
         temporary = folder / path.name
-        temporary.write_bytes(content)
-        costs = count_costs(onnx.load_model_from_string(content))
-        manifest = dataclasses.replace(manifest, sha256=sha256_of(temporary), costs=costs)
+
+        def measure(content: bytes) -> VerifyReport:
+            temporary.write_bytes(content)
+            dataclasses.replace(manifest, sha256=sha256_of(temporary)).write(temporary.with_suffix(".json"))
+            with open_runner(temporary, "onnxruntime") as runner:
+                return reference.compare(runner)
+
+        damage: dict[str, float] = {}
+        if int8 is not None and calibration is not None:
+            tolerance = TOLERANCES["int8"].psnr_db
+            made = quantise_what_can_be(content, calibration, int8.variant, int8.skip, measure, tolerance)
+            content, damage = made.content, made.damage
+            manifest = dataclasses.replace(manifest, int8=_record(int8, made, calibration))
+        if int8 is not None:
+            manifest.versions["onnxruntime"] = onnxruntime.__version__
+        manifest = dataclasses.replace(manifest, costs=count_costs(onnx.load_model_from_string(content)))
+        report = measure(content)
+        if int8 is None or not int8.allow_low_quality:
+            check_report(path, manifest, report, damage)
+        manifest = dataclasses.replace(manifest, sha256=sha256_of(temporary))
         manifest.write(temporary.with_suffix(".json"))
-        with open_runner(temporary, "onnxruntime") as runner:
-            report = compare(runner, translator, frames)
-        check_report(path, manifest, report)
         temporary.replace(path)
         temporary.with_suffix(".json").replace(path.with_suffix(".json"))
     return Exported(path, manifest, report)
+
+
+def _check_precision(precision: str, int8: Int8 | None) -> None:
+    if precision not in PRECISIONS:
+        raise ConfigError(f"precision = {precision!r}, expected one of {', '.join(PRECISIONS)}")
+    if precision == "int8" and int8 is None:
+        raise ConfigError("precision int8 needs frames to calibrate on: --calibrate VIDEO or FOLDER")
+    if precision != "int8" and int8 is not None:
+        raise ConfigError(f"frames to calibrate on with precision {precision}; expected int8")
+
+
+def _record(int8: Int8, made: Quantised, calibration: CalibrationFrames) -> dict[str, Any]:
+    return {
+        "for": int8.variant,
+        "calibrated_on": calibration.path.name,
+        "frames": calibration.taken,
+        "in_float": [*int8.skip, *made.left],
+        "psnr_db_alone": {layer: round(psnr, 2) for layer, psnr in made.damage.items()},
+    }
 
 
 def _output_path(output: Path | None, name: str) -> Path:
@@ -154,7 +222,7 @@ def _manifest(trained: TrainedRun, source: int, plan: Plan, precision: str, name
     )
 
 
-def _serialise(translator: Translator, plan: Plan, manifest: Manifest) -> bytes:
+def _serialise(translator: Translator, plan: Plan, manifest: Manifest, opset: int) -> bytes:
     """The ONNX file's content; the same for the same run and versions."""
     # the size of the example decides nothing where height and width are symbols
     width, height = plan.frame_size or (320, 240)
@@ -169,7 +237,7 @@ def _serialise(translator: Translator, plan: Plan, manifest: Manifest) -> bytes:
             dynamo=True,
             external_data=False,
             verbose=False,
-            opset_version=OPSET,
+            opset_version=opset,
             input_names=[INPUT],
             output_names=[OUTPUT],
             dynamic_shapes=None if sides is None else {"frame": sides},

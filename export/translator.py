@@ -46,6 +46,7 @@ class Translator(nn.Module):
         _swap_output(_convolutions(self.generator)[-1])
         self.head = None if guided is None else GuidedHead(guided[0])
         self.shrink = None if guided is None else Shrink(guided[1])
+        self.dtype = torch.float32
         self.eval().requires_grad_(False)
 
     def forward(self, frame: Tensor) -> Tensor:
@@ -68,8 +69,8 @@ class Translator(nn.Module):
 
     def translate(self, x: Tensor) -> Tensor:
         """G(E(x)): float[N,3,h,w], BGR in [-1, 1] → the same of the other domain."""
-        out: Tensor = self.generator(self.encoder(x))
-        return out
+        out: Tensor = self.generator(self.encoder(x.to(self.dtype)))
+        return out.to(torch.float32)
 
 
 class Shrink(nn.Module):

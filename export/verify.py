@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -15,15 +14,38 @@ from numpy.typing import NDArray
 from unit_edge import __version__
 from unit_edge.config import Detail
 from unit_edge.errors import ModelError, VerifyError
-from unit_edge.export.scenes import Scene, scenes_from, synthetic_scenes
+from unit_edge.export.scenes import Scene, fit, scenes_from, synthetic_scenes
 from unit_edge.export.trained import TrainedRun, load_run
 from unit_edge.export.translator import Translator
 from unit_edge.manifest import Manifest, sha256_of
 from unit_edge.runtime.runner import Runner, open_runner, read_model
 from unit_edge.train.checkpoint import BEST
 
-TOLERANCE_LEVELS = {"fp32": 1, "fp16": 3}
-"""The largest difference allowed, by precision.
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far a file's frames may be from the checkpoint's.
+
+    Attributes:
+        max_levels: the largest difference of a value, in 8-bit levels.
+        psnr_db: the least peak signal-to-noise ratio in dB.
+    """
+
+    max_levels: int
+    psnr_db: float
+
+    def holds(self, report: VerifyReport) -> bool:
+        """Whether a file is close enough."""
+        return report.max_levels <= self.max_levels and report.psnr_db >= self.psnr_db
+
+    def __str__(self) -> str:
+        if self.max_levels < 255:
+            return f"at most {self.max_levels} level{'s' * (self.max_levels > 1)}"
+        return f"{self.psnr_db:g} dB or more"
+
+
+TOLERANCES = {"fp32": Tolerance(1, 0), "fp16": Tolerance(3, 0), "int8": Tolerance(255, 40)}
+"""By precision.
 
 In fp32 only values near .5 may round the other way. In fp16 the bundled models differ by 1 (69 dB or more).
 """
@@ -76,8 +98,9 @@ def verify_file(model: Path, run: Path, frames: Path | None = None) -> VerifyRep
     trained = load_run(run, best=_made_from_best(manifest, run))
     _check_origin(model, manifest, trained)
     translator = translator_for(manifest, trained)
+    reference = Reference(translator, frame_size_of(manifest), frames)
     with open_runner(model, "onnxruntime") as runner:
-        report = compare(runner, translator, frames)
+        report = reference.compare(runner)
     check_report(model, manifest, report)
     return report
 
@@ -104,42 +127,79 @@ def translator_for(manifest: Manifest, trained: TrainedRun) -> Translator:
     return Translator(trained.unit, trained.source_of(manifest.target), guided)
 
 
-def compare(runner: Runner, translator: Translator, frames: Path | None) -> VerifyReport:
-    """Runs both on the same frames, brought to the model's size if it has one."""
-    _, height, width, _ = runner.manifest.input.shape
-    size = None if height is None or width is None else (width, height)
-    scenes: Iterable[Scene] = synthetic_scenes(size) if frames is None else scenes_from(frames)
-    counts = np.zeros(256, np.int64)
-    worst, worst_name, compared = -1, "", 0
-    for name, scene in scenes:
-        frame = scene
-        if size is not None and scene.shape[1::-1] != size:
-            frame = np.asarray(cv2.resize(scene, size, interpolation=cv2.INTER_AREA), np.uint8)
-        with torch.inference_mode():
-            expected = translator(torch.from_numpy(frame[None])).numpy()
-        given = runner.infer(frame[None])
-        levels = np.abs(given.astype(np.int16) - expected.astype(np.int16))
-        counts += np.bincount(levels.ravel(), minlength=256)
-        compared += 1
-        if levels.max() > worst:
-            worst, worst_name = int(levels.max()), name
-    return _report(counts, compared, worst_name)
+class Reference:
+    """Frames and what the checkpoint makes of them, computed once."""
+
+    def __init__(self, translator: Translator, size: tuple[int, int] | None, frames: Path | None) -> None:
+        """Translates.
+
+        Args:
+            translator: of the checkpoint.
+            size: width and height that the frames are brought to; None for their own.
+            frames: images or a video; None for built-in scenes.
+
+        Raises:
+            DataError, SourceError: `frames` are missing or unreadable.
+        """
+        self._scenes: list[tuple[Scene, NDArray[np.uint8]]] = []
+        for name, scene in synthetic_scenes(size) if frames is None else scenes_from(frames):
+            frame = scene if size is None else fit(scene, size)
+            with torch.inference_mode():
+                expected = translator(torch.from_numpy(frame[None])).numpy()
+            self._scenes.append((Scene(name, frame), expected))
+
+    def compare(self, runner: Runner) -> VerifyReport:
+        """How far a file's frames are from the checkpoint's."""
+        counts = np.zeros(256, np.int64)
+        worst, worst_name = -1, ""
+        for (name, frame), expected in self._scenes:
+            given = runner.infer(frame[None])
+            levels = np.abs(given.astype(np.int16) - expected.astype(np.int16))
+            counts += np.bincount(levels.ravel(), minlength=256)
+            if levels.max() > worst:
+                worst, worst_name = int(levels.max()), name
+        return _report(counts, len(self._scenes), worst_name)
 
 
-def check_report(model: Path, manifest: Manifest, report: VerifyReport) -> None:
-    """Raises VerifyError if the differences exceed what the file's precision allows."""
-    if manifest.precision not in TOLERANCE_LEVELS:
-        known = ", ".join(TOLERANCE_LEVELS)
+def frame_size_of(manifest: Manifest) -> tuple[int, int] | None:
+    """Width and height of the frames that a model takes; None for any."""
+    _, height, width, _ = manifest.input.shape
+    return None if height is None or width is None else (width, height)
+
+
+def check_report(
+    model: Path, manifest: Manifest, report: VerifyReport, damage: Mapping[str, float] | None = None
+) -> None:
+    """Raises VerifyError if the differences exceed what the file's precision allows.
+
+    `damage` is the PSNR in dB with one layer alone in int8, the worst first.
+    """
+    if manifest.precision not in TOLERANCES:
+        known = ", ".join(TOLERANCES)
         raise ModelError(f"{model}: precision {manifest.precision!r}, expected one of {known}")
-    tolerance = TOLERANCE_LEVELS[manifest.precision]
-    if report.max_levels > tolerance:
-        made_by = manifest.versions.get("unit_edge", "?")
-        by = "" if made_by == __version__ else f" (made by unit-edge {made_by}, this is {__version__})"
-        mend = "export it again" if manifest.precision == "fp32" else "export it again, or as fp32"
-        raise VerifyError(
-            f"{model}: computes something else than its checkpoint{by}: {report.summary()}; "
-            f"expected at most {tolerance} level{'s' * (tolerance > 1)}; {mend}"
-        )
+    tolerance = TOLERANCES[manifest.precision]
+    if tolerance.holds(report):
+        return
+    made_by = manifest.versions.get("unit_edge", "?")
+    by = "" if made_by == __version__ else f" (made by unit-edge {made_by}, this is {__version__})"
+    mend = {
+        "fp32": "export it again",
+        "fp16": "export it again, or as fp32",
+        "int8": _mend_int8(damage or {}),
+    }
+    raise VerifyError(
+        f"{model}: computes something else than its checkpoint{by}: {report.summary()}; "
+        f"expected {tolerance}; {mend[manifest.precision]}"
+    )
+
+
+def _mend_int8(damage: Mapping[str, float]) -> str:
+    worst = ", ".join(f"{layer} ({psnr:.1f} dB alone)" for layer, psnr in list(damage.items())[:3])
+    mend = (
+        "calibrate on frames like those that it will see, leave more layers out (--int8-skip), export as "
+        "fp16, or take it as it is (--allow-low-quality)"
+    )
+    return f"most is lost in {worst}; {mend}" if worst else mend
 
 
 def _check_origin(model: Path, manifest: Manifest, trained: TrainedRun) -> None:

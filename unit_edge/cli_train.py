@@ -94,8 +94,22 @@ def export(
         ),
     ] = None,
     precision: Annotated[
-        str, typer.Option(metavar="NAME", help="fp32, or fp16 for boards with a GPU: half the size.")
+        str, typer.Option(metavar="NAME", help="fp32; fp16: half the size, for GPUs; int8: a quarter.")
     ] = "fp32",
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="For int8: video or images like those that it will see."),
+    ] = None,
+    int8_for: Annotated[
+        str, typer.Option(metavar="NAME", help="What the int8 model is for: cpu or tensorrt.")
+    ] = "cpu",
+    int8_skip: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LAYER", help="A layer to leave in float, as inspect names it; repeatable."),
+    ] = None,
+    allow_low_quality: Annotated[
+        bool, typer.Option("--allow-low-quality", help="Keep an int8 model that is far from its run.")
+    ] = False,
     frames: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Video or images to verify on. [default: built-in]")
     ] = None,
@@ -112,11 +126,15 @@ def export(
       unit-edge export runs/day-night --to night
       unit-edge export runs/day-night --to night -o board.onnx --frame-size 1280x720
       unit-edge export runs/day-night --to night --precision fp16
+      unit-edge export runs/day-night --to night --precision int8 --calibrate drive.mp4
     """
     size = cli_common.frame_size(frame_size)
     with needs("export"):
-        from unit_edge.export.to_onnx import export_run
+        from unit_edge.export.to_onnx import Int8, export_run
 
+    int8 = None
+    if calibrate is not None:
+        int8 = Int8(calibrate, int8_for, tuple(int8_skip or ()), allow_low_quality)
     exported = export_run(
         run,
         to,
@@ -126,11 +144,14 @@ def export(
         network_size=network_size,
         residual=residual,
         precision=precision,
+        int8=int8,
         frames=frames,
         best=best,
     )
     typer.echo(f"{exported.model}: {exported.model.stat().st_size / 2**20:.1f} MiB")
     typer.echo(exported.report.summary())
+    if exported.manifest.int8.get("in_float"):
+        typer.echo(f"left in float: {', '.join(exported.manifest.int8['in_float'])}")
 
 
 def verify(

@@ -44,6 +44,7 @@ class Manifest:
         sha256: of the model file.
         made_from: what the file was exported from (run, training step, sha256 of its weights).
         versions: of the programs that made the file.
+        int8: of an int8 file: what it is for, what it was calibrated on, which layers are in float.
         costs: what a frame takes; None in manifests written before there was this field.
         schema: version of this format.
     """
@@ -62,6 +63,7 @@ class Manifest:
     detail_settings: dict[str, float] = field(default_factory=dict)
     made_from: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+    int8: dict[str, Any] = field(default_factory=dict)
     costs: Costs | None = None
     schema: int = SCHEMA
 
@@ -109,7 +111,7 @@ class Manifest:
                 raise TypeError(f"{name} must be text")
         if type(self.network_short_side) is not int or self.network_short_side <= 0:
             raise TypeError("network_short_side must be a positive whole number")
-        for name in ("detail_settings", "made_from", "versions"):
+        for name in ("detail_settings", "made_from", "versions", "int8"):
             if not isinstance(getattr(self, name), dict):
                 raise TypeError(f"{name} must be an object")
         return self

@@ -19,7 +19,7 @@ from unit_edge.errors import DataError, ModelError, SourceError, VerifyError
 from unit_edge.export.scenes import MOST_FRAMES, scenes_from, synthetic_scene, synthetic_scenes
 from unit_edge.export.to_onnx import Exported, export_run
 from unit_edge.export.trained import load_run
-from unit_edge.export.verify import compare, translator_for, verify_file
+from unit_edge.export.verify import Reference, translator_for, verify_file
 from unit_edge.manifest import Manifest, sha256_of
 from unit_edge.runtime.runner import open_runner
 from unit_edge.train.checkpoint import BEST, load_run_config, load_weights, save_weights
@@ -154,7 +154,7 @@ def test_the_figures_are_those_of_the_differences(exported: Exported, run: Path)
 
     runner = Off()
     translator = translator_for(exported.manifest, load_run(run))
-    report = compare(runner, translator, None)  # type: ignore[arg-type]
+    report = Reference(translator, None, None).compare(runner)  # type: ignore[arg-type]
     total = sum(scene.frame.size for scene in synthetic_scenes(None))
     assert report.frames == 3 and report.max_levels in (3, 4)
     assert report.worst_frame == "built-in scene 2 at 480x640"

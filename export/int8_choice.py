@@ -1,0 +1,74 @@
+"""Which layers can be int8: all, unless the frames suffer; then the ones that hurt most stay in float."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import onnx
+
+from unit_edge.export.calibrate import CalibrationFrames
+from unit_edge.export.int8 import chosen, quantisable, quantise
+from unit_edge.export.verify import VerifyReport
+
+Measure = Callable[[bytes], VerifyReport]
+
+FRAMES_TO_JUDGE_BY = 8
+"""Frames that single layers are calibrated on, to find those that hurt."""
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """An int8 file.
+
+    Attributes:
+        content: of the file.
+        left: layers that were left in float because of the damage that they do.
+        damage: PSNR in dB with one layer alone in int8, the worst first; empty if nothing had to be left.
+    """
+
+    content: bytes
+    left: tuple[str, ...]
+    damage: dict[str, float]
+
+
+def quantise_what_can_be(
+    content: bytes,
+    frames: CalibrationFrames,
+    variant: str,
+    skip: Sequence[str],
+    measure: Measure,
+    psnr_db: float,
+) -> Quantised:
+    """Quantises all layers but `skip`; leaves out 1, 2, 4, ... of the worst, up to half, until it is close.
+
+    Args:
+        content: the file's in float.
+        frames: that the ranges are measured on.
+        variant: of `int8.VARIANTS`.
+        skip: names of layers that stay in float in any case.
+        measure: compares a file's frames with the checkpoint's.
+        psnr_db: what is close enough.
+
+    Returns:
+        the first file that is close enough, or the closest; `measure` tells which.
+    """
+    layers = chosen(quantisable(onnx.load_model_from_string(content)), skip)
+    best = Quantised(quantise(content, layers, frames, variant), (), {})
+    best_psnr = measure(best.content).psnr_db
+    if best_psnr >= psnr_db:
+        return best
+    few = frames.first(FRAMES_TO_JUDGE_BY)
+    alone = {layer: measure(quantise(content, [layer], few, variant)).psnr_db for layer in layers}
+    damage = dict(sorted(alone.items(), key=lambda item: item[1]))
+    best = Quantised(best.content, (), damage)
+    count = 1
+    while count <= len(layers) // 2 and best_psnr < psnr_db:
+        left = tuple(damage)[:count]
+        rest = [layer for layer in layers if layer not in left]
+        tried = Quantised(quantise(content, rest, frames, variant), left, damage)
+        psnr = measure(tried.content).psnr_db
+        if psnr > best_psnr:
+            best, best_psnr = tried, psnr
+        count *= 2
+    return best
