@@ -14,13 +14,13 @@ from typing import Any
 from unit_edge.boards import Board
 from unit_edge.engines import BACKENDS, EngineManifest, command_text, platform_text, write_pair
 from unit_edge.errors import ConfigError, EngineError, ModelError
+from unit_edge.frames import FRAME_SIDES
 from unit_edge.gpu import find_gpu
 from unit_edge.interrupt import Interrupted, StopWish, watch_signals
 from unit_edge.manifest import Manifest
 from unit_edge.runtime.runner import read_model, size_text
 
 _MODULES = {"tensorrt": "tensorrt", "rtx": "tensorrt_rtx"}
-_SIDES = (32, 8192)
 DEFAULT_PROFILE = ((320, 180), (1280, 720), (1920, 1080))
 """Least, best and largest frame, (width, height) in pixels, of an engine for a dynamic model."""
 
@@ -65,7 +65,9 @@ def build_engine(model: Path, output: Path | None, options: BuildOptions) -> Pat
         raise ConfigError(f"output {path}: there is no folder {path.parent}; make it first")
     gpu = find_gpu()
     if backend == "tensorrt" and gpu is None:
-        raise EngineError("no NVIDIA GPU or driver found here; TensorRT builds engines only on the GPU's machine")
+        raise EngineError(
+            "no NVIDIA GPU or driver found here; TensorRT builds engines only on the GPU's machine"
+        )
     content = model.read_bytes()
     capability = options.board.compute_capability if options.board else None
     if backend == "tensorrt" and gpu and capability not in (None, gpu.compute_capability):
@@ -119,12 +121,16 @@ def _profile(
     _, height, width, _ = manifest.input.shape
     if height is not None and width is not None:
         if any(size not in (None, (width, height)) for size in sizes):
-            raise ConfigError(f"{model}: takes frames of {size_text(manifest.input)} only; leave the sizes out")
+            raise ConfigError(
+                f"{model}: takes frames of {size_text(manifest.input)} only; leave the sizes out"
+            )
         return ((width, height),) * 3
     profile = tuple(size or default for size, default in zip(sizes, DEFAULT_PROFILE, strict=True))
     for size in profile:
-        if not all(_SIDES[0] <= side <= _SIDES[1] for side in size):
-            raise ConfigError(f"{model}: size {size[0]}x{size[1]}, expected sides of {_SIDES[0]} to {_SIDES[1]}")
+        if not all(FRAME_SIDES[0] <= side <= FRAME_SIDES[1] for side in size):
+            raise ConfigError(
+                f"{model}: size {size[0]}x{size[1]}, expected sides of {FRAME_SIDES[0]} to {FRAME_SIDES[1]}"
+            )
     for axis in (0, 1):
         if not profile[0][axis] <= profile[1][axis] <= profile[2][axis]:
             text = ", ".join(f"{w}x{h}" for w, h in profile)
@@ -161,9 +167,9 @@ def _build(
     parser = trt.OnnxParser(network, logger)
     if not parser.parse(content):
         error = parser.get_error(0)
-        raise ModelError(f"{model}: {error.node_name} ({error.node_operator}): {error.desc()}"
-                         if callable(error.node_name) is False else
-                         f"{model}: node {error.node_name()!r} ({error.node_operator()}): {error.desc()}")
+        raise ModelError(
+            f"{model}: TensorRT refuses node {error.node_name()!r} ({error.node_operator()}): {error.desc()}"
+        )
     config = builder.create_builder_config()
     if options.workspace_mib is not None:
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options.workspace_mib << 20)
