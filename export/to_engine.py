@@ -58,6 +58,8 @@ def build_engine(model: Path, output: Path | None, options: BuildOptions) -> Pat
     if options.board is not None and options.dla and not options.board.dla:
         raise ConfigError(f"board {options.board.name} has no DLA; leave --dla out")
     backend, trt = _load(options.backend)
+    if backend == "rtx" and _flags(options):
+        raise ConfigError(f"TensorRT-RTX has no --{_flags(options)[0]}; leave the option out")
     path = output or model.with_name(f"{model.stem}.{backend}.engine")
     if path.suffix != ".engine" or path.with_suffix("") == model.with_suffix(""):
         raise ConfigError(f"output {path}, expected another name than the model's that ends in .engine")
@@ -72,7 +74,7 @@ def build_engine(model: Path, output: Path | None, options: BuildOptions) -> Pat
     capability = options.board.compute_capability if options.board else None
     if backend == "tensorrt" and gpu and capability not in (None, gpu.compute_capability):
         raise ConfigError(
-            f"board {capability} is not this GPU ({gpu.compute_capability}); build on the board itself"
+            f"the board's compute capability {capability} is not this GPU ({gpu.compute_capability}); build on the board itself"
         )
     plan = _build(trt, model, content, manifest, profile, options)
     built_here = gpu if backend == "tensorrt" else None
@@ -126,8 +128,9 @@ def _profile(
             )
         return ((width, height),) * 3
     profile = tuple(size or default for size, default in zip(sizes, DEFAULT_PROFILE, strict=True))
+    low, high = FRAME_SIDES
     for size in profile:
-        if not all(FRAME_SIDES[0] <= side <= FRAME_SIDES[1] for side in size):
+        if not all(low <= side <= high for side in size):
             raise ConfigError(
                 f"{model}: size {size[0]}x{size[1]}, expected sides of {FRAME_SIDES[0]} to {FRAME_SIDES[1]}"
             )
@@ -161,7 +164,7 @@ def _load(wanted: str) -> tuple[str, Any]:
 def _build(
     trt: Any, model: Path, content: bytes, manifest: Manifest, profile: Any, options: BuildOptions
 ) -> bytes:
-    logger = trt.Logger(trt.Logger.INTERNAL_ERROR)
+    logger = _logger(trt)
     builder = trt.Builder(logger)
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(network, logger)
@@ -191,12 +194,27 @@ def _build(
         if wish:
             raise Interrupted(wish.signal_number)
     if plan is None:
-        raise EngineError(f"{model}: TensorRT {trt.__version__} could not build an engine")
+        raise EngineError(f"{model}: TensorRT {trt.__version__} could not build an engine: {logger.said}")
     if cache is not None and options.timing_cache is not None:
         temporary = options.timing_cache.with_name(f".{options.timing_cache.name}.tmp")
         temporary.write_bytes(bytes(config.get_timing_cache().serialize()))
         temporary.replace(options.timing_cache)
     return bytes(plan)
+
+
+def _logger(trt: Any) -> Any:
+    class Log(trt.ILogger):  # type: ignore[misc]
+        """Keeps the first error, in TensorRT's own words."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.said = ""
+
+        def log(self, severity: Any, message: str) -> None:
+            if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
+                self.said = self.said or message
+
+    return Log()
 
 
 def _set_flags(trt: Any, config: Any, options: BuildOptions) -> None:

@@ -19,10 +19,11 @@ import torch
 from unit_edge import __version__
 from unit_edge.errors import ConfigError, ModelError, UnitEdgeError
 from unit_edge.export.costs import count_costs
-from unit_edge.export.plan import FRAME_SIDES, Plan, plan_export
+from unit_edge.export.plan import Plan, plan_export
 from unit_edge.export.trained import TrainedRun, load_run
 from unit_edge.export.translator import Translator
 from unit_edge.export.verify import VerifyReport, check_report, compare
+from unit_edge.frames import FRAME_SIDES
 from unit_edge.manifest import Manifest, TensorSpec, sha256_of
 from unit_edge.runtime.runner import open_runner
 

@@ -84,7 +84,7 @@ def test_a_foreign_engine_is_refused(engine: Path, values: dict[str, object], wo
 def test_a_damaged_engine_is_refused(engine: Path) -> None:
     assert isinstance(check_engine(engine), EngineManifest)
     engine.write_bytes(engine.read_bytes()[:-1])
-    with pytest.raises(ModelError, match="damaged: .* bytes, expected"):
+    with pytest.raises(ModelError, match=r"damaged: .* bytes, expected"):
         check_engine(engine)
     engine.with_suffix(".json").unlink()
     with pytest.raises(ModelError, match="manifest is missing"):
@@ -122,6 +122,12 @@ def test_a_board_needs_neither_torch_nor_onnx() -> None:
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
+@pytest.mark.parametrize("name", ["dla", "version_compatible", "hardware_compatible"])
+def test_rtx_refuses_what_it_lacks(name: str, exported: Exported) -> None:
+    with pytest.raises(ConfigError, match="TensorRT-RTX has no --"):
+        build_engine(exported.model, None, dataclasses.replace(SMALL, **{name: True}))
+
+
 OBJECTS = {
     "builder": "Builder",
     "config": "IBuilderConfig",
@@ -136,7 +142,11 @@ ONLY_RTX = {"set_compute_capability", "num_compute_capabilities", "ComputeCapabi
 def test_every_name_of_tensorrt_exists_in(version: str) -> None:
     api = json.loads((Path(__file__).parent / "tensorrt_api.json").read_text())[version]
     tree = ast.parse((ROOT / "export" / "to_engine.py").read_text(encoding="utf-8"))
-    build = [node for node in tree.body if getattr(node, "name", "") in ("_build", "_set_flags", "_monitor")]
+    build = [
+        node
+        for node in tree.body
+        if getattr(node, "name", "") in ("_build", "_set_flags", "_monitor", "_logger")
+    ]
     seen = 0
     for node in (node for part in build for node in ast.walk(part)):
         if not isinstance(node, ast.Attribute) or node.attr in ONLY_RTX | {"__version__"}:
