@@ -74,7 +74,8 @@ def build_engine(model: Path, output: Path | None, options: BuildOptions) -> Pat
     capability = options.board.compute_capability if options.board else None
     if backend == "tensorrt" and gpu and capability not in (None, gpu.compute_capability):
         raise ConfigError(
-            f"the board's compute capability {capability} is not this GPU ({gpu.compute_capability}); build on the board itself"
+            f"the board's compute capability {capability} is not this GPU's "
+            f"({gpu.compute_capability}); build on the board itself"
         )
     plan = _build(trt, model, content, manifest, profile, options)
     built_here = gpu if backend == "tensorrt" else None
