@@ -7,11 +7,9 @@ from dataclasses import dataclass, replace
 from unit_edge.config import Detail, RunConfig
 from unit_edge.errors import ConfigError
 from unit_edge.export.translator import MULTIPLE, small_size
+from unit_edge.frames import FRAME_SIDES
 
 DETAILS = ("guided", "none")
-FRAME_SIDES = (32, 8192)
-"""The smallest and the largest width or height of a frame, in pixels."""
-
 WIDE = (16, 9)
 """Aspect ratio of fixed frames if the run's crops are square, which says nothing of its images."""
 

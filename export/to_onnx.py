@@ -23,11 +23,12 @@ from unit_edge.export.calibrate import CalibrationFrames
 from unit_edge.export.costs import count_costs
 from unit_edge.export.int8 import VARIANTS
 from unit_edge.export.int8_choice import Quantised, quantise_what_can_be
-from unit_edge.export.plan import FRAME_SIDES, Plan, plan_export
+from unit_edge.export.plan import Plan, plan_export
 from unit_edge.export.precision import PRECISIONS, in_fp16
 from unit_edge.export.trained import TrainedRun, load_run
 from unit_edge.export.translator import Translator
 from unit_edge.export.verify import TOLERANCES, Reference, VerifyReport, check_report
+from unit_edge.frames import FRAME_SIDES
 from unit_edge.manifest import Manifest, TensorSpec, sha256_of
 from unit_edge.runtime.runner import open_runner
 

@@ -8,6 +8,9 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+FRAME_SIDES = (32, 8192)
+"""The smallest and the largest width or height of a frame that a model takes, in pixels."""
+
 
 @dataclass(frozen=True)
 class Colour:

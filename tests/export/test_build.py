@@ -1,0 +1,188 @@
+"""Engines, built for real with TensorRT-RTX, which needs no GPU for it."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import json
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+
+from unit_edge.engines import EngineManifest, check_engine
+from unit_edge.errors import ConfigError, ModelError
+from unit_edge.export.scenes import synthetic_scene
+from unit_edge.export.to_engine import BuildOptions, _profile, build_engine
+from unit_edge.export.to_onnx import Exported, Int8, export_run
+from unit_edge.gpu import Gpu
+from unit_edge.manifest import Manifest, sha256_of
+
+ROOT = Path(__file__).resolve().parents[2]
+RTX = BuildOptions(backend="rtx")
+SMALL = dataclasses.replace(RTX, sizes=((32, 32), (64, 64), (128, 96)))
+
+
+if (sys.platform, platform.machine()) != ("linux", "x86_64") or sys.version_info < (3, 11):
+    pytest.skip("the dev extra installs TensorRT-RTX on Linux x86_64, Python 3.11+", allow_module_level=True)
+
+
+@pytest.mark.parametrize("size", [(64, 64), None], ids=["static", "dynamic"])
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
+@pytest.mark.parametrize("preset", ["paper", "released", "edge-s"])
+def test_every_preset_builds(
+    preset: str,
+    precision: str,
+    size: tuple[int, int] | None,
+    write_run: Callable[..., Path],
+    tmp_path: Path,
+) -> None:
+    run = write_run(tmp_path / "run", preset)
+    int8 = None
+    if precision == "int8":
+        scene = tmp_path / "scene.png"
+        cv2.imwrite(str(scene), synthetic_scene(96, 96, 1.0, 0))
+        int8 = Int8(scene, "tensorrt", allow_low_quality=True)
+    options: dict[str, Any] = {"frame_size": size, "precision": precision, "int8": int8}
+    model = export_run(run, "night", output=tmp_path, **options).model
+    path = build_engine(model, None, SMALL if size is None else RTX)
+    manifest = check_engine(path)
+    assert manifest.precision == precision
+    assert manifest.onnx_sha256 == sha256_of(model)
+    assert manifest.profile == (SMALL.sizes if size is None else (size,) * 3)
+    assert Manifest.read(model.with_suffix(".json")).sha256 == manifest.onnx_sha256
+
+
+@pytest.fixture(scope="module")
+def built(exported: Exported, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_engine(exported.model, tmp_path_factory.mktemp("built") / "m.engine", SMALL)
+
+
+@pytest.fixture
+def engine(built: Path, tmp_path: Path) -> Path:
+    """A copy that may be damaged."""
+    for suffix in (".engine", ".json"):
+        shutil.copy(built.with_suffix(suffix), tmp_path)
+    return tmp_path / "m.engine"
+
+
+def change(engine: Path, **values: object) -> None:
+    beside = engine.with_suffix(".json")
+    beside.write_text(json.dumps({**json.loads(beside.read_text()), **values}))
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"tensorrt": "9.9"}, "built for TensorRT 9.9, here is 1.0"),
+        ({"platform": "Plan9 mips"}, "built for operating system Plan9 mips"),
+        ({"compute_capability": "7.5"}, "built for compute capability 7.5, here is 8.7"),
+        ({"backend": "tensorrt", "gpu": "T4", "tensorrt": "1.0"}, "built for GPU T4, here is Orin"),
+        ({"sha256": "0"}, "another sha256"),
+        ({"schema": 9}, "damaged engine manifest"),
+    ],
+)
+def test_a_foreign_engine_is_refused(engine: Path, values: dict[str, object], words: str) -> None:
+    change(engine, **{"tensorrt": "1.0", **values})
+    with pytest.raises(ModelError, match=r"unit-edge build") as caught:
+        check_engine(engine, tensorrt="1.0", gpu=Gpu("Orin", "8.7"))
+    assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_damaged_engine_is_refused(engine: Path) -> None:
+    assert isinstance(check_engine(engine), EngineManifest)
+    engine.write_bytes(engine.read_bytes()[:-1])
+    with pytest.raises(ModelError, match=r"damaged: .* bytes, expected"):
+        check_engine(engine)
+    engine.with_suffix(".json").unlink()
+    with pytest.raises(ModelError, match="manifest is missing"):
+        check_engine(engine)
+
+
+def test_what_can_not_be_built_leaves_nothing(exported: Exported, tmp_path: Path) -> None:
+    model = Path(shutil.copy(exported.model, tmp_path))
+    with pytest.raises(ModelError, match="manifest is missing"):
+        build_engine(model, None, SMALL)
+    manifest = exported.manifest
+    model.write_bytes(model.read_bytes()[:2000])
+    dataclasses.replace(manifest, sha256=sha256_of(model)).write(model.with_suffix(".json"))
+    with pytest.raises(ModelError, match="TensorRT"):
+        build_engine(model, None, SMALL)
+    model.write_bytes(b"no")
+    with pytest.raises(ModelError, match="not an ONNX model"):
+        build_engine(model, None, SMALL)
+    assert not list(tmp_path.glob("*.engine")) and not list(tmp_path.glob(".*"))
+
+
+def test_options_that_do_not_fit(exported: Exported, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no folder"):
+        build_engine(exported.model, tmp_path / "none" / "m.engine", SMALL)
+    with pytest.raises(ConfigError, match="another name than the model's"):
+        build_engine(exported.model, exported.model.with_suffix(".engine"), SMALL)
+    with pytest.raises(ConfigError, match="--min-size up to"):
+        build_engine(exported.model, None, dataclasses.replace(RTX, sizes=((640, 480), (64, 64), None)))
+    (model := tmp_path / "m.onnx").write_bytes(exported.model.read_bytes())
+    dataclasses.replace(exported.manifest, int8={"for": "cpu"}).write(tmp_path / "m.json")
+    with pytest.raises(ConfigError, match="an int8 model for CPUs.*--int8-for tensorrt"):
+        build_engine(model, None, SMALL)
+    for sizes, expected in (
+        ((None, None, (640, 480)), ((320, 180), (640, 480), (640, 480))),
+        ((None, (160, 90), None), ((160, 90), (160, 90), (1920, 1080))),
+        ((None, (2560, 1440), None), ((320, 180), (2560, 1440), (2560, 1440))),
+        (((1600, 900), None, None), ((1600, 900), (1600, 900), (1920, 1080))),
+    ):
+        assert _profile(exported.model, exported.manifest, sizes) == expected
+    with pytest.raises(ConfigError, match="expected sides of 32"):
+        build_engine(exported.model, None, dataclasses.replace(RTX, sizes=((8, 8), None, None)))
+
+
+def test_a_board_needs_neither_torch_nor_onnx() -> None:
+    code = "import sys\nfor n in ('torch','onnx'): sys.modules[n] = None\nimport unit_edge.export.to_engine"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["dla", "version_compatible", "hardware_compatible"])
+def test_rtx_refuses_what_it_lacks(name: str, exported: Exported) -> None:
+    with pytest.raises(ConfigError, match="TensorRT-RTX has no --"):
+        build_engine(exported.model, None, dataclasses.replace(SMALL, **{name: True}))
+
+
+OBJECTS = {
+    "builder": "Builder",
+    "config": "IBuilderConfig",
+    "parser": "OnnxParser",
+    "error": "ParserError",
+    "shapes": "IOptimizationProfile",
+}
+ONLY_RTX = {"set_compute_capability", "num_compute_capabilities", "ComputeCapability"}  # behind a hasattr
+
+
+@pytest.mark.parametrize("version", ["10.3.0", "10.13.3.9", "11.4.0.106"])
+def test_every_name_of_tensorrt_exists_in(version: str) -> None:
+    api = json.loads((Path(__file__).parent / "tensorrt_api.json").read_text())[version]
+    tree = ast.parse((ROOT / "export" / "to_engine.py").read_text(encoding="utf-8"))
+    build = [
+        node
+        for node in tree.body
+        if getattr(node, "name", "") in ("_build", "_set_flags", "_monitor", "_logger")
+    ]
+    seen = 0
+    for node in (node for part in build for node in ast.walk(part)):
+        if not isinstance(node, ast.Attribute) or node.attr in ONLY_RTX | {"__version__"}:
+            continue
+        owner = ast.unparse(node.value)
+        if owner == "trt":
+            assert node.attr in api, node.attr
+        elif owner.startswith("trt.") or owner in OBJECTS:
+            kind = OBJECTS.get(owner, owner.removeprefix("trt."))
+            assert kind in ONLY_RTX or node.attr in api[kind], f"{owner}.{node.attr}"
+        else:
+            continue
+        seen += 1
+    assert seen > 20
