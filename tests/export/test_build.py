@@ -129,7 +129,7 @@ def test_options_that_do_not_fit(exported: Exported, tmp_path: Path) -> None:
         build_engine(exported.model, None, dataclasses.replace(RTX, sizes=((640, 480), (64, 64), None)))
     (model := tmp_path / "m.onnx").write_bytes(exported.model.read_bytes())
     dataclasses.replace(exported.manifest, int8={"for": "cpu"}).write(tmp_path / "m.json")
-    with pytest.raises(ConfigError, match="an int8 model for CPUs.*--int8-for tensorrt"):
+    with pytest.raises(ConfigError, match=r"an int8 model for CPUs.*--int8-for tensorrt"):
         build_engine(model, None, SMALL)
     for sizes, expected in (
         ((None, None, (640, 480)), ((320, 180), (640, 480), (640, 480))),
