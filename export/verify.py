@@ -18,6 +18,7 @@ from unit_edge.export.scenes import Scene, fit, scenes_from, synthetic_scenes
 from unit_edge.export.trained import TrainedRun, load_run
 from unit_edge.export.translator import Translator
 from unit_edge.manifest import Manifest, sha256_of
+from unit_edge.runtime.images import write_image
 from unit_edge.runtime.runner import Runner, open_runner, read_model
 from unit_edge.train.checkpoint import BEST
 
@@ -80,13 +81,16 @@ class VerifyReport:
         )
 
 
-def verify_file(model: Path, run: Path, frames: Path | None = None) -> VerifyReport:
+def verify_file(
+    model: Path, run: Path, frames: Path | None = None, sheet: Path | None = None
+) -> VerifyReport:
     """Compares an exported file, run by ONNX Runtime, with the run that it was made from.
 
     Args:
         model: NAME.onnx, its manifest beside it.
         run: the training run.
         frames: images or a video to compare on; None for built-in scenes.
+        sheet: where a picture of the worst frame goes, whether or not the file passes.
 
     Raises:
         VerifyError: they differ by more than rounding, or the file was made from other weights.
@@ -101,6 +105,8 @@ def verify_file(model: Path, run: Path, frames: Path | None = None) -> VerifyRep
     reference = Reference(translator, frame_size_of(manifest), frames)
     with open_runner(model, "onnxruntime") as runner:
         report = reference.compare(runner)
+    if sheet is not None:
+        reference.write_worst(sheet)
     check_report(model, manifest, report)
     return report
 
@@ -142,10 +148,11 @@ class Reference:
             DataError, SourceError: `frames` are missing or unreadable.
         """
         self._scenes: list[tuple[Scene, NDArray[np.uint8]]] = []
+        self._worst: tuple[NDArray[np.uint8], ...] = ()
         for name, scene in synthetic_scenes(size) if frames is None else scenes_from(frames):
             frame = scene if size is None else fit(scene, size)
             with torch.inference_mode():
-                expected = translator(torch.from_numpy(frame[None])).numpy()
+                expected = translator(torch.from_numpy(frame[None])).numpy()[0]
             self._scenes.append((Scene(name, frame), expected))
 
     def compare(self, runner: Runner) -> VerifyReport:
@@ -153,12 +160,25 @@ class Reference:
         counts = np.zeros(256, np.int64)
         worst, worst_name = -1, ""
         for (name, frame), expected in self._scenes:
-            given = runner.infer(frame[None])
+            given = runner.infer(frame[None])[0]
             levels = np.abs(given.astype(np.int16) - expected.astype(np.int16))
             counts += np.bincount(levels.ravel(), minlength=256)
             if levels.max() > worst:
                 worst, worst_name = int(levels.max()), name
+                brighter = np.asarray((levels * (255 // max(worst, 1))).astype(np.uint8))
+                self._worst = frame, expected, given, brighter
         return _report(counts, len(self._scenes), worst_name)
+
+    def write_worst(self, path: Path) -> None:
+        """Writes a picture of the last comparison's worst frame.
+
+        Side by side: the frame, the checkpoint's translation, the file's, and what they differ by, made so
+        bright that the largest difference is white.
+
+        Raises:
+            SinkError: it can't be written, or its name is not a picture's.
+        """
+        write_image(path, np.hstack(self._worst))
 
 
 def frame_size_of(manifest: Manifest) -> tuple[int, int] | None:

@@ -160,13 +160,21 @@ def verify(
     frames: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Video or images to compare on. [default: built-in]")
     ] = None,
+    sheet: Annotated[
+        Path | None, typer.Option("--sheet", metavar="PNG", help="Also show the frame that differs most.")
+    ] = None,
 ) -> None:
     """Compare an exported model with its run.
 
-    Both translate the same frames; the differences are in 8-bit levels.
+    Both translate the same frames; the differences are in 8-bit levels. The sheet shows the frame, the run's
+    translation, the model's, and their difference, made brighter.
+
+    \b
+    Example:
+      unit-edge verify night.onnx --against runs/mine --frames drive.mp4 --sheet worst.png
     """
     path = resolve_model(model)
     with needs("export"):
         from unit_edge.export.verify import verify_file
 
-    typer.echo(verify_file(path, against, frames).summary())
+    typer.echo(verify_file(path, against, frames, sheet).summary())

@@ -133,7 +133,7 @@ def test_frames_that_are_not_there_are_named(model: Path, run: Path, tmp_path: P
         verify_file(model, run, tmp_path / "empty")
 
 
-def test_the_figures_are_those_of_the_differences(exported: Exported, run: Path) -> None:
+def test_the_figures_are_those_of_the_differences(exported: Exported, run: Path, tmp_path: Path) -> None:
     class Off:
         """A runner whose second frame is wrong by 3 levels in a hundredth of its values."""
 
@@ -154,13 +154,22 @@ def test_the_figures_are_those_of_the_differences(exported: Exported, run: Path)
 
     runner = Off()
     translator = translator_for(exported.manifest, load_run(run))
-    report = Reference(translator, None, None).compare(runner)  # type: ignore[arg-type]
+    reference = Reference(translator, None, None)
+    report = reference.compare(runner)  # type: ignore[arg-type]
     total = sum(scene.frame.size for scene in synthetic_scenes(None))
     assert report.frames == 3 and report.max_levels in (3, 4)
     assert report.worst_frame == "built-in scene 2 at 480x640"
     assert report.mean_levels == pytest.approx(3 * runner.wrong / total, abs=2e-3)
     expected_db = 10 * math.log10(255**2 / (9 * runner.wrong / total))
     assert report.psnr_db == pytest.approx(expected_db, abs=0.3)
+    reference.write_worst(tmp_path / "worst.png")
+    worst = cv2.imread(str(tmp_path / "worst.png"))
+    assert worst is not None
+    frame, expected, given, difference = np.split(worst, 4, axis=1)
+    assert np.array_equal(frame, list(synthetic_scenes(None))[1].frame)
+    levels = np.abs(given.astype(int) - expected)
+    assert levels.max() == report.max_levels
+    assert np.array_equal(difference, levels * (255 // report.max_levels))
 
 
 def test_built_in_scenes_are_always_the_same_and_not_alike() -> None:
