@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -96,6 +96,17 @@ def test_a_truncated_source_is_finished_first() -> None:
     assert (sink.state, sink.was_cut_short) == ("finished", True)
 
 
+@pytest.fixture
+def heeded() -> Iterator[None]:
+    """Signals are not ignored, as a background job's SIGINT is."""
+    interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
+    terminate = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, terminate)
+
+
+@pytest.mark.usefixtures("heeded")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_finishes_the_frames_so_far(number: signal.Signals) -> None:
     sink = ListSink(seconds=0.002)
@@ -113,6 +124,7 @@ def test_an_interruption_finishes_the_frames_so_far(number: signal.Signals) -> N
     assert signal.getsignal(number) is handler
 
 
+@pytest.mark.usefixtures("heeded")
 def test_a_second_interruption_discards() -> None:
     sink = ListSink()
 
