@@ -31,12 +31,17 @@ _SYMMETRIC = {
 }
 
 
-def quantisable(model: Any) -> dict[str, str]:
-    """E's and G's convolutions in order: their names, as `unit-edge inspect` has them, and their nodes'."""
+def learned_nodes(model: Any) -> dict[str, Any]:
+    """E's and G's convolutions in order: their names, as `unit-edge inspect` has them, and their nodes."""
+    stored = {
+        node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "DequantizeLinear"
+    }
     found = {}
     for node in model.graph.node:
-        if node.op_type in _LAYERS and node.input[1].startswith(("encoder.", "generator.")):
-            found[node.input[1].removesuffix(".weight")] = node.name
+        if node.op_type in _LAYERS:
+            weight = stored.get(node.input[1], node.input[1]).removesuffix("_quantized")
+            if weight.startswith(("encoder.", "generator.")):
+                found[weight.removesuffix(".weight")] = node
     return found
 
 
@@ -65,7 +70,7 @@ def quantise(
 
     Args:
         content: an ONNX file's, in fp32 or fp16.
-        layers: names, of `quantisable`.
+        layers: names, of `learned_nodes`.
         frames: uint8[H,W,3], BGR, on which the activations' ranges are measured.
         variant: one of `VARIANTS`.
 
@@ -83,7 +88,7 @@ def quantise(
             return None if frame is None else {"frame": frame[None]}
 
     model = onnx.load_model_from_string(content)
-    nodes = quantisable(model)
+    nodes = learned_nodes(model)
     symmetric = variant == "tensorrt"
     with tempfile.TemporaryDirectory(prefix="unit-edge-int8-") as folder, _quiet():
         path = Path(folder) / "model.onnx"
@@ -96,7 +101,7 @@ def quantise(
             reduce_range=not symmetric,
             activation_type=QuantType.QInt8 if symmetric else QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            nodes_to_quantize=[nodes[layer] for layer in layers],
+            nodes_to_quantize=[nodes[layer].name for layer in layers],
             extra_options=_SYMMETRIC if symmetric else {},
         )
         made = onnx.load(path)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import onnx
 
 from unit_edge.export.calibrate import CalibrationFrames
-from unit_edge.export.int8 import chosen, quantisable, quantise
+from unit_edge.export.int8 import chosen, learned_nodes, quantise
 from unit_edge.export.verify import VerifyReport
 
 Measure = Callable[[bytes], VerifyReport]
@@ -53,7 +53,7 @@ def quantise_what_can_be(
     Returns:
         the first file that is close enough, or the closest; `measure` tells which.
     """
-    layers = chosen(quantisable(onnx.load_model_from_string(content)), skip)
+    layers = chosen(learned_nodes(onnx.load_model_from_string(content)), skip)
     best = Quantised(quantise(content, layers, frames, variant), (), {})
     best_psnr = measure(best.content).psnr_db
     if best_psnr >= psnr_db:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from unit_edge import __version__
 from unit_edge.config import Detail
 from unit_edge.errors import ModelError, VerifyError
+from unit_edge.export.compare_layers import layer_errors
 from unit_edge.export.scenes import Scene, fit, scenes_from, synthetic_scenes
 from unit_edge.export.trained import TrainedRun, load_run
 from unit_edge.export.translator import Translator
@@ -82,7 +83,11 @@ class VerifyReport:
 
 
 def verify_file(
-    model: Path, run: Path, frames: Path | None = None, sheet: Path | None = None
+    model: Path,
+    run: Path,
+    frames: Path | None = None,
+    sheet: Path | None = None,
+    by_layer: Callable[[dict[str, float]], None] | None = None,
 ) -> VerifyReport:
     """Compares an exported file, run by ONNX Runtime, with the run that it was made from.
 
@@ -90,6 +95,7 @@ def verify_file(
         model: NAME.onnx, its manifest beside it.
         run: the training run.
         frames: images or a video to compare on; None for built-in scenes.
+        by_layer: is given what `layer_errors` says of the worst frame, whether or not the file passes.
         sheet: where a picture of the worst frame goes, whether or not the file passes.
 
     Raises:
@@ -107,6 +113,8 @@ def verify_file(
         report = reference.compare(runner)
     if sheet is not None:
         reference.write_worst(sheet)
+    if by_layer is not None:
+        by_layer(layer_errors(model, translator, reference.worst_frame))
     check_report(model, manifest, report)
     return report
 
@@ -168,6 +176,11 @@ class Reference:
                 brighter = np.asarray((levels * (255 // max(worst, 1))).astype(np.uint8))
                 self._worst = frame, expected, given, brighter
         return _report(counts, len(self._scenes), worst_name)
+
+    @property
+    def worst_frame(self) -> NDArray[np.uint8]:
+        """The frame of the last comparison that differs most, uint8[H,W,3], BGR."""
+        return self._worst[0]
 
     def write_worst(self, path: Path) -> None:
         """Writes a picture of the last comparison's worst frame.

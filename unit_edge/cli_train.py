@@ -163,11 +163,15 @@ def verify(
     sheet: Annotated[
         Path | None, typer.Option("--sheet", metavar="PNG", help="Also show the frame that differs most.")
     ] = None,
+    layers: Annotated[
+        bool, typer.Option("--layers", help="Also compare each layer, on the frame that differs most.")
+    ] = False,
 ) -> None:
-    """Compare an exported model with its run.
+    """Compare an exported model with its run, frame by frame.
 
     Both translate the same frames; the differences are in 8-bit levels. The sheet shows the frame, the run's
-    translation, the model's, and their difference, made brighter.
+    translation, the model's, and their difference, made brighter. A layer's figure is the root mean square of
+    its difference, over that of the run's; where it jumps, the two part.
 
     \b
     Example:
@@ -177,4 +181,8 @@ def verify(
     with needs("export"):
         from unit_edge.export.verify import verify_file
 
-    typer.echo(verify_file(path, against, frames, sheet).summary())
+    def show(errors: dict[str, float]) -> None:
+        for name, error in errors.items():
+            typer.echo(f"{name:28} {100 * error:8.3f} %")
+
+    typer.echo(verify_file(path, against, frames, sheet, show if layers else None).summary())

@@ -16,7 +16,7 @@ from onnx import numpy_helper
 from unit_edge.errors import ConfigError, DataError, SourceError, VerifyError
 from unit_edge.export import verify
 from unit_edge.export.calibrate import CalibrationFrames
-from unit_edge.export.int8 import chosen, quantisable
+from unit_edge.export.int8 import chosen, learned_nodes
 from unit_edge.export.scenes import synthetic_scene
 from unit_edge.export.to_onnx import Exported, Int8, export_run
 from unit_edge.manifest import Manifest, sha256_of
@@ -168,7 +168,7 @@ def test_an_unknown_variant(scenes: Path) -> None:
 
 
 def test_layers_by_name(exported: Exported) -> None:
-    layers = quantisable(onnx.load(exported.model))
+    layers = learned_nodes(onnx.load(exported.model))
     assert list(layers)[:3] == ["encoder.0.0", "encoder.0.2", "encoder.0.4"]
     assert chosen(layers, ["encoder.0", "encoder.1", "generator.0"]) == [
         layer for layer in layers if layer.startswith("generator.1.")

@@ -172,6 +172,23 @@ def test_the_figures_are_those_of_the_differences(exported: Exported, run: Path,
     assert np.array_equal(difference, levels * (255 // report.max_levels))
 
 
+def test_the_layer_that_is_wrong_is_found(model: Path, run: Path) -> None:
+    graph = onnx.load(model)
+    (weights,) = (t for t in graph.graph.initializer if t.name == "encoder.1.0.body.2.weight")
+    weights.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(weights) * 1.5, weights.name))
+    onnx.save(graph, model)
+    rewrite(model, sha256=sha256_of(model))
+    seen: dict[str, float] = {}
+    with pytest.raises(VerifyError, match="computes something else"):
+        verify_file(model, run, by_layer=seen.update)
+    names = list(seen)
+    wrong = names.index("encoder.1.0.body.2")
+    assert names[0] == "encoder.0.0" and len(names) == 14
+    assert max(seen[name] for name in names[:wrong]) < 1e-4
+    assert 0.1 < seen["encoder.1.0.body.2"] < 1
+    assert min(seen[name] for name in names[wrong:]) > 1e-3
+
+
 def test_built_in_scenes_are_always_the_same_and_not_alike() -> None:
     first, second = list(synthetic_scenes((160, 96))), list(synthetic_scenes((160, 96)))
     assert all(np.array_equal(a.frame, b.frame) for a, b in zip(first, second, strict=True))
