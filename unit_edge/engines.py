@@ -10,7 +10,6 @@ import dataclasses
 import json
 import platform
 import shlex
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -145,11 +144,12 @@ def write_pair(path: Path, plan: bytes, manifest: EngineManifest) -> None:
     Raises:
         ModelError: they can't be written.
     """
-    contents = {path: plan, path.with_suffix(".json"): manifest.text().encode()}
     try:
-        with ExitStack() as both:
-            for target, content in contents.items():
-                both.enter_context(replacing(target)).write_bytes(content)
+        # the engine takes its place first: if that fails, an earlier pair is untouched
+        with replacing(path.with_suffix(".json")) as beside:
+            beside.write_text(manifest.text(), encoding="utf-8")
+            with replacing(path) as engine:
+                engine.write_bytes(plan)
     except OSError as error:
         raise ModelError(f"{path}: can't be written ({error.strerror or error})") from None
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import dataclasses
 import json
+import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,13 +17,17 @@ from typing import Any
 
 import cv2
 import pytest
+from typer.testing import CliRunner
 
+from unit_edge.cli import app
 from unit_edge.engines import EngineManifest, check_engine
 from unit_edge.errors import ConfigError, ModelError
+from unit_edge.export import to_engine
 from unit_edge.export.scenes import synthetic_scene
 from unit_edge.export.to_engine import BuildOptions, _profile, build_engine
 from unit_edge.export.to_onnx import Exported, Int8, export_run
 from unit_edge.gpu import Gpu
+from unit_edge.interrupt import Interrupted
 from unit_edge.manifest import Manifest, sha256_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -140,6 +146,44 @@ def test_options_that_do_not_fit(exported: Exported, tmp_path: Path) -> None:
         assert _profile(exported.model, exported.manifest, sizes) == expected
     with pytest.raises(ConfigError, match="expected sides of 32"):
         build_engine(exported.model, None, dataclasses.replace(RTX, sizes=((8, 8), None, None)))
+
+
+def test_targets_that_can_not_be_written(exported: Exported, tmp_path: Path) -> None:
+    (tmp_path / "m.engine").mkdir()
+    with pytest.raises(ModelError, match=r"m.engine: can't be written"):
+        build_engine(exported.model, tmp_path / "m.engine", SMALL)
+    assert [path.name for path in tmp_path.iterdir()] == ["m.engine"]
+
+
+def test_an_interruption_leaves_nothing(
+    exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C while TensorRT works: its progress monitor ends the build."""
+    make = to_engine._monitor
+
+    def interrupting(trt: Any, wish: Any) -> Any:
+        monitor = make(trt, wish)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return monitor
+
+    monkeypatch.setattr(to_engine, "_monitor", interrupting)
+    with pytest.raises(Interrupted):
+        build_engine(exported.model, tmp_path / "m.engine", SMALL)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--backend", "trt"], "unknown backend 'trt'; known: auto, tensorrt, rtx"),
+        (["--board", "orin-nano-8g"], "unknown board 'orin-nano-8g'; did you mean orin-nano-8gb?"),
+        (["--min-size", "640"], "640"),
+    ],
+)
+def test_wrong_options_are_named(arguments: list[str], message: str, exported: Exported) -> None:
+    done = CliRunner().invoke(app, ["build", str(exported.model), *arguments])
+    assert done.exit_code != 0 and message in done.output
+    assert len(done.output.strip().splitlines()) == 1 or "Usage" in done.output
 
 
 def test_a_board_needs_neither_torch_nor_onnx() -> None:
