@@ -41,7 +41,6 @@ def layer_errors(model: Path, translator: Translator, frame: NDArray[np.uint8]) 
 
 
 def _outputs(translator: Translator, names: list[str], frame: NDArray[np.uint8]) -> dict[str, Any]:
-    """Layers run in another order than the file has them in where a skip is a convolution."""
     seen: dict[str, Any] = {}
     hooks = []
     for name in names:

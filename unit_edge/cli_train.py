@@ -129,6 +129,8 @@ def export(
       unit-edge export runs/day-night --to night --precision int8 --calibrate drive.mp4
     """
     size = cli_common.frame_size(frame_size)
+    if calibrate is None and precision != "int8" and (int8_skip or allow_low_quality or int8_for != "cpu"):
+        raise ConfigError(f"options for int8 with --precision {precision}; add --precision int8")
     with needs("export"):
         from unit_edge.export.to_onnx import Int8, export_run
 

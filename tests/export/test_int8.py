@@ -12,7 +12,9 @@ import onnx
 import pytest
 import torch
 from onnx import numpy_helper
+from typer.testing import CliRunner
 
+from unit_edge.cli import app
 from unit_edge.errors import ConfigError, DataError, SourceError, VerifyError
 from unit_edge.export import verify
 from unit_edge.export.calibrate import CalibrationFrames
@@ -160,6 +162,15 @@ def test_contradictions(run: Path, scenes: Path, options: dict[str, Any], messag
         options = {**options, "int8": Int8(scenes)}
     with pytest.raises(ConfigError, match=message):
         export_run(run, "night", **options)
+
+
+@pytest.mark.parametrize(
+    "options", [["--int8-skip", "encoder.0.0"], ["--int8-for", "tensorrt"], ["--allow-low-quality"]], ids=str
+)
+def test_options_for_int8_need_int8(run: Path, options: list[str]) -> None:
+    done = CliRunner().invoke(app, ["export", str(run), "--to", "night", "--precision", "fp16", *options])
+    assert done.exit_code == 1
+    assert done.output == "error: options for int8 with --precision fp16; add --precision int8\n"
 
 
 def test_an_unknown_variant(scenes: Path) -> None:
