@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from unit_edge.export.int8 import learned_nodes
 from unit_edge.export.translator import Translator
+from unit_edge.runtime.batch import stacked
 
 
 def layer_errors(model: Path, translator: Translator, frame: NDArray[np.uint8]) -> dict[str, float]:
@@ -28,14 +29,17 @@ def layer_errors(model: Path, translator: Translator, frame: NDArray[np.uint8]) 
         of the checkpoint's output. It holds what all layers before it add.
     """
     graph = onnx.load(model)
+    batch = graph.graph.input[0].type.tensor_type.shape.dim[0].dim_value
     nodes = learned_nodes(graph)
     for node in nodes.values():
         graph.graph.output.append(onnx.helper.make_empty_tensor_value_info(node.output[0]))
     session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
-    given = session.run([node.output[0] for node in nodes.values()], {"frame": frame[None]})
+    given = session.run([node.output[0] for node in nodes.values()], {"frame": stacked([frame], batch)})
     expected = _outputs(translator, list(nodes), frame)
     return {
-        name: float(np.linalg.norm(values.astype(np.float32) - wanted) / max(np.linalg.norm(wanted), 1e-12))
+        name: float(
+            np.linalg.norm(values[0].astype(np.float32) - wanted) / max(np.linalg.norm(wanted), 1e-12)
+        )
         for (name, wanted), values in zip(expected.items(), given, strict=True)
     }
 
@@ -46,7 +50,7 @@ def _outputs(translator: Translator, names: list[str], frame: NDArray[np.uint8])
     for name in names:
 
         def keep(_: Any, __: Any, output: torch.Tensor, name: str = name) -> None:
-            seen[name] = output.float().numpy()
+            seen[name] = output[0].float().numpy()
 
         hooks.append(translator.get_submodule(name).register_forward_hook(keep))
     try:

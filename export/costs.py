@@ -73,7 +73,7 @@ def count_costs(model: Any) -> Costs:
 def costs_at(graph: Graph) -> CostsAt:
     """What a graph takes for one frame."""
     macs = sum(layer.macs for layer in layers(graph))
-    return CostsAt(graph.frame_size, macs, traffic_bytes(graph), activations_bytes(graph))
+    return CostsAt(graph.frame_size, macs, traffic_bytes(graph) // graph.batch, activations_bytes(graph))
 
 
 def layers(graph: Graph) -> list[Layer]:
@@ -91,7 +91,7 @@ def _layer(graph: Graph, node: Any, makers: dict[str, Any]) -> Layer:
         name=constant[0] if constant else node.name or node.output[0],
         operator=node.op_type,
         precision="int8" if dtype == TensorProto.INT8 else _PRECISIONS.get(dtype, "other"),
-        macs=_macs(node, graph.tensors[node.input[0]], graph.tensors[node.input[1]], output),
+        macs=_macs(node, graph.tensors[node.input[0]], graph.tensors[node.input[1]], output) // graph.batch,
         parameters=sum(graph.tensors[name].elements for name in constant),
         output=output.shape,
     )
@@ -118,7 +118,7 @@ def _macs(node: Any, data: Tensor, weight: Tensor, output: Tensor) -> int:
 
 
 def traffic_bytes(graph: Graph) -> int:
-    """Bytes read and written for one frame if pointwise operations are merged into what feeds them.
+    """Bytes read and written for a call if pointwise operations are merged into what feeds them.
 
     An operation that is merged with its last producer reads the outputs of others from memory; a group
     writes what others, or the user, read of it. Weights are read once.

@@ -59,6 +59,7 @@ class Graph:
     """A graph for frames of one size.
 
     Attributes:
+        batch: frames in one call.
         frame_size: width and height in pixels.
         nodes: onnx.NodeProto in the order of execution, without those that only compute shapes.
         tensors: by name, every input and output of the nodes.
@@ -68,6 +69,7 @@ class Graph:
         outputs: names of the graph's outputs.
     """
 
+    batch: int
     frame_size: tuple[int, int]
     nodes: tuple[Any, ...]
     tensors: dict[str, Tensor]
@@ -114,6 +116,7 @@ def resolve(model: Any, frame_size: tuple[int, int] | None = None) -> Graph:
 
     Args:
         model: onnx.ModelProto; it is copied, not changed.
+        batch: frames in one call.
         frame_size: width and height in pixels; None for the model's own, or `ANY_SIZE`.
 
     Raises:
@@ -137,6 +140,7 @@ def resolve(model: Any, frame_size: tuple[int, int] | None = None) -> Graph:
                     f"the shape of {name!r} ({node.op_type}) can't be worked out at {width}x{height}"
                 )
     return Graph(
+        batch=skeleton.graph.input[0].type.tensor_type.shape.dim[0].dim_value,
         frame_size=(width, height),
         nodes=tuple(skeleton.graph.node),
         tensors=tensors,

@@ -18,6 +18,7 @@ import onnx
 from numpy.typing import NDArray
 
 from unit_edge.errors import ConfigError
+from unit_edge.runtime.batch import in_batches, stacked
 
 VARIANTS = ("cpu", "tensorrt")
 
@@ -81,14 +82,15 @@ def quantise(
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
-            self._frames = iter(frames)
+            self._batches = in_batches(frames, size, lambda frame: frame)
 
         def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
-            frame = next(self._frames, None)
-            return None if frame is None else {"frame": frame[None]}
+            batch = next(self._batches, None)
+            return None if batch is None else {"frame": stacked(batch, size)}
 
     model = onnx.load_model_from_string(content)
     nodes = learned_nodes(model)
+    size = model.graph.input[0].type.tensor_type.shape.dim[0].dim_value
     symmetric = variant == "tensorrt"
     with tempfile.TemporaryDirectory(prefix="unit-edge-int8-") as folder, _quiet():
         path = Path(folder) / "model.onnx"

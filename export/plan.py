@@ -10,6 +10,9 @@ from unit_edge.export.translator import MULTIPLE, small_size
 from unit_edge.frames import FRAME_SIDES
 
 DETAILS = ("guided", "none")
+MOST_FRAMES = 64
+"""In one call."""
+
 WIDE = (16, 9)
 """Aspect ratio of fixed frames if the run's crops are square, which says nothing of its images."""
 
@@ -22,11 +25,13 @@ class Plan:
         detail: settings of the guided head; None without it.
         short_side: of the image that E and G see, in pixels.
         frame_size: width and height of the frames in pixels; None for any.
+        batch: frames in one call.
     """
 
     detail: Detail | None
     short_side: int
     frame_size: tuple[int, int] | None
+    batch: int = 1
 
     @property
     def guided(self) -> tuple[Detail, int] | None:
@@ -49,6 +54,7 @@ def plan_export(
     frame_size: tuple[int, int] | None,
     network_size: int | None,
     residual: float | None = None,
+    batch: int = 1,
 ) -> Plan:
     """Fills in what the user left open.
 
@@ -62,13 +68,17 @@ def plan_export(
         _check(side, "frame size", FRAME_SIDES, multiple=MULTIPLE if detail == "none" else 1)
     if network_size is not None:
         _check(network_size, "network size", FRAME_SIDES, multiple=MULTIPLE)
+    if not 1 <= batch <= MOST_FRAMES:
+        raise ConfigError(f"batch {batch}, expected 1 to {MOST_FRAMES} frames")
     if detail == "none":
-        return _without_head(config, frame_size, network_size)
+        return _without_head(config, frame_size, network_size, batch)
     settings = config.detail if residual is None else replace(config.detail, residual=residual)
-    return Plan(settings, network_size or _trained_short_side(config), frame_size)
+    return Plan(settings, network_size or _trained_short_side(config), frame_size, batch)
 
 
-def _without_head(config: RunConfig, frame_size: tuple[int, int] | None, network_size: int | None) -> Plan:
+def _without_head(
+    config: RunConfig, frame_size: tuple[int, int] | None, network_size: int | None, batch: int
+) -> Plan:
     if frame_size is None:
         short = network_size or _trained_short_side(config)
         width, height = config.data.crop if config.data.crop[0] != config.data.crop[1] else WIDE
@@ -79,7 +89,7 @@ def _without_head(config: RunConfig, frame_size: tuple[int, int] | None, network
             f"network size {network_size} with frames of {frame_size[0]}x{frame_size[1]}: without the "
             "detail head the network sees the frame itself; leave one of the two out"
         )
-    return Plan(None, min(frame_size), frame_size)
+    return Plan(None, min(frame_size), frame_size, batch)
 
 
 def _trained_short_side(config: RunConfig) -> int:

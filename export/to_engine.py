@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import importlib
-import platform
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from unit_edge.boards import Board
-from unit_edge.engines import BACKENDS, EngineManifest, command_text, platform_text, write_pair
+from unit_edge.engines import EngineManifest, command_text, platform_text, write_pair
 from unit_edge.errors import ConfigError, EngineError, ModelError
+from unit_edge.export.weak_typing import allow_precisions, is_strong
 from unit_edge.files import write_output
 from unit_edge.frames import FRAME_SIDES
 from unit_edge.gpu import find_gpu
 from unit_edge.interrupt import Interrupted, StopWish, watch_signals
 from unit_edge.manifest import Manifest
 from unit_edge.runtime.runner import read_model, size_text
+from unit_edge.runtime.tensorrt_backend import load_tensorrt, make_logger
 
-_MODULES = {"tensorrt": "tensorrt", "rtx": "tensorrt_rtx"}
 DEFAULT_PROFILE = ((320, 180), (1280, 720), (1920, 1080))
 """Least, best and largest frame, (width, height) in pixels, of an engine for a dynamic model."""
 
@@ -62,7 +61,7 @@ def build_engine(model: Path, output: Path | None, options: BuildOptions) -> Pat
     profile = _profile(model, manifest, options.sizes)
     if options.board is not None and options.dla and not options.board.dla:
         raise ConfigError(f"board {options.board.name} has no DLA; leave --dla out")
-    backend, trt = _load(options.backend)
+    backend, trt = load_tensorrt(options.backend)
     if backend == "rtx" and _flags(options):
         raise ConfigError(f"TensorRT-RTX has no --{_flags(options)[0]}; leave the option out")
     path = output or model.with_name(f"{model.stem}.{backend}.engine")
@@ -163,45 +162,33 @@ def _larger(a: tuple[int, int], b: tuple[int, int]) -> tuple[int, int]:
     return max(a[0], b[0]), max(a[1], b[1])
 
 
-def _load(wanted: str) -> tuple[str, Any]:
-    if wanted not in ("auto", *BACKENDS):
-        raise ConfigError(f"unknown backend {wanted!r}; known: auto, {', '.join(BACKENDS)}")
-    for backend in BACKENDS if wanted == "auto" else (wanted,):
-        if wanted == "auto" and backend == "tensorrt" and find_gpu() is None:
-            continue
-        try:
-            return backend, importlib.import_module(_MODULES[backend])
-        except ModuleNotFoundError as error:
-            if error.name != _MODULES[backend]:
-                raise
-    if platform.machine() == "aarch64" and wanted != "rtx":
-        raise EngineError(
-            "TensorRT is not installed: on a Jetson it is JetPack's python3-libnvinfer; "
-            "make the environment with `python3 -m venv --system-site-packages`"
-        )
-    extra = "rtx" if wanted == "rtx" or (wanted == "auto" and find_gpu() is None) else "tensorrt"
-    raise EngineError(f'TensorRT is not installed; install it with `pip install "unit-edge[{extra}]"`')
-
-
 def _build(
     trt: Any, model: Path, content: bytes, manifest: Manifest, profile: Any, options: BuildOptions
 ) -> bytes:
-    logger = _logger(trt)
+    logger = make_logger(trt)
     builder = trt.Builder(logger)
-    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+    strong = trt.__name__ != "tensorrt" or is_strong(trt.__version__)
+    typing = 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
+    network = builder.create_network(typing if strong else 0)
     parser = trt.OnnxParser(network, logger)
     if not parser.parse(content):
-        error = parser.get_error(0)
+        fault = parser.get_error(0)
         raise ModelError(
-            f"{model}: TensorRT refuses node {error.node_name()!r} ({error.node_operator()}): {error.desc()}"
+            f"{model}: TensorRT refuses node {fault.node_name()!r} ({fault.node_operator()}): {fault.desc()}"
         )
     config = builder.create_builder_config()
     if options.workspace_mib is not None:
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options.workspace_mib << 20)
+    if not strong:
+        allow_precisions(trt, network, config, manifest.precision)
+    # with it, fp32 has fp16's 10 bits of mantissa; who wants its speed takes fp16
+    config.clear_flag(trt.BuilderFlag.TF32)
     _set_flags(trt, config, options)
     if profile[0] != profile[2]:
         shapes = builder.create_optimization_profile()
-        shapes.set_shape(manifest.input.name, *((1, height, width, 3) for width, height in profile))
+        shapes.set_shape(
+            manifest.input.name, *((manifest.batch, height, width, 3) for width, height in profile)
+        )
         config.add_optimization_profile(shapes)
     cache = None
     if options.timing_cache is not None:
@@ -220,21 +207,6 @@ def _build(
     if cache is not None and options.timing_cache is not None:
         write_output(options.timing_cache, bytes(config.get_timing_cache().serialize()))
     return bytes(plan)
-
-
-def _logger(trt: Any) -> Any:
-    class Log(trt.ILogger):  # type: ignore[misc]
-        """Keeps the first error, in TensorRT's own words."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.said = ""
-
-        def log(self, severity: Any, message: str) -> None:
-            if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
-                self.said = self.said or message
-
-    return Log()
 
 
 def _set_flags(trt: Any, config: Any, options: BuildOptions) -> None:

@@ -8,10 +8,10 @@ import logging
 import os
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import onnx
 import onnxruntime
@@ -23,6 +23,7 @@ from unit_edge.export.calibrate import CalibrationFrames
 from unit_edge.export.costs import count_costs
 from unit_edge.export.int8 import VARIANTS
 from unit_edge.export.int8_choice import Quantised, quantise_what_can_be
+from unit_edge.export.moved import FRAMES, Moved
 from unit_edge.export.plan import Plan, plan_export
 from unit_edge.export.precision import PRECISIONS, in_fp16
 from unit_edge.export.trained import TrainedRun, load_run
@@ -30,7 +31,7 @@ from unit_edge.export.translator import Translator
 from unit_edge.export.verify import TOLERANCES, Reference, VerifyReport, check_report
 from unit_edge.frames import FRAME_SIDES
 from unit_edge.manifest import Manifest, TensorSpec, sha256_of
-from unit_edge.runtime.runner import open_runner
+from unit_edge.runtime.runner import Runner, open_runner
 
 OPSET = 18
 """What torch's exporter writes natively; read by ONNX Runtime from 1.14 and TensorRT from 8.6."""
@@ -39,6 +40,8 @@ OPSET_OF_HALF_INT8 = 20
 """Scales in fp16 are of opset 19 and later; read by ONNX Runtime from 1.17 and TensorRT from 10.0."""
 
 INPUT, OUTPUT = "frame", "translated"
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,7 @@ def export_run(
     int8: Int8 | None = None,
     frames: Path | None = None,
     best: bool = False,
+    batch: int = 1,
 ) -> Exported:
     """Exports one direction of a run, whole and verified or not at all.
 
@@ -107,6 +111,7 @@ def export_run(
         int8: how, with "int8" only.
         frames: images or a video to verify on; None for those of the calibration, or built-in scenes.
         best: the weights that scored best in training, not the newest.
+        batch: frames that the model takes in one call.
 
     Raises:
         ConfigError: an unknown domain, a size that the network can't take, or an unusable output path.
@@ -118,7 +123,7 @@ def export_run(
     _check_precision(precision, int8)
     trained = load_run(run, best)
     source = trained.source_of(to)
-    plan = plan_export(trained.config, detail, frame_size, network_size, residual)
+    plan = plan_export(trained.config, detail, frame_size, network_size, residual, batch)
     suffix = {"fp32": "", "fp16": "-fp16"}.get(precision, "-int8")
     if int8 is not None and int8.variant == "tensorrt":
         suffix += "-tensorrt"
@@ -133,24 +138,31 @@ def export_run(
     with _workspace(path) as folder:
         temporary = folder / path.name
 
-        def measure(content: bytes) -> VerifyReport:
+        def run_with(content: bytes, work: Callable[[Runner], T]) -> T:
             temporary.write_bytes(content)
             dataclasses.replace(manifest, sha256=sha256_of(temporary)).write(temporary.with_suffix(".json"))
             with open_runner(temporary, "onnxruntime") as runner:
-                return reference.compare(runner)
+                return work(runner)
 
-        damage: dict[str, float] = {}
+        made = None
         if int8 is not None and calibration is not None:
-            tolerance = TOLERANCES["int8"].psnr_db
-            made = quantise_what_can_be(content, calibration, int8.variant, int8.skip, measure, tolerance)
-            content, damage = made.content, made.damage
+            made = quantise_what_can_be(
+                content,
+                calibration,
+                int8.variant,
+                int8.skip,
+                lambda content: run_with(content, reference.compare),
+                TOLERANCES["int8"].psnr_db,
+                _mover(translator, calibration, run_with),
+            )
+            content = made.content
             manifest = dataclasses.replace(manifest, int8=_record(int8, made, calibration))
         if int8 is not None:
             manifest.versions["onnxruntime"] = onnxruntime.__version__
         manifest = dataclasses.replace(manifest, costs=count_costs(onnx.load_model_from_string(content)))
-        report = measure(content)
+        report = run_with(content, reference.compare)
         if int8 is None or not int8.allow_low_quality:
-            check_report(path, manifest, report, damage)
+            check_report(path, manifest, report, made)
         manifest = dataclasses.replace(manifest, sha256=sha256_of(temporary))
         manifest.write(temporary.with_suffix(".json"))
         temporary.replace(path)
@@ -167,12 +179,26 @@ def _check_precision(precision: str, int8: Int8 | None) -> None:
         raise ConfigError(f"frames to calibrate on with precision {precision}; expected int8")
 
 
+def _mover(
+    translator: Translator,
+    calibration: CalibrationFrames,
+    run_with: Callable[[bytes, Callable[[Runner], float]], float],
+) -> Callable[[bytes], float] | None:
+    """How far a file moves translated frames; None without the package for it."""
+    try:
+        moved = Moved(translator, calibration.first(FRAMES))
+    except ConfigError:
+        return None
+    return lambda content: run_with(content, moved.by)
+
+
 def _record(int8: Int8, made: Quantised, calibration: CalibrationFrames) -> dict[str, Any]:
     return {
         "for": int8.variant,
         "calibrated_on": calibration.path.name,
         "frames": calibration.taken,
         "in_float": [*int8.skip, *made.left],
+        "moved": None if made.moved is None else round(made.moved, 3),
         "psnr_db_alone": {layer: round(psnr, 2) for layer, psnr in made.damage.items()},
     }
 
@@ -211,8 +237,8 @@ def _manifest(trained: TrainedRun, source: int, plan: Plan, precision: str, name
         target=trained.domains[1 - source],
         preset=trained.config.preset,
         precision=precision,
-        input=TensorSpec(INPUT, "uint8", (1, height, width, 3)),
-        output=TensorSpec(OUTPUT, "uint8", (1, height, width, 3)),
+        input=TensorSpec(INPUT, "uint8", (plan.batch, height, width, 3)),
+        output=TensorSpec(OUTPUT, "uint8", (plan.batch, height, width, 3)),
         network_short_side=plan.short_side,
         network_size=plan.network_size,
         detail="none" if plan.detail is None else "guided",
@@ -234,7 +260,7 @@ def _serialise(translator: Translator, plan: Plan, manifest: Manifest, opset: in
     with _quiet():
         program = torch.onnx.export(
             translator,
-            (torch.zeros(1, height, width, 3, dtype=torch.uint8),),
+            (torch.zeros(plan.batch, height, width, 3, dtype=torch.uint8),),
             dynamo=True,
             external_data=False,
             verbose=False,

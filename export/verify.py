@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,15 +14,21 @@ from numpy.typing import NDArray
 
 from unit_edge import __version__
 from unit_edge.config import Detail
-from unit_edge.errors import ModelError, VerifyError
+from unit_edge.engines import EngineManifest
+from unit_edge.errors import ConfigError, ModelError, VerifyError
 from unit_edge.export.compare_layers import layer_errors
+from unit_edge.export.moved import MOST
 from unit_edge.export.scenes import Scene, fit, scenes_from, synthetic_scenes
 from unit_edge.export.trained import TrainedRun, load_run
 from unit_edge.export.translator import Translator
 from unit_edge.manifest import Manifest, sha256_of
+from unit_edge.runtime.batch import in_batches, infer_images
 from unit_edge.runtime.images import write_image
-from unit_edge.runtime.runner import Runner, open_runner, read_model
+from unit_edge.runtime.runner import ENGINE_SUFFIX, Runner, open_runner, read_model
 from unit_edge.train.checkpoint import BEST
+
+if TYPE_CHECKING:
+    from unit_edge.export.int8_choice import Quantised
 
 
 @dataclass(frozen=True)
@@ -88,28 +95,38 @@ def verify_file(
     frames: Path | None = None,
     sheet: Path | None = None,
     by_layer: Callable[[dict[str, float]], None] | None = None,
+    engine: str = "auto",
 ) -> VerifyReport:
-    """Compares an exported file, run by ONNX Runtime, with the run that it was made from.
+    """Compares an exported file, or an engine built from it, with the run that it was made from.
 
     Args:
-        model: NAME.onnx, its manifest beside it.
+        model: NAME.onnx or NAME.engine, its manifest beside it.
         run: the training run.
         frames: images or a video to compare on; None for built-in scenes.
         by_layer: is given what `layer_errors` says of the worst frame, whether or not the file passes.
         sheet: where a picture of the worst frame goes, whether or not the file passes.
+        engine: what runs the file, of `runner.ENGINES`; "auto" is ONNX Runtime on the CPU for an ONNX file.
 
     Raises:
+        ConfigError: no such engine, or layers of a TensorRT engine.
+        EngineError: the engine isn't installed or doesn't work here.
         VerifyError: they differ by more than rounding, or the file was made from other weights.
         ModelError: the file or its manifest is missing, damaged, or another run's.
         CheckpointError: the run is missing or damaged.
         DataError, SourceError: the frames are missing or unreadable.
     """
     manifest = read_model(model)
+    built = model.suffix.lower() == ENGINE_SUFFIX
+    if built and by_layer is not None:
+        raise ConfigError(f"{model}: layers can be compared in ONNX files only; leave --layers out")
     trained = load_run(run, best=_made_from_best(manifest, run))
     _check_origin(model, manifest, trained)
     translator = translator_for(manifest, trained)
-    reference = Reference(translator, frame_size_of(manifest), frames)
-    with open_runner(model, "onnxruntime") as runner:
+    size = manifest.frame_size or (
+        EngineManifest.read(model.with_suffix(".json")).best_size if built else None
+    )
+    reference = Reference(translator, size, frames)
+    with open_runner(model, "onnxruntime" if engine == "auto" and not built else engine) as runner:
         report = reference.compare(runner)
     if sheet is not None:
         reference.write_worst(sheet)
@@ -167,14 +184,15 @@ class Reference:
         """How far a file's frames are from the checkpoint's."""
         counts = np.zeros(256, np.int64)
         worst, worst_name = -1, ""
-        for (name, frame), expected in self._scenes:
-            given = runner.infer(frame[None])[0]
-            levels = np.abs(given.astype(np.int16) - expected.astype(np.int16))
-            counts += np.bincount(levels.ravel(), minlength=256)
-            if levels.max() > worst:
-                worst, worst_name = int(levels.max()), name
-                brighter = np.asarray((levels * (255 // max(worst, 1))).astype(np.uint8))
-                self._worst = frame, expected, given, brighter
+        for scenes in in_batches(self._scenes, runner.manifest.batch, lambda scene: scene[0].frame):
+            translated = infer_images(runner, [scene.frame for scene, _ in scenes])
+            for ((name, frame), expected), given in zip(scenes, translated, strict=True):
+                levels = np.abs(given.astype(np.int16) - expected.astype(np.int16))
+                counts += np.bincount(levels.ravel(), minlength=256)
+                if levels.max() > worst:
+                    worst, worst_name = int(levels.max()), name
+                    brighter = np.asarray((levels * (255 // max(worst, 1))).astype(np.uint8))
+                    self._worst = frame, expected, given, brighter
         return _report(counts, len(self._scenes), worst_name)
 
     @property
@@ -194,23 +212,22 @@ class Reference:
         write_image(path, np.hstack(self._worst))
 
 
-def frame_size_of(manifest: Manifest) -> tuple[int, int] | None:
-    """Width and height of the frames that a model takes; None for any."""
-    _, height, width, _ = manifest.input.shape
-    return None if height is None or width is None else (width, height)
-
-
 def check_report(
-    model: Path, manifest: Manifest, report: VerifyReport, damage: Mapping[str, float] | None = None
+    model: Path, manifest: Manifest, report: VerifyReport, made: Quantised | None = None
 ) -> None:
     """Raises VerifyError if the differences exceed what the file's precision allows.
 
-    `damage` is the PSNR in dB with one layer alone in int8, the worst first.
+    `made` tells what is known of a file that has just been quantised.
     """
     if manifest.precision not in TOLERANCES:
         known = ", ".join(TOLERANCES)
         raise ModelError(f"{model}: precision {manifest.precision!r}, expected one of {known}")
     tolerance = TOLERANCES[manifest.precision]
+    if made is not None and made.moved is not None and made.moved > MOST:
+        raise VerifyError(
+            f"{model}: int8 moves the translations by {made.moved:.0%} of their way from the frames (kernel "
+            f"distance), expected {MOST:.0%} or less; {_mend_int8(made.damage)}"
+        )
     if tolerance.holds(report):
         return
     made_by = manifest.versions.get("unit_edge", "?")
@@ -218,7 +235,7 @@ def check_report(
     mend = {
         "fp32": "export it again",
         "fp16": "export it again, or as fp32",
-        "int8": _mend_int8(damage or {}),
+        "int8": _mend_int8({} if made is None else made.damage),
     }
     raise VerifyError(
         f"{model}: computes something else than its checkpoint{by}: {report.summary()}; "

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from unit_edge.errors import ConfigError
 from unit_edge.frames import Frame, VideoInfo
+from unit_edge.runtime.batch import stacked
 from unit_edge.runtime.pipeline import Fit, run
 from unit_edge.runtime.runner import Runner
 from unit_edge.runtime.sink import VideoSink
@@ -49,6 +50,7 @@ def benchmark(
         "engine": runner.engine,
         "precision": runner.manifest.precision,
         "frame_size": [width, height],
+        "batch": runner.manifest.batch,
         "frames": frames,
         **_runner_ms(runner, images, frames),
     }
@@ -59,7 +61,7 @@ def benchmark(
 
 def _runner_ms(runner: Runner, images: list[NDArray[np.uint8]], count: int) -> dict[str, float]:
     fit = Fit(runner)
-    fitting = [fit.to_model(image)[np.newaxis] for image in images]
+    fitting = [stacked([fit.to_model(image)], runner.manifest.batch) for image in images]
     spent = []
     for image in islice(cycle(fitting), _WARM_UP + count):
         mark = time.perf_counter()

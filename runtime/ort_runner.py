@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from unit_edge.errors import EngineError, ModelError
 from unit_edge.manifest import Manifest, TensorSpec
-from unit_edge.runtime.runner import tensor_text
+from unit_edge.runtime.runner import check_input, tensor_text
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 _FATAL_ONLY = 4  # what goes wrong comes as an exception too
@@ -82,21 +82,13 @@ class OrtRunner:
                 )
 
     def infer(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        if frames.dtype != np.uint8 or not _matches(frames.shape, self.manifest.input.shape):
-            raise ModelError(
-                f"{self._model}: given {tensor_text(str(frames.dtype), frames.shape)}, expected "
-                f"{tensor_text('uint8', self.manifest.input.shape)}"
-            )
+        check_input(self._model, self.manifest, frames)
         feed = {self.manifest.input.name: np.ascontiguousarray(frames)}
         try:
             (translated,) = self._session.run([self.manifest.output.name], feed)
         except Exception as error:  # as above
             raise EngineError(f"{self._model}: {self.engine} failed: {_one_line(error)}") from error
         return np.asarray(translated, dtype=np.uint8)
-
-
-def _matches(shape: tuple[int, ...], spec: tuple[int | None, ...]) -> bool:
-    return len(shape) == len(spec) and all(b in (None, a) for a, b in zip(shape, spec, strict=True))
 
 
 def _text(spec: TensorSpec) -> str:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from unit_edge.errors import TruncatedError
 from unit_edge.frames import Frame
 from unit_edge.interrupt import Interrupted, StopWish, watch_signals
+from unit_edge.runtime.batch import in_batches, infer_images
 from unit_edge.runtime.channel import Channel
 from unit_edge.runtime.runner import Runner
 from unit_edge.runtime.sink import FrameSink
@@ -81,7 +82,7 @@ def run(
     """Puts every frame of the source through the runner and into the sink, in order.
 
     `source` and `runner` are open already; the sink is opened and finished here. `progress` is called in
-    the calling thread after each frame.
+    the calling thread after each frame, or batch of them.
 
     Raises:
         TruncatedError: the source broke off; the good frames are in the finished sink.
@@ -134,13 +135,14 @@ def _flow(
     reader.start()
     writer.start()
     try:
-        for job in decoded:
+        for jobs in in_batches(decoded, runner.manifest.batch, lambda job: job.image):
             mark = time.perf_counter()
-            image = runner.infer(job.image[np.newaxis])[0]
+            images = infer_images(runner, [job.image for job in jobs])
             stats.infer_s += time.perf_counter() - mark
-            if not translated.put(_Job(job.frame, image)):
+            done = (_Job(job.frame, image) for job, image in zip(jobs, images, strict=True))
+            if not all(map(translated.put, done)):
                 break
-            stats.frames += 1
+            stats.frames += len(jobs)
             stats.seconds = time.perf_counter() - began
             progress(stats)
             if wish:

@@ -9,10 +9,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from unit_edge.engines import check_engine
 from unit_edge.errors import ConfigError, EngineError, ModelError
 from unit_edge.manifest import Manifest, TensorSpec, sha256_of
 
-ENGINES = ("auto", "onnxruntime", "onnxruntime-cuda")
+ENGINES = ("auto", "onnxruntime", "onnxruntime-cuda", "openvino", "tensorrt")
+ENGINE_SUFFIX = ".engine"
 _ONNX_FIRST_BYTE = 0x08  # the tag of ir_version, which every ONNX file begins with
 
 
@@ -40,8 +42,8 @@ class Runner(Protocol):
 def open_runner(model: Path, engine: str = "auto", *, threads: int | None = None) -> Runner:
     """The runner for a model file, checked against its manifest; to be entered with `with`.
 
-    "auto" takes the GPU if the installed onnxruntime is the build for it, else the CPU. `threads` is of
-    the inference on a CPU; None for as many as there are cores.
+    "auto" takes TensorRT for an engine; for an ONNX file the GPU if the installed onnxruntime is the build
+    for it, else the CPU. `threads` is of the inference on a CPU; None for as many as there are cores.
 
     Raises:
         ModelError: the file or its manifest is missing, damaged, or of something else than frames.
@@ -51,6 +53,16 @@ def open_runner(model: Path, engine: str = "auto", *, threads: int | None = None
     if engine not in ENGINES:
         raise ConfigError(f"unknown engine {engine!r}; known: {', '.join(ENGINES)}")
     manifest = read_model(model)
+    if model.suffix.lower() == ENGINE_SUFFIX:
+        if engine not in ("auto", "tensorrt"):
+            raise ConfigError(f"{model}: is run by TensorRT, not by {engine}; leave --engine out")
+        from unit_edge.runtime.tensorrt_runner import TensorRtRunner
+
+        return TensorRtRunner(model)
+    if engine == "tensorrt":
+        raise ConfigError(f"{model}: TensorRT runs engines; build one here with `unit-edge build {model}`")
+    if engine == "openvino":
+        return _openvino(model, manifest, threads)
     try:
         from unit_edge.runtime.ort_runner import OrtRunner
     except ModuleNotFoundError as error:
@@ -64,16 +76,28 @@ def open_runner(model: Path, engine: str = "auto", *, threads: int | None = None
     return OrtRunner(model, manifest, device=device, threads=threads)
 
 
+def _openvino(model: Path, manifest: Manifest, threads: int | None) -> Runner:
+    try:
+        from unit_edge.runtime.openvino_runner import OpenVinoRunner
+    except ModuleNotFoundError as error:
+        if error.name != "openvino":
+            raise
+        raise EngineError('OpenVINO is not installed; `pip install "unit-edge[openvino]"`') from None
+    return OpenVinoRunner(model, manifest, threads=threads)
+
+
 def read_model(model: Path) -> Manifest:
-    """The manifest beside a model file, after comparing the two.
+    """The manifest of a model file, after comparing the two; of an engine, that of the ONNX file it is from.
 
     Raises:
         ModelError: see `open_runner`.
     """
     if not model.is_file():
         raise ModelError(f"{model}: no such model file; `unit-edge models` lists the bundled ones")
+    if model.suffix.lower() == ENGINE_SUFFIX:
+        return Manifest.from_dict(check_engine(model).model, model.with_suffix(".json"))
     if model.suffix.lower() != ".onnx":
-        raise ModelError(f"{model}: unknown kind of model file; expected one that ends in .onnx")
+        raise ModelError(f"{model}: unknown kind of model file; expected one that ends in .onnx or .engine")
     with model.open("rb") as file:
         if file.read(1) != bytes([_ONNX_FIRST_BYTE]):
             raise ModelError(f"{model}: not an ONNX model; `unit-edge export` writes one")
@@ -94,9 +118,22 @@ def read_model(model: Path) -> Manifest:
     return manifest
 
 
+def check_input(model: Path, manifest: Manifest, frames: NDArray[np.uint8]) -> None:
+    """Raises ModelError if a model does not take frames of that type and shape."""
+    wanted = manifest.input.shape
+    fits = frames.ndim == len(wanted) and all(
+        b in (None, a) for a, b in zip(frames.shape, wanted, strict=True)
+    )
+    if frames.dtype != np.uint8 or not fits:
+        raise ModelError(
+            f"{model}: given {tensor_text(str(frames.dtype), frames.shape)}, "
+            f"expected {tensor_text('uint8', wanted)}"
+        )
+
+
 def _check_frames(model: Path, tensor: TensorSpec) -> None:
     shape = tensor.shape
-    if tensor.dtype != "uint8" or len(shape) != 4 or shape[0] not in (None, 1) or shape[3] != 3:
+    if tensor.dtype != "uint8" or len(shape) != 4 or shape[3] != 3:
         raise ModelError(
             f"{model}: made for other tensors: {tensor.name} is {tensor_text(tensor.dtype, shape)}, "
             "expected uint8[N,H,W,3]; export the model with `unit-edge export`"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import os
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -15,7 +17,9 @@ import pytest
 from numpy.typing import NDArray
 from probe import grey, yuv420
 
+from unit_edge.engines import EngineManifest, platform_text, write_pair
 from unit_edge.manifest import Manifest, TensorSpec, sha256_of
+from unit_edge.runtime.runner import read_model
 
 Painter = Callable[[int], NDArray[np.uint8]]
 _SAMPLE_RATE = 48_000
@@ -29,6 +33,34 @@ def data_root() -> Path:
     if not root.is_dir():
         pytest.skip("needs the real data: set UNIT_EDGE_DATA to its folder")
     return root
+
+
+@pytest.fixture
+def write_engine() -> Callable[..., Path]:
+    """write_engine(model) → an engine beside it, whose manifest fits this machine; no TensorRT can load it."""
+
+    def write(model: Path) -> Path:
+        path, content, manifest = model.with_name("m.rtx.engine"), b"a plan", read_model(model)
+        about = EngineManifest(
+            backend="rtx",
+            tensorrt="1.7.1.116",
+            gpu=None,
+            compute_capability=None,
+            platform=platform_text(),
+            precision=manifest.precision,
+            flags=(),
+            profile=((32, 24), (64, 48), (128, 96)),
+            bytes=len(content),
+            sha256=hashlib.sha256(content).hexdigest(),
+            onnx=model.name,
+            onnx_sha256=manifest.sha256,
+            model=dataclasses.asdict(manifest),
+            command="unit-edge build m.onnx",
+        )
+        write_pair(path, content, about)
+        return path
+
+    return write
 
 
 @pytest.fixture

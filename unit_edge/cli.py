@@ -83,7 +83,10 @@ def _about(
 
 
 _Engine = Annotated[
-    str, typer.Option(metavar="NAME", help="What runs the model: auto, onnxruntime, onnxruntime-cuda.")
+    str,
+    typer.Option(
+        metavar="NAME", help="What runs the model: auto, onnxruntime, onnxruntime-cuda, openvino, tensorrt."
+    ),
 ]
 _Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads for the model. [default: all cores]")]
 
@@ -98,7 +101,8 @@ def translate(
         str | None, typer.Option("--from", metavar="DOMAIN", help="What it is, where several models fit.")
     ] = None,
     model: Annotated[
-        str | None, typer.Option(metavar="MODEL", help="Your own .onnx file, instead of a bundled model.")
+        str | None,
+        typer.Option(metavar="MODEL", help="Your own .onnx or .engine file, instead of a bundled model."),
     ] = None,
     output: Annotated[
         Path | None,

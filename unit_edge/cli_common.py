@@ -12,7 +12,7 @@ import typer
 from unit_edge.errors import ConfigError, UnitEdgeError
 
 ModelArgument = Annotated[
-    str, typer.Argument(metavar="MODEL", help="A .onnx file, or a bundled model's name.")
+    str, typer.Argument(metavar="MODEL", help="A .onnx or .engine file, or a bundled model's name.")
 ]
 DataRoot = Annotated[
     Path, typer.Option(metavar="DIR", envvar="UNIT_EDGE_DATA", help="What the domains' folders are in.")

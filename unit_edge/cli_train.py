@@ -83,6 +83,7 @@ def export(
     frame_size: Annotated[
         str, typer.Option(metavar="WxH", help="Of the frames; dynamic takes any size.")
     ] = "dynamic",
+    batch: Annotated[int, typer.Option(metavar="N", help="Frames in one call; more suit big GPUs.")] = 1,
     network_size: Annotated[
         int | None,
         typer.Option(metavar="PIXELS", help="Short side of what the network sees. [default: as trained]"),
@@ -149,9 +150,17 @@ def export(
         int8=int8,
         frames=frames,
         best=best,
+        batch=batch,
     )
     typer.echo(f"{exported.model}: {exported.model.stat().st_size / 2**20:.1f} MiB")
     typer.echo(exported.report.summary())
+    if precision == "int8":
+        moved = exported.manifest.int8["moved"]
+        typer.echo(
+            'kernel distance not checked; `pip install "unit-edge[critic]"` for it'
+            if moved is None
+            else f"int8 moves the translations by {moved:.0%} of their way from the frames (kernel distance)"
+        )
     if exported.manifest.int8.get("in_float"):
         typer.echo(f"left in float: {', '.join(exported.manifest.int8['in_float'])}")
 
@@ -165,11 +174,14 @@ def verify(
     sheet: Annotated[
         Path | None, typer.Option("--sheet", metavar="PNG", help="Also show the frame that differs most.")
     ] = None,
+    engine: Annotated[
+        str, typer.Option(metavar="NAME", help="What runs the model: onnxruntime, openvino, ...")
+    ] = "auto",
     layers: Annotated[
         bool, typer.Option("--layers", help="Also compare each layer, on the frame that differs most.")
     ] = False,
 ) -> None:
-    """Compare an exported model with its run, frame by frame.
+    """Compare an exported model or engine with its run, frame by frame.
 
     Both translate the same frames; the differences are in 8-bit levels. The sheet shows the frame, the run's
     translation, the model's, and their difference, made brighter. A layer's figure is the root mean square of
@@ -187,4 +199,4 @@ def verify(
         for name, error in errors.items():
             typer.echo(f"{name:28} {100 * error:8.3f} %")
 
-    typer.echo(verify_file(path, against, frames, sheet, show if layers else None).summary())
+    typer.echo(verify_file(path, against, frames, sheet, show if layers else None, engine).summary())

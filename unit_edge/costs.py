@@ -14,7 +14,8 @@ class CostsAt:
         frame_size: width and height of the frame in pixels.
         macs: multiply-accumulates of convolutions and matrix products.
         traffic_bytes: into and out of memory, with pointwise operations merged into what feeds them.
-        activations_bytes: most that lives at once between operations, with nothing merged (estimate).
+        activations_bytes: most that lives at once between operations, with nothing merged (estimate); of
+            a whole batch.
     """
 
     frame_size: tuple[int, int]

@@ -61,6 +61,11 @@ class EngineManifest:
     kind: str = "engine"
     schema: int = SCHEMA
 
+    @property
+    def best_size(self) -> tuple[int, int]:
+        """Width and height of the frames that it is fastest at."""
+        return self.profile[1]
+
     def text(self) -> str:
         """The JSON."""
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"

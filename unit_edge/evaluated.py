@@ -111,6 +111,7 @@ def _run_subject(path: Path, options: Options) -> Subject:
 
 
 def _model_subject(given: str, options: Options, stack: ExitStack) -> Subject:
+    from unit_edge.runtime.batch import infer_images
     from unit_edge.runtime.pipeline import Fit
     from unit_edge.runtime.runner import open_runner, read_model
     from unit_edge.train.checkpoint import load_run_config
@@ -137,7 +138,7 @@ def _model_subject(given: str, options: Options, stack: ExitStack) -> Subject:
 
     def translate(image: Image) -> Image:
         height, width = image.shape[:2]
-        return fit.back(runner.infer(fit.to_model(image)[None])[0], width, height)
+        return fit.back(infer_images(runner, [fit.to_model(image)])[0], width, height)
 
     about = {
         "kind": "model",

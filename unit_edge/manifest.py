@@ -35,7 +35,7 @@ class Manifest:
         target: the domain that it translates to, "night".
         preset: of the networks that were trained.
         precision: "fp32", "fp16" or "int8".
-        input: frame, uint8 [N,H,W,3], BGR.
+        input: frame, uint8 [N,H,W,3], BGR; N is 1 unless it was exported for a batch.
         output: translated, uint8 [N,H,W,3], BGR.
         network_short_side: of the image that E and G see, in pixels; its aspect ratio is the frame's.
         network_size: width and height of that image in pixels, or None where it follows the frame's.
@@ -89,6 +89,15 @@ class Manifest:
             ) from None
         except (OSError, ValueError) as error:
             raise ModelError(f"{path}: not a readable manifest ({error}); export the model again") from None
+        return cls.from_dict(raw, path)
+
+    @classmethod
+    def from_dict(cls, raw: Any, path: Path) -> Manifest:
+        """The manifest that `dataclasses.asdict` or JSON made a dict of; `path` is for messages.
+
+        Raises:
+            ModelError: another schema, or a field is missing or wrong.
+        """
         if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
             given = raw.get("schema") if isinstance(raw, dict) else type(raw).__name__
             raise ModelError(f"{path}: manifest schema {given!r}, expected {SCHEMA}; export the model again")
@@ -104,6 +113,17 @@ class Manifest:
             )._checked()
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"{path}: damaged manifest ({error}); export the model again") from None
+
+    @property
+    def batch(self) -> int:
+        """Frames that a call takes."""
+        return self.input.shape[0] or 1
+
+    @property
+    def frame_size(self) -> tuple[int, int] | None:
+        """Width and height of the frames that it takes, in pixels; None for any."""
+        _, height, width, _ = self.input.shape
+        return None if height is None or width is None else (width, height)
 
     def _checked(self) -> Manifest:
         for name in ("name", "source", "target", "preset", "precision", "detail", "sha256"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from unit_edge.errors import ConfigError, DataError, SourceError, VerifyError
 from unit_edge.export import verify
 from unit_edge.export.calibrate import CalibrationFrames
 from unit_edge.export.int8 import chosen, learned_nodes
+from unit_edge.export.moved import MOST
 from unit_edge.export.scenes import synthetic_scene
 from unit_edge.export.to_onnx import Exported, Int8, export_run
 from unit_edge.manifest import Manifest, sha256_of
@@ -54,10 +56,13 @@ def test_frames_stay_close(quantised: Exported, run: Path, scenes: Path) -> None
 def test_what_the_manifest_says(quantised: Exported, scenes: Path) -> None:
     manifest = Manifest.read(quantised.model.with_suffix(".json"))
     assert manifest == quantised.manifest
+    manifest = dataclasses.replace(manifest, int8={**manifest.int8})
     assert manifest.precision == "int8" and manifest.sha256 == sha256_of(quantised.model)
     variant = manifest.int8["for"]
     name = "day2night-edge-s-int8" + ("-tensorrt" if variant == "tensorrt" else "")
     assert quantised.model.name == f"{name}.onnx"
+    moved = manifest.int8.pop("moved")
+    assert moved is None or 0 < moved <= MOST
     assert manifest.int8 == {
         "for": variant,
         "calibrated_on": scenes.name,

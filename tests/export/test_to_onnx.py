@@ -253,3 +253,33 @@ def test_a_chosen_name_is_the_models(
     made = export_run(run, "night", output=tmp_path / "board.onnx")
     assert (made.manifest.name, made.model.name) == ("board", "board.onnx")
     assert json.loads((tmp_path / "board.json").read_text())["name"] == "board"
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_several_frames_in_a_call(
+    precision: str, exported: Exported, run: Path, unit_of: Callable[[str], UNIT], tmp_path: Path
+) -> None:
+    made = export_run(run, "night", output=tmp_path, precision=precision, batch=3)
+    assert made.manifest.batch == 3 and made.manifest.input.shape == (3, None, None, 3)
+    frames = np.stack([synthetic_scene(90, 50, 1 - 0.2 * number, number) for number in range(3)])
+    assert exported.manifest.detail == "guided"
+    with torch.inference_mode():
+        translator = Translator(unit_of("edge-s"), 0, (Detail(), made.manifest.network_short_side))
+        expected = translator(torch.from_numpy(frames)).numpy().astype(int)
+    (given,) = ort.InferenceSession(made.model, providers=["CPUExecutionProvider"]).run(
+        None, {"frame": frames}
+    )
+    assert np.abs(given - expected).max() <= (1 if precision == "fp32" else 3)
+    if precision == "fp32":
+        ours, one = made.manifest.costs, exported.manifest.costs
+        assert ours is not None and one is not None
+        for batched, single in zip(ours.at, one.at, strict=True):
+            assert batched.macs == single.macs, "costs are for one frame"
+            assert batched.traffic_bytes < single.traffic_bytes, "weights are read once for all three"
+            assert batched.activations_bytes > 2 * single.activations_bytes
+
+
+@pytest.mark.parametrize("batch", [0, -1, 65])
+def test_batches_that_can_not_be(batch: int, run: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=rf"batch {batch}, expected 1 to 64 frames"):
+        export_run(run, "night", output=tmp_path, batch=batch)

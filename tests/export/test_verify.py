@@ -15,11 +15,12 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from unit_edge.errors import DataError, ModelError, SourceError, VerifyError
+from unit_edge.errors import ConfigError, DataError, EngineError, ModelError, SourceError, VerifyError
 from unit_edge.export.scenes import MOST_FRAMES, scenes_from, synthetic_scene, synthetic_scenes
 from unit_edge.export.to_onnx import Exported, export_run
 from unit_edge.export.trained import load_run
 from unit_edge.export.verify import Reference, translator_for, verify_file
+from unit_edge.gpu import find_gpu
 from unit_edge.manifest import Manifest, sha256_of
 from unit_edge.runtime.runner import open_runner
 from unit_edge.train.checkpoint import BEST, load_run_config, load_weights, save_weights
@@ -209,3 +210,20 @@ def test_a_video_gives_frames_from_all_over_it(tmp_path: Path) -> None:
     assert len(scenes) == MOST_FRAMES and means == sorted(means)
     assert means[0] < 50 and means[-1] > 170
     assert scenes[0].name.startswith("clip.mp4 at ")
+
+
+def test_another_engine_is_verified(model: Path, run: Path) -> None:
+    pytest.importorskip("openvino")
+    assert verify_file(model, run, engine="openvino").max_levels <= 1
+
+
+def test_an_engine_is_verified_where_it_runs(
+    model: Path, run: Path, write_engine: Callable[[Path], Path]
+) -> None:
+    if find_gpu() is not None:
+        pytest.skip("there is a GPU")
+    engine = write_engine(model)
+    with pytest.raises(ConfigError, match="ONNX files only; leave --layers out"):
+        verify_file(engine, run, by_layer=lambda errors: None)
+    with pytest.raises(EngineError, match="no NVIDIA GPU"):
+        verify_file(engine, run)

@@ -89,12 +89,15 @@ def test_sink_passes_exceptions_on(tmp_path: Path, make: MakeSink) -> None:
     assert not [name for name in files_in(tmp_path) if "part" in name]
 
 
-@pytest.fixture(params=["any size", "fixed size", "double"])
+@pytest.fixture(params=["any size", "fixed size", "openvino", "double"])
 def runner(request: pytest.FixtureRequest, write_model: Callable[..., Path]) -> Runner:
     if request.param == "double":
         return AddRunner(SIZE)
-    shape = (None, None, None, 3) if request.param == "any size" else (1, SIZE[1], SIZE[0], 3)
-    return open_runner(write_model("invert", shape), "onnxruntime")
+    engine = "onnxruntime"
+    if request.param == "openvino":
+        pytest.importorskip(engine := "openvino")
+    shape = (1, SIZE[1], SIZE[0], 3) if request.param == "fixed size" else (None, None, None, 3)
+    return open_runner(write_model("invert", shape), engine)
 
 
 def test_runner(runner: Runner) -> None:

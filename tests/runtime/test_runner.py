@@ -38,7 +38,7 @@ def test_a_missing_file(tmp_path: Path) -> None:
 
 def test_another_kind_of_file(tmp_path: Path) -> None:
     (tmp_path / "model.pt").write_bytes(b"x")
-    assert "expected one that ends in .onnx" in refused(tmp_path / "model.pt")
+    assert "expected one that ends in .onnx or .engine" in refused(tmp_path / "model.pt")
 
 
 def test_no_onnx_inside(write_model: WriteModel) -> None:

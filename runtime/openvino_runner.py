@@ -1,0 +1,96 @@
+"""OpenVINO, on the CPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import openvino as ov
+from numpy.typing import NDArray
+
+from unit_edge.errors import EngineError, ModelError
+from unit_edge.manifest import Manifest, TensorSpec
+from unit_edge.runtime.runner import check_input, tensor_text
+
+_SIZES_KEPT = 4
+
+
+class OpenVinoRunner:
+    """Runs an exported model with OpenVINO.
+
+    It is compiled for each size of frames that comes; the last few are kept.
+    """
+
+    engine = f"openvino {ov.__version__.partition('-')[0]}, CPU"
+
+    def __init__(self, model: Path, manifest: Manifest, *, threads: int | None = None) -> None:
+        self._model, self._threads = model, threads
+        self.manifest = manifest
+
+    def __enter__(self) -> OpenVinoRunner:
+        # without the hint, CPUs with bf16 compute fp32 models in it
+        self._settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+        if self._threads is not None:
+            self._settings["INFERENCE_NUM_THREADS"] = self._threads
+        self._core = ov.Core()
+        self._requests: dict[tuple[int, ...], Any] = {}
+        try:
+            model = self._core.read_model(self._model)
+        except Exception as error:  # openvino's exceptions share no base but this
+            raise ModelError(f"{self._model}: OpenVINO can't load it: {_one_line(error)}") from error
+        for kind, spec, ports in (
+            ("input", self.manifest.input, model.inputs),
+            ("output", self.manifest.output, model.outputs),
+        ):
+            found = [_spec_of(port) for port in ports]
+            if [(s.name, s.dtype) for s in found] != [(spec.name, spec.dtype)] or not _fits(found[0], spec):
+                described = ", ".join(f"{s.name} {tensor_text(s.dtype, s.shape)}" for s in found)
+                raise ModelError(
+                    f"{self._model}: made for other tensors: its {kind} is {described}, its manifest says "
+                    f"{spec.name} {tensor_text(spec.dtype, spec.shape)}; export the model again"
+                )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._requests.clear()
+        del self._core
+
+    def infer(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        check_input(self._model, self.manifest, frames)
+        try:
+            request = self._requests.get(frames.shape) or self._compile(frames.shape)
+            request.infer({0: np.ascontiguousarray(frames)}, share_inputs=True)
+            return np.array(request.get_output_tensor(0).data)
+        except Exception as error:
+            raise EngineError(f"{self._model}: {self.engine} failed: {_one_line(error)}") from error
+
+    def _compile(self, shape: tuple[int, ...]) -> Any:
+        model = self._core.read_model(self._model)
+        model.reshape(list(shape))
+        request = self._core.compile_model(model, "CPU", self._settings).create_infer_request()
+        while len(self._requests) >= _SIZES_KEPT:
+            del self._requests[next(iter(self._requests))]
+        self._requests[shape] = request
+        return request
+
+
+def _fits(found: TensorSpec, spec: TensorSpec) -> bool:
+    """Whether two shapes agree where both are known; OpenVINO can't always tell that of an output."""
+    return len(found.shape) == len(spec.shape) and all(
+        None in pair or pair[0] == pair[1] for pair in zip(found.shape, spec.shape, strict=True)
+    )
+
+
+def _spec_of(port: Any) -> TensorSpec:
+    shape = port.get_partial_shape()
+    sizes = () if shape.rank.is_dynamic else tuple(d.get_length() if d.is_static else None for d in shape)
+    dtype = np.dtype(port.get_element_type().to_dtype()).name
+    return TensorSpec(port.get_any_name(), dtype, sizes)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())

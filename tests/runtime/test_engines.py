@@ -1,0 +1,114 @@
+"""Engines other than ONNX Runtime: what they compute is the same, and what they lack is said."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from unit_edge.errors import ConfigError, EngineError, ModelError
+from unit_edge.gpu import find_gpu
+from unit_edge.manifest import Manifest
+from unit_edge.registry import bundled_models
+from unit_edge.runtime.runner import open_runner, read_model
+
+WriteModel = Callable[..., Path]
+WriteEngine = Callable[[Path], Path]
+
+
+def scene(width: int, height: int) -> NDArray[np.uint8]:
+    """Soft colours with edges, uint8[1,H,W,3]."""
+    y, x = np.mgrid[:height, :width]
+    planes = [
+        128 + 100 * np.sin(x / 37 + k) * np.cos(y / 23 - k) + 20 * ((x // 40 + y // 30) % 2) for k in range(3)
+    ]
+    return np.clip(np.stack(planes, -1), 0, 255).astype(np.uint8)[None]
+
+
+@pytest.mark.parametrize("size", [(640, 360), (180, 321)])
+@pytest.mark.parametrize("index", range(6))
+def test_openvino_computes_the_same(index: int, size: tuple[int, int]) -> None:
+    pytest.importorskip("openvino")
+    model, _ = bundled_models()[index]
+    frame = scene(*size)
+    with (
+        open_runner(model, "onnxruntime", threads=1) as one,
+        open_runner(model, "openvino", threads=1) as other,
+    ):
+        given, expected = other.infer(frame), one.infer(frame)
+    assert np.abs(given.astype(int) - expected).max() <= 1
+    assert given.std() > 5, "the frames must not be blank"
+
+
+def test_without_openvino_the_error_names_the_extra(
+    write_model: WriteModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    monkeypatch.delitem(sys.modules, "unit_edge.runtime.openvino_runner", raising=False)
+    with pytest.raises(EngineError, match=r"unit-edge\[openvino\]"):
+        open_runner(write_model(), "openvino")
+
+
+def test_an_engine_says_what_it_translates(write_model: WriteModel, write_engine: WriteEngine) -> None:
+    model = write_model("invert")
+    assert read_model(write_engine(model)) == Manifest.read(model.with_suffix(".json"))
+
+
+def test_engines_and_models_are_not_mixed_up(write_model: WriteModel, write_engine: WriteEngine) -> None:
+    model = write_model()
+    with pytest.raises(ConfigError, match="unit-edge build"):
+        open_runner(model, "tensorrt")
+    with pytest.raises(ConfigError, match="run by TensorRT, not by onnxruntime"):
+        open_runner(write_engine(model), "onnxruntime")
+
+
+def test_a_changed_engine_is_not_loaded(write_model: WriteModel, write_engine: WriteEngine) -> None:
+    path = write_engine(write_model())
+    path.write_bytes(b"b plan")
+    with pytest.raises(ModelError, match="another sha256"):
+        open_runner(path)
+
+
+def test_without_a_gpu_an_engine_is_refused(write_model: WriteModel, write_engine: WriteEngine) -> None:
+    if find_gpu() is not None:
+        pytest.skip("there is a GPU")
+    with pytest.raises(EngineError, match="no NVIDIA GPU"), open_runner(write_engine(write_model())):
+        pass
+
+
+@pytest.fixture(params=["tensorrt", "tensorrt_rtx"])
+def backend(request: pytest.FixtureRequest) -> str:
+    """One that is installed here, with a GPU to run it."""
+    if find_gpu() is None:
+        pytest.skip("needs a CUDA GPU")
+    pytest.importorskip(request.param)
+    pytest.importorskip("cuda.bindings")
+    return "rtx" if request.param == "tensorrt_rtx" else "tensorrt"
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize("size", [None, (640, 360)])
+def test_tensorrt_computes_the_same(
+    size: tuple[int, int] | None, precision: str, backend: str, tmp_path: Path
+) -> None:
+    from unit_edge.export.to_engine import BuildOptions, build_engine
+    from unit_edge.export.to_onnx import export_run
+
+    run = Path(__file__).resolve().parents[2] / "models" / "day-night"
+    model = export_run(run, "night", output=tmp_path, frame_size=size, precision=precision).model
+    engine = build_engine(model, None, BuildOptions(backend=backend))
+    with open_runner(model, "onnxruntime") as one, open_runner(engine) as other:
+        for width, height in [size] * 2 if size else [(640, 360), (1280, 720), (640, 360)]:
+            frame = scene(width, height)
+            expected = one.infer(frame).astype(int)
+            for _ in range(3):  # the first call is recorded, the others replay it
+                assert np.abs(other.infer(frame) - expected).max() <= (1 if precision == "fp32" else 3)
+            assert np.array_equal(other.infer(255 - frame), other.infer(255 - frame))
+        if size is None:
+            with pytest.raises(ModelError, match="--max-size"):
+                other.infer(scene(2560, 1440))
