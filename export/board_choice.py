@@ -77,7 +77,7 @@ class Choice:
     @property
     def int8_for(self) -> str:
         """The variant of int8 that the backend takes."""
-        return int8_for(self.board)
+        return "tensorrt" if self.board.kind == "gpu" else "cpu"
 
     @property
     def requirements(self) -> list[str]:
@@ -100,11 +100,6 @@ class Choice:
             (runtime,) = (one for one in declared if one.name == "onnxruntime")
             needed["onnxruntime"] = f"{runtime.name}{runtime.specifier}"
         return list(needed.values())
-
-
-def int8_for(board: Board) -> str:
-    """The variant of int8 that a board takes."""
-    return "tensorrt" if board.kind == "gpu" else "cpu"
 
 
 def choose(board: Board, precision: str | None, calibrated: bool, pythons: tuple[str, ...]) -> Choice:

@@ -77,7 +77,7 @@ _ENGINES = r"""
 failed=
 for model in {models}; do
     echo "building $model.{backend}.engine, which may take minutes"
-    .venv/bin/unit-edge build "$model.onnx" -o "$model.{backend}.engine" \\
+    .venv/bin/unit-edge build "$model.onnx" -o "$model.{backend}.engine" \
         {options} ||
         failed="$failed $model"
 done

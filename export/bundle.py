@@ -17,7 +17,7 @@ from unit_edge import __version__
 from unit_edge.boards import Board
 from unit_edge.errors import ConfigError, ModelError, UnitEdgeError
 from unit_edge.export.archive import SUFFIX, first_name, pack
-from unit_edge.export.board_choice import Choice, choose, frame_size_for
+from unit_edge.export.board_choice import Choice, frame_size_for
 from unit_edge.export.build_script import ENVIRONMENT, TIMING_CACHE, build_script
 from unit_edge.export.own_wheel import write_own_wheel
 from unit_edge.export.to_onnx import Exported, Int8, export_run
@@ -73,12 +73,10 @@ class Bundle:
 def export_bundle(
     run: Path,
     to: str,
-    board: Board,
+    choice: Choice,
     *,
     output: Path | None = None,
-    precision: str | None = None,
     int8: Int8 | None = None,
-    pythons: tuple[str, ...] = (),
     wheels: bool = True,
     best: bool = False,
     say: Callable[[str], None] = lambda line: None,
@@ -89,30 +87,26 @@ def export_bundle(
     Args:
         run: a training run's folder.
         to: the domain to translate to.
-        board: that it is for; it decides the precisions and the systems.
+        choice: what `choose` decided for the board.
         output: the bundle's folder, or an archive whose name ends in .tar.zst; None for a folder in the
             current one. An earlier bundle of that name is replaced.
-        precision: the only one that is wanted; None for those that suit the board.
-        int8: how an int8 variant is made; None leaves it out.
-        pythons: versions of Python to install on, "3.11"; none for those of the board's systems.
+        int8: how the int8 variant is made; None without one.
         wheels: download the packages that the board installs; without them it needs a network.
         best: the weights that scored best in training, not the newest.
         say: is given lines for people as the work goes on.
         options: the rest of `export_run`'s.
 
     Raises:
-        ConfigError: unit-edge doesn't run on that board, an unknown domain, or an output of something else.
+        ConfigError: an unknown domain, or something else is where the output shall be.
         UnitEdgeError: a package can't be downloaded; and what `export_run` raises.
     """
-    choice = choose(board, precision, int8 is not None, pythons)
+    board = choice.board
     if int8 is not None and int8.variant != choice.int8_for:
         raise ConfigError(f"int8 for {int8.variant} on board {board.name}, expected {choice.int8_for}")
     trained = load_run(run, best)
     source = trained.domains[trained.source_of(to)]
     path = output or Path(f"{source}2{to}-{trained.config.preset}-{board.name}")
     name = _check_output(path)
-    for note in choice.notes:
-        say(note)
     with _beside(path, name) as folder:
         (folder / WHEELS).mkdir()
         own_wheel = write_own_wheel(folder / WHEELS)

@@ -7,7 +7,7 @@ import hashlib
 import importlib
 import re
 import zipfile
-from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
 from unit_edge import __version__
@@ -29,10 +29,7 @@ def write_own_wheel(folder: Path) -> Path:
         UnitEdgeError: unit-edge runs here without being installed.
         OSError: it can't be written.
     """
-    try:
-        installed = distribution("unit-edge")
-    except PackageNotFoundError:
-        raise UnitEdgeError("unit-edge is not installed here; install it with `pip install -e .`") from None
+    installed = _installed()
     version = __version__ + (f".{LABEL}" if "+" in __version__ else f"+{LABEL}")
     information = f"unit_edge-{version}.dist-info"
     files = _modules() | _information(installed, version, information)
@@ -46,6 +43,14 @@ def write_own_wheel(folder: Path) -> Path:
             entry.create_system = 3  # of a Unix, wherever it is made
             wheel.writestr(entry, content)
     return path
+
+
+def _installed() -> Distribution:
+    # in a checkout, the folder that setuptools leaves there comes first, and lacks the licence
+    for found in distributions(name="unit-edge"):
+        if found.read_text("METADATA"):
+            return found
+    raise UnitEdgeError("unit-edge is not installed here; install it with `pip install -e .`")
 
 
 def _modules() -> dict[str, bytes]:
@@ -62,9 +67,7 @@ def _modules() -> dict[str, bytes]:
 
 
 def _information(installed: Distribution, version: str, folder: str) -> dict[str, bytes]:
-    metadata = installed.read_text("METADATA") or installed.read_text("PKG-INFO")
-    if metadata is None:
-        raise UnitEdgeError("unit-edge's metadata are missing; install it again with `pip install -e .`")
+    metadata = installed.read_text("METADATA") or ""
     scripts = installed.read_text("entry_points.txt") or ""
     wheel = "Wheel-Version: 1.0\nGenerator: unit-edge\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
     files = {
@@ -72,7 +75,7 @@ def _information(installed: Distribution, version: str, folder: str) -> dict[str
         "WHEEL": wheel,
         "entry_points.txt": scripts,
     }
-    licence = installed.read_text("licenses/LICENSE") or installed.read_text("LICENSE")
+    licence = installed.read_text("licenses/LICENSE")  # since setuptools 77, which the build needs
     if licence is not None:
         files["licenses/LICENSE"] = licence
     return {f"{folder}/{name}": text.encode("utf-8") for name, text in files.items()}

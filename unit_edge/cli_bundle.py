@@ -50,26 +50,19 @@ def export_for_board(
     """Makes a bundle, and says what was chosen and why."""
     board = find_board(name)
     with needs("export"):
-        from unit_edge.export.board_choice import int8_for as board_takes
+        from unit_edge.export.board_choice import choose
         from unit_edge.export.bundle import export_bundle
         from unit_edge.export.to_onnx import Int8
     from unit_edge.roofline import assumptions
 
+    choice = choose(board, precision, calibrate is not None, pythons)
     int8 = None
     if calibrate is not None:
-        int8 = Int8(calibrate, int8_for or board_takes(board), int8_skip, allow_low_quality)
-    typer.echo(f"board {board.name}: {board.title}{_others(name, board.name)}")
+        int8 = Int8(calibrate, int8_for or choice.int8_for, int8_skip, allow_low_quality)
+    for line in (f"board {board.name}: {board.title}{_others(name, board.name)}", *choice.notes):
+        typer.echo(line)
     bundle = export_bundle(
-        run,
-        to,
-        board,
-        output=output,
-        precision=precision,
-        int8=int8,
-        pythons=pythons,
-        wheels=wheels,
-        say=typer.echo,
-        **options,
+        run, to, choice, output=output, int8=int8, wheels=wheels, say=typer.echo, **options
     )
     for line in _lines(bundle):
         typer.echo(line)
