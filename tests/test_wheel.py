@@ -16,6 +16,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+from unit_edge import __version__
 from unit_edge.export.own_wheel import write_own_wheel
 
 ROOT = Path(__file__).parents[1]
@@ -63,7 +64,7 @@ def test_a_boards_wheel_holds_every_module_and_installs(tmp_path: Path) -> None:
             encoded = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
             assert (digest, size) == (f"sha256={encoded}", str(len(content)))
     (metadata,) = (archive.read(name).decode() for name in names if name.endswith("/METADATA"))
-    assert "\nVersion: 0.1.0+board\n" in metadata and "\nRequires-Dist: typer" in metadata
+    assert f"\nVersion: {__version__}+board\n" in metadata and "\nRequires-Dist: typer" in metadata
     target = tmp_path / "target"
     command = [
         sys.executable,
@@ -85,6 +86,6 @@ def test_a_boards_wheel_holds_every_module_and_installs(tmp_path: Path) -> None:
         text=True,
         cwd=tmp_path,
     )
-    assert done.stdout.splitlines() == [str(target / "unit_edge/cli.py"), "unit-edge 0.1.0"]
+    assert done.stdout.splitlines() == [str(target / "unit_edge/cli.py"), f"unit-edge {__version__}"]
     assert (target / "bin/unit-edge").is_file()
     assert list(target.glob("*.dist-info/licenses/LICENSE"))

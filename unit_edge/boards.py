@@ -21,7 +21,7 @@ USUAL = {
     "thor": "thor-t5000",
     "raspberry-pi": "raspberry-pi-5",
 }
-"""Families, each with the board that its name alone stands for: the developer kit's, without Super mode."""
+"""Families, each with the board that its name alone stands for: the usual one, without Super mode."""
 
 
 @dataclass(frozen=True)

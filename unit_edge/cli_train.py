@@ -75,7 +75,13 @@ def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a training run.")],
     to: Annotated[str, typer.Option(metavar="DOMAIN", help="Which of its two domains to translate to.")],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="PATH", help="A .onnx file, or a folder for it.")
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="PATH",
+            help="A .onnx file, or a folder for it. Of a bundle: its folder, or a .tar.zst.",
+        ),
     ] = None,
     board: cli_bundle.BoardName = None,
     detail: Annotated[

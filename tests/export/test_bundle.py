@@ -15,16 +15,18 @@ import pytest
 import zstandard
 from typer.testing import CliRunner
 
+from unit_edge import __version__
 from unit_edge.boards import all_boards, find_board
 from unit_edge.cli import app
 from unit_edge.costs import Costs, CostsAt
-from unit_edge.errors import ConfigError, UnitEdgeError
+from unit_edge.errors import ConfigError, ModelError, UnitEdgeError
 from unit_edge.export.board_choice import System, choose, frame_size_for
 from unit_edge.export.build_script import build_script
 from unit_edge.export.bundle import export_bundle
 from unit_edge.export.scenes import synthetic_scene
 from unit_edge.export.to_onnx import Int8
 from unit_edge.export.wheelhouse import _missing, platforms
+from unit_edge.inspection import inspect_file
 from unit_edge.runtime.runner import read_model
 
 NANO = choose(find_board("orin-nano"), None, False, ())
@@ -107,7 +109,7 @@ def test_what_a_bundle_holds(run: Path, scene: Path, tmp_path: Path) -> None:
     bundle = export_bundle(run, "night", choice, output=tmp_path / "b", int8=int8, wheels=False)
     files = files_of(tmp_path / "b")
     models = ["day2night-edge-s-fp16", "day2night-edge-s-int8-tensorrt"]
-    wheel = "wheels/unit_edge-0.1.0+board-py3-none-any.whl"
+    wheel = f"wheels/unit_edge-{__version__}+board-py3-none-any.whl"
     expected = {f"{model}.{suffix}" for model in models for suffix in ("onnx", "json")}
     assert set(files) == expected | {"bundle.json", "build.sh", "calibration.json", "SHA256SUMS", wheel}
     checked = subprocess.run(
@@ -125,6 +127,14 @@ def test_what_a_bundle_holds(run: Path, scene: Path, tmp_path: Path) -> None:
     assert (bundle.path / "build.sh").stat().st_mode & 0o111 == 0o111
     assert bundle.bytes == sum(map(len, files.values()))
     assert not list(tmp_path.glob(".*"))
+    shown = inspect_file(bundle.path)
+    assert (shown["kind"], shown["board"]) == ("bundle for a board", "orin-nano-8gb-super")
+    assert [row["file"] for row in shown["models"]] == ["matches", "matches"]
+    (bundle.path / f"{models[1]}.onnx").write_bytes(b"cut off")
+    assert "differs" in inspect_file(bundle.path / "bundle.json")["models"][1]["file"]
+    (bundle.path / "bundle.json").write_text('{"kind": "bundle", "models": [1]}')
+    with pytest.raises(ModelError, match=r"bundle.json: damaged"):
+        inspect_file(bundle.path)
 
 
 def test_an_archive_is_the_same_each_time_and_holds_what_the_folder_does(run: Path, tmp_path: Path) -> None:
