@@ -37,7 +37,7 @@ def data_root() -> Path:
 
 @pytest.fixture
 def write_engine() -> Callable[..., Path]:
-    """write_engine(model) → an engine beside it, whose manifest fits this machine; no TensorRT can load it."""
+    """write_engine(model) → an engine beside it whose manifest fits this machine; TensorRT can't load it."""
 
     def write(model: Path) -> Path:
         path, content, manifest = model.with_name("m.rtx.engine"), b"a plan", read_model(model)

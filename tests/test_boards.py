@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from unit_edge.boards import PRECISIONS, Board, all_boards, find_board
+from unit_edge.boards import PRECISIONS, USUAL, Board, all_boards, find_board
 from unit_edge.cli import app
 from unit_edge.costs import Costs, CostsAt
 from unit_edge.errors import ConfigError, ModelError
@@ -90,6 +90,13 @@ def test_an_unknown_board_is_told_the_nearest() -> None:
         find_board("orin_nano_8")
     with pytest.raises(ConfigError, match="unknown board 'toaster'; known: orin-nano-4gb, "):
         find_board("toaster")
+
+
+def test_a_familys_name_stands_for_one_of_it() -> None:
+    assert find_board("orin-nano").name == "orin-nano-8gb"
+    for family, name in USUAL.items():
+        assert family not in NAMES and find_board(family) is find_board(name)
+        assert name.startswith(family) and not name.endswith("-super")
 
 
 def made_up(**figures: Any) -> Board:

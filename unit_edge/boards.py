@@ -13,6 +13,16 @@ from unit_edge.errors import ConfigError
 
 PRECISIONS = ("fp32", "fp16", "int8")
 
+USUAL = {
+    "orin-nano": "orin-nano-8gb",
+    "orin-nx": "orin-nx-16gb",
+    "agx-orin": "agx-orin-64gb",
+    "xavier": "xavier-nx",
+    "thor": "thor-t5000",
+    "raspberry-pi": "raspberry-pi-5",
+}
+"""Families, each with the board that its name alone stands for: the usual one, without Super mode."""
+
 
 @dataclass(frozen=True)
 class Software:
@@ -73,14 +83,14 @@ def all_boards() -> tuple[Board, ...]:
 
 
 def find_board(name: str) -> Board:
-    """A board by its name.
+    """A board by its name, or by its family's (`USUAL`).
 
     Raises:
         ConfigError: there is none of that name; the message has the nearest.
     """
     boards = {board.name: board for board in all_boards()}
-    if name in boards:
-        return boards[name]
+    if (usual := USUAL.get(name, name)) in boards:
+        return boards[usual]
     near = difflib.get_close_matches(name.lower().replace("_", "-"), boards, 1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(boards)}"
     raise ConfigError(f"unknown board {name!r}; {hint}" + (" `unit-edge boards` lists all" if near else ""))

@@ -18,7 +18,7 @@ DataRoot = Annotated[
     Path, typer.Option(metavar="DIR", envvar="UNIT_EDGE_DATA", help="What the domains' folders are in.")
 ]
 
-_OPTIONAL = {"torch", "safetensors", "tqdm", "tomli", "onnx", "onnxscript"}
+_OPTIONAL = {"torch", "safetensors", "tqdm", "tomli", "onnx", "onnxscript", "packaging", "zstandard"}
 
 
 @contextmanager

@@ -26,7 +26,8 @@ def inspect(
     file: Annotated[
         str,
         typer.Argument(
-            metavar="FILE", help="A model, engine, manifest or weights file, a run's folder, a bundled model."
+            metavar="FILE",
+            help="A model, engine, manifest or weights file, a folder of a run or bundle, a bundled model.",
         ),
     ],
     size: Annotated[

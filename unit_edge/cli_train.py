@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from unit_edge import cli_common
+from unit_edge import cli_bundle, cli_common
 from unit_edge.cli_common import DataRoot, ModelArgument, needs
 from unit_edge.errors import ConfigError
 from unit_edge.registry import resolve_model
@@ -75,8 +75,15 @@ def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a training run.")],
     to: Annotated[str, typer.Option(metavar="DOMAIN", help="Which of its two domains to translate to.")],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="PATH", help="A .onnx file, or a folder for it.")
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="PATH",
+            help="A .onnx file, or a folder for it. Of a bundle: its folder, or a .tar.zst.",
+        ),
     ] = None,
+    board: cli_bundle.BoardName = None,
     detail: Annotated[
         str, typer.Option(metavar="HEAD", help="guided: sharp at any frame size; none: the network alone.")
     ] = "guided",
@@ -95,15 +102,22 @@ def export(
         ),
     ] = None,
     precision: Annotated[
-        str, typer.Option(metavar="NAME", help="fp32; fp16: half the size, for GPUs; int8: a quarter.")
-    ] = "fp32",
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="fp32; fp16: half the size, for GPUs; int8: a quarter. [default: fp32, or the board's]",
+        ),
+    ] = None,
     calibrate: Annotated[
         Path | None,
         typer.Option(metavar="PATH", help="For int8: video or images like those that it will see."),
     ] = None,
     int8_for: Annotated[
-        str, typer.Option(metavar="NAME", help="What the int8 model is for: cpu or tensorrt.")
-    ] = "cpu",
+        str | None,
+        typer.Option(
+            metavar="NAME", help="What the int8 model is for: cpu or tensorrt. [default: cpu, or the board's]"
+        ),
+    ] = None,
     int8_skip: Annotated[
         list[str] | None,
         typer.Option(metavar="LAYER", help="A layer to leave in float, as inspect names it; repeatable."),
@@ -117,10 +131,14 @@ def export(
     best: Annotated[
         bool, typer.Option("--best", help="The weights that scored best, not the newest.")
     ] = False,
+    python: cli_bundle.Pythons = None,
+    wheels: cli_bundle.Wheels = True,
 ) -> None:
     """Write a trained model as ONNX, verified.
 
-    What the file computes is compared with what the training run computes before it gets its name.
+    What the file computes is compared with what the training run computes before it gets its name. With
+    --board it becomes a bundle: a folder (or .tar.zst) with the precisions that suit the board, and a
+    build.sh that installs unit-edge there without a network and builds the engines; see docs/boards.md.
 
     \b
     Examples:
@@ -128,30 +146,48 @@ def export(
       unit-edge export runs/day-night --to night -o board.onnx --frame-size 1280x720
       unit-edge export runs/day-night --to night --precision fp16
       unit-edge export runs/day-night --to night --precision int8 --calibrate drive.mp4
+      unit-edge export runs/day-night --to night --board orin-nano --calibrate drive.mp4
     """
-    size = cli_common.frame_size(frame_size)
-    if calibrate is None and precision != "int8" and (int8_skip or allow_low_quality or int8_for != "cpu"):
+    options: dict[str, Any] = {
+        "detail": detail,
+        "frame_size": cli_common.frame_size(frame_size),
+        "network_size": network_size,
+        "residual": residual,
+        "frames": frames,
+        "best": best,
+        "batch": batch,
+    }
+    for_int8 = bool(int8_skip or allow_low_quality or int8_for not in (None, "cpu"))
+    if board is not None:
+        if calibrate is None and for_int8:
+            raise ConfigError("options for int8 without --calibrate; add --calibrate VIDEO or FOLDER")
+        cli_bundle.export_for_board(
+            run,
+            to,
+            board,
+            output=output,
+            precision=precision,
+            calibrate=calibrate,
+            int8_for=int8_for,
+            int8_skip=tuple(int8_skip or ()),
+            allow_low_quality=allow_low_quality,
+            pythons=tuple(python or ()),
+            wheels=wheels,
+            options=options,
+        )
+        return
+    if python or not wheels:
+        raise ConfigError("--python and --no-wheels are for bundles; add --board NAME")
+    precision = precision or "fp32"
+    if calibrate is None and precision != "int8" and for_int8:
         raise ConfigError(f"options for int8 with --precision {precision}; add --precision int8")
     with needs("export"):
         from unit_edge.export.to_onnx import Int8, export_run
 
     int8 = None
     if calibrate is not None:
-        int8 = Int8(calibrate, int8_for, tuple(int8_skip or ()), allow_low_quality)
-    exported = export_run(
-        run,
-        to,
-        output=output,
-        detail=detail,
-        frame_size=size,
-        network_size=network_size,
-        residual=residual,
-        precision=precision,
-        int8=int8,
-        frames=frames,
-        best=best,
-        batch=batch,
-    )
+        int8 = Int8(calibrate, int8_for or "cpu", tuple(int8_skip or ()), allow_low_quality)
+    exported = export_run(run, to, output=output, precision=precision, int8=int8, **options)
     typer.echo(f"{exported.model}: {exported.model.stat().st_size / 2**20:.1f} MiB")
     typer.echo(exported.report.summary())
     if precision == "int8":

@@ -26,8 +26,9 @@ _NETWORKS = {
     "generators.0": "G1",
     "generators.1": "G2",
 }
+_BUNDLE = "bundle.json"
 _HEADER_LIMIT = 100_000_000
-_NOT_OURS = "expected a model (.onnx), an engine, a manifest (.json), a run's folder or its files"
+_NOT_OURS = "expected a model (.onnx), an engine, a manifest (.json), a bundle, a run's folder or its files"
 
 
 def inspect_file(path: Path, frame_size: tuple[int, int] | None = None) -> Report:
@@ -72,6 +73,8 @@ def matches(path: Path, sha256: object) -> str:
 
 
 def _run(folder: Path) -> Report:
+    if (folder / _BUNDLE).is_file():
+        return _bundle(folder)
     state, tensors = folder / "state.json", folder / "training.safetensors"
     if state.is_file() and tensors.is_file():
         weights = {**_weights(tensors), "step": _read_json(state).get("step")}
@@ -87,6 +90,8 @@ def _run(folder: Path) -> Report:
 
 
 def _json(path: Path) -> Report:
+    if path.name == _BUNDLE:
+        return _bundle(path.parent)
     raw = _read_json(path)
     if "domain1" in raw and "preset" in raw:
         return {"kind": "settings of a training run", "file": str(path), **_settings(path)}
@@ -103,6 +108,30 @@ def _json(path: Path) -> Report:
         "model": matches(path.with_suffix(".onnx"), manifest.sha256),
         **manifest_report(manifest),
     }
+
+
+def _bundle(folder: Path) -> Report:
+    raw = _read_json(folder / _BUNDLE)
+    try:
+        models = [
+            {
+                "model": model["file"],
+                "precision": model["precision"],
+                "file": matches(folder / model["file"], model["sha256"]),
+                "predicted_fps": None if model["predicted"] is None else round(model["predicted"]["fps"], 1),
+                "at": "x".join(map(str, model["predicted_at"])),
+            }
+            for model in raw["models"]
+        ]
+        systems = [f"{system['name']} (Python {system['python']})" for system in raw["systems"]]
+        facts = {
+            name: raw[name] for name in ("title", "board", "backend", "made_from", "versions", "offline")
+        }
+        wheels = len(raw["wheels"])
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ModelError(f"{folder / _BUNDLE}: damaged, or no bundle's manifest ({error!r})") from None
+    head = {"kind": "bundle for a board", "folder": str(folder), **facts}
+    return {**head, "systems": systems, "wheels": wheels, "models": models}
 
 
 def manifest_report(manifest: Manifest) -> Report:
