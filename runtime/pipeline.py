@@ -127,7 +127,8 @@ def _flow(
         for job in translated:
             mark = time.perf_counter()
             height, width = job.frame.image.shape[:2]
-            sink.write(replace(job.frame, image=fit.back(job.image, width, height)))
+            before = job.frame.image
+            sink.write(replace(job.frame, image=fit.back(job.image, width, height), before=before))
             stats.encode_s += time.perf_counter() - mark
 
     reader = _Stage("unit-edge decode", decode, decoded.end)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from unit_edge import __version__, cli_build, cli_inspect, cli_train
+from unit_edge import __version__, cli_build, cli_inspect, cli_outputs, cli_train
 from unit_edge.cli_common import ModelArgument, frame_size
 from unit_edge.cli_evaluate import evaluate
 from unit_edge.errors import ConfigError, TruncatedError, UnitEdgeError
@@ -112,10 +113,13 @@ def translate(
     threads: _Threads = None,
     overwrite: Annotated[bool, typer.Option("-y", "--overwrite", help="Replace an existing OUTPUT.")] = False,
     audio: Annotated[bool, typer.Option("--audio/--no-audio", help="Keep the sound.")] = True,
-    crf: Annotated[float, typer.Option(help="Quality of the H.264 video, 0 (best) to 51.")] = 18,
-    preset: Annotated[
-        str, typer.Option(metavar="NAME", help="x264's preset; superfast leaves more time to the model.")
-    ] = "veryfast",
+    codec: cli_outputs.Codec = None,
+    crf: cli_outputs.Crf = 18,
+    preset: cli_outputs.Preset = "veryfast",
+    side_by_side: cli_outputs.SideBySide = False,
+    size: cli_outputs.Size = None,
+    start: cli_outputs.Start = None,
+    duration: cli_outputs.Duration = None,
     sheet_path: Annotated[
         Path | None, typer.Option("--sheet", metavar="PNG", help="Also make a before/after contact sheet.")
     ] = None,
@@ -129,15 +133,19 @@ def translate(
       unit-edge translate drive.mp4 --to snow -o winter.mp4 --sheet winter.png
       unit-edge translate photo.jpg --to night
       unit-edge translate frames/ --model my-night.onnx -o frames-night/
+      unit-edge translate drive.mp4 --to night --start 1:30 --duration 10 --side-by-side
 
-    Frame count, times, size and sound of a video are kept. H.264 needs even sizes: an odd width or height
+    Frame count, times, size and sound of a video are kept. Codecs need even sizes: an odd width or height
     grows by one pixel. Ctrl-C leaves a playable file with the frames so far; a second one discards it. A
     video that is damaged in the middle is translated up to there, and the exit code is 1.
     """
     from unit_edge.interrupt import Interrupted
+    from unit_edge.runtime.codecs import Encoding
+    from unit_edge.runtime.excerpt import Excerpt
+    from unit_edge.runtime.look import Look
     from unit_edge.runtime.runner import read_model
     from unit_edge.runtime.sheet import contact_sheet
-    from unit_edge.runtime.translate import Encoding, check_output, default_output
+    from unit_edge.runtime.translate import check_output, default_output
     from unit_edge.runtime.translate import translate as run_translation
 
     if model is not None:
@@ -151,6 +159,9 @@ def translate(
         raise ConfigError(f"{model_path}: translates {_domains(manifest)}; give that, or no --to and --from")
     if output is None:
         output = default_output(source, manifest.target)
+    encoding = Encoding(crf=crf, preset=preset, audio=audio, codec=codec)
+    excerpt = Excerpt(cli_outputs.seconds(start) or Fraction(0), cli_outputs.seconds(duration))
+    look = Look(side_by_side=side_by_side, size=frame_size(size))
     if sheet_path is not None and not sheet_path.absolute().parent.is_dir():
         raise ConfigError(f"{sheet_path}: there is no folder {sheet_path.parent}; make it first")
     check_output(source, output, overwrite=overwrite)
@@ -162,7 +173,9 @@ def translate(
             model_path,
             engine=engine,
             threads=threads,
-            encoding=Encoding(crf=crf, preset=preset, audio=audio),
+            encoding=encoding,
+            excerpt=excerpt,
+            look=look,
             overwrite=overwrite,
             started=display.start,
             progress=display.update,

@@ -36,12 +36,14 @@ class Frame:
         index: 0 for the first frame of the source.
         pts: presentation time in seconds from the start of the source.
         duration: seconds that it is shown; 0 where the source doesn't say.
+        before: of a translated frame, the picture that it was made from, or None where nobody needs it.
     """
 
     image: NDArray[np.uint8]
     index: int
     pts: Fraction
     duration: Fraction = Fraction(0)
+    before: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)
