@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import cv2
@@ -78,11 +79,12 @@ def run(
     runner: Runner,
     sink: FrameSink,
     progress: Callable[[Stats], None] | None = None,
+    wish: StopWish | None = None,
 ) -> Stats:
     """Puts every frame of the source through the runner and into the sink, in order.
 
     `source` and `runner` are open already; the sink is opened and finished here. `progress` is called in
-    the calling thread after each frame, or batch of them.
+    the calling thread after each frame, or batch of them. `wish` is for who watches signals, or keys, itself.
 
     Raises:
         TruncatedError: the source broke off; the good frames are in the finished sink.
@@ -91,7 +93,7 @@ def run(
         Exception: any stage's own, after all have stopped; the sink's output is discarded.
     """
     stats = Stats()
-    with watch_signals() as wish, sink:
+    with watch_signals() if wish is None else nullcontext(wish) as wish, sink:
         cut_short = _flow(source, runner, sink, stats, wish, progress or (lambda _: None))
         if cut_short is not None:
             sink.cut_short()

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from unit_edge.errors import ConfigError, SinkError, SourceError
 from unit_edge.frames import VideoInfo
+from unit_edge.interrupt import StopWish
 from unit_edge.media import IMAGE_SUFFIXES, is_image
 from unit_edge.runtime.codecs import VIDEO_OUTPUTS, Encoding
 from unit_edge.runtime.excerpt import Excerpt, ExcerptSource
 from unit_edge.runtime.images import ImageSink, ImageSource
-from unit_edge.runtime.look import Look, LookSink
+from unit_edge.runtime.look import Look
+from unit_edge.runtime.outputs import Output, check_others, parse_output, together
 from unit_edge.runtime.pipeline import Stats, run
-from unit_edge.runtime.runner import open_runner
+from unit_edge.runtime.runner import Runner, open_runner
 from unit_edge.runtime.sink import FrameSink, VideoSink
 from unit_edge.runtime.source import FrameSource
 
@@ -70,9 +72,32 @@ def check_output(source: Path, output: Path, *, overwrite: bool) -> None:
         raise SinkError(f"{output}: exists already; add --overwrite to replace it, or give another -o")
 
 
+@dataclass(frozen=True)
+class Beside:
+    """What a run has beside its files.
+
+    Attributes:
+        raw_to: the file descriptor for frames that go to "-".
+        raw_format: of these, one of RAW_FORMATS.
+        window: shows the frames, with what they were before.
+        extra: more sinks that may hold up nothing, with names for people.
+        notice: gets a line when one of several outputs fails, from another thread.
+        swap: turns the opened runner into another, as one that can change direction.
+        wish: ends the run when it is set; None for SIGINT and SIGTERM alone.
+    """
+
+    raw_to: int = 1
+    raw_format: str = "yuv4mpegpipe"
+    window: FrameSink | None = None
+    extra: Sequence[tuple[str, FrameSink]] = ()
+    notice: Callable[[str], None] | None = None
+    swap: Callable[[Runner], Runner] | None = None
+    wish: StopWish | None = None
+
+
 def translate(
     source: Path,
-    output: Path,
+    output: Path | str | Sequence[Path | str],
     model: Path,
     *,
     engine: str = "auto",
@@ -80,12 +105,14 @@ def translate(
     encoding: Encoding | None = None,
     excerpt: Excerpt | None = None,
     look: Look | None = None,
+    beside: Beside | None = None,
     overwrite: bool = False,
     started: Callable[[Job], None] | None = None,
     progress: Callable[[Stats], None] | None = None,
 ) -> Stats:
     """Translates a video, an image or a folder of images.
 
+    `output` is one or several of: a file, a folder for images, "-" for raw frames, a URL, /dev/videoN.
     `started` is called once when all is open, `progress` after each frame.
 
     Raises:
@@ -93,42 +120,73 @@ def translate(
             what a TruncatedError or an Interrupted says is finished.
     """
     encoding, excerpt, look = encoding or Encoding(), excerpt or Excerpt(), look or Look()
-    check_output(source, output, overwrite=overwrite)
+    beside = beside or Beside()
+    outputs = [parse_output(item) for item in ([output] if isinstance(output, (Path, str)) else output)]
     pictures = source.is_dir() or is_image(source)
+    check_outputs(source, outputs, overwrite=overwrite, encoding=encoding)
     if pictures and excerpt:
         raise ConfigError(
             f"{source}: only videos have a start and a duration; leave --start and --duration out"
         )
-    if not pictures:
-        encoding.codec_for(output.suffix)
     with ExitStack() as stack:
         runner = stack.enter_context(open_runner(model, engine, threads=threads))
         frames: FrameSource
+        names: list[str] = []
         if pictures:
             images = ImageSource(source)
             frames = stack.enter_context(images)
-            info = frames.info
             names = [path.name for path in images.paths]
-            sink: FrameSink = ImageSink([output / name for name in names] if source.is_dir() else [output])
-            size = None
-            if look.size is not None:
-                look.info(info)
         else:
             frames = stack.enter_context(ExcerptSource(source, excerpt))
-            info = look.info(frames.info)
-            audio = source if encoding.audio and info.has_audio else None
-            sink = video = VideoSink(
-                output,
+        has_audio = encoding.audio and frames.info.has_audio
+
+        def file_sink(path: Path, info: VideoInfo) -> FrameSink:
+            if pictures:
+                return ImageSink([path / name for name in names] if source.is_dir() else [path])
+            return VideoSink(
+                path,
                 info,
-                audio_from=audio,
+                audio_from=source if has_audio else None,
                 excerpt=excerpt,
                 crf=encoding.crf,
                 preset=encoding.preset,
                 codec=encoding.codec,
             )
-            size = video.width, video.height
-        if look:
-            sink = LookSink(look, sink)
+
+        sink = together(
+            outputs,
+            frames.info,
+            file_sink=file_sink,
+            encoding=encoding,
+            look=look,
+            raw_to=beside.raw_to,
+            raw_format=beside.raw_format,
+            window=beside.window,
+            extra=beside.extra,
+            notice=beside.notice,
+        )
+        if beside.swap is not None:
+            runner = stack.enter_context(beside.swap(runner))
         if started is not None:
-            started(Job(info, runner.engine, size))
-        return run(frames, runner, sink, progress)
+            shown = look.info(frames.info)
+            size = shown.width + shown.width % 2, shown.height + shown.height % 2
+            started(Job(frames.info, runner.engine, None if pictures else size))
+        return run(frames, runner, sink, progress, beside.wish)
+
+
+def check_outputs(source: Path, outputs: Sequence[Output], *, overwrite: bool, encoding: Encoding) -> None:
+    """Refuses what could only fail, or destroy something, after the work is done.
+
+    Raises:
+        SourceError: there is no input.
+        SinkError: see `check_output`; or an output can't take what the input has.
+    """
+    pictures = source.is_dir() or is_image(source)
+    if not source.exists():
+        raise SourceError(f"{source}: no such file; expected a video, an image or a folder of images")
+    check_others(outputs, pictures=pictures)
+    for output in outputs:
+        if output.kind == "file":
+            check_output(source, output.path, overwrite=overwrite)
+            if not pictures:
+                encoding.codec_for(output.path.suffix)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from typing import Annotated
 
@@ -9,6 +13,17 @@ import typer
 
 from unit_edge.errors import ConfigError
 
+Outputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="OUTPUT",
+        help="A file; - for raw frames on stdout; udp://, tcp://, srt://, rtsp:// or rtmp://; /dev/videoN. "
+        "May be repeated. [default: INPUT-DOMAIN.mp4 in this folder]",
+    ),
+]
+RawFormat = Annotated[str, typer.Option(metavar="NAME", help="Of frames on stdout: yuv4mpegpipe or bgr24.")]
 Codec = Annotated[
     str | None,
     typer.Option(
@@ -34,6 +49,23 @@ Start = Annotated[
     str | None, typer.Option(metavar="TIME", help="Begin there: seconds, or [H:]M:S as in 1:02.5.")
 ]
 Duration = Annotated[str | None, typer.Option(metavar="TIME", help="Stop after that much of the input.")]
+
+
+@contextmanager
+def stdout_for_frames(wanted: bool) -> Iterator[int]:
+    """A file descriptor for frames; within it, all that is printed to stdout goes to stderr."""
+    if not wanted:
+        yield 1
+        return
+    sys.stdout.flush()
+    frames = os.dup(1)
+    try:
+        os.dup2(2, 1)
+        yield frames
+    finally:
+        sys.stdout.flush()
+        os.dup2(frames, 1)
+        os.close(frames)
 
 
 def seconds(text: str | None) -> Fraction | None:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from unit_edge.errors import PartialError, TruncatedError
+from unit_edge.interrupt import Interrupted
 
 if TYPE_CHECKING:
     from unit_edge.runtime.pipeline import Stats
@@ -18,7 +23,9 @@ _CLEAR_LINE = "\r\x1b[K"
 class Progress:
     """A line that is redrawn on a terminal, and one in the end that says what was made."""
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self, *, quiet: bool, to_stderr: bool = False) -> None:
+        """`to_stderr` where frames go to stdout."""
+        self._to_stderr = to_stderr
         self._quiet = quiet
         self._redraw = not quiet and sys.stderr.isatty()
         self._drawn_at = 0.0
@@ -46,7 +53,22 @@ class Progress:
         sys.stderr.write(_CLEAR_LINE + line)
         sys.stderr.flush()
 
-    def finish(self, output: Path, model: str) -> None:
+    @contextmanager
+    def reporting(self, output: str, model: str) -> Iterator[None]:
+        """Around a run: `finish` where it has left something finished, even if it raised."""
+        try:
+            yield
+        except (TruncatedError, PartialError, Interrupted):
+            self.finish(output, model)
+            raise
+        self.finish(output, model)
+
+    def notice(self, line: str) -> None:
+        """Says that something went wrong that the run survives; from any thread."""
+        sys.stderr.write((_CLEAR_LINE if self._redraw else "") + f"warning: {line}\n")
+        sys.stderr.flush()
+
+    def finish(self, output: Path | str, model: str) -> None:
         """Clears the line, and says what `output` holds if any frame got there."""
         if self._redraw:
             sys.stderr.write(_CLEAR_LINE)
@@ -58,7 +80,13 @@ class Progress:
         what = f"{count} {'image' if size is None else 'frame'}{'' if count == 1 else 's'}"
         if size is not None:
             what += ", {}x{}".format(*size)
-            if size != (info.width, info.height):
+            if (
+                size
+                == (info.width + info.width % 2, info.height + info.height % 2)
+                != (info.width, info.height)
+            ):
                 what += f" (from {info.width}x{info.height}: codecs need even sizes)"
         line = f"{output}: {what}, {self._stats.fps:.1f} FPS with {model} ({self._job.engine})"
-        print(line, flush=True)  # before an error that may follow on the other stream
+        print(
+            line, flush=True, file=sys.stderr if self._to_stderr else sys.stdout
+        )  # before an error that may follow on the other stream
