@@ -73,7 +73,7 @@ def together(
     raw_to: int = 1,
     raw_format: str = RAW_FORMATS[-1],
     window: FrameSink | None = None,
-    extra: Sequence[tuple[str, FrameSink]] = (),
+    extra: Sequence[FrameSink] = (),
     notice: Callable[[str], None] | None = None,
 ) -> FrameSink:
     """All outputs as one sink, still to be entered.
@@ -91,7 +91,7 @@ def together(
         raw_to: a file descriptor for "-".
         raw_format: for "-".
         window: shows frames; it gets them with what they were before.
-        extra: more sinks that may hold up nothing, with their names; they get frames as the window does.
+        extra: more sinks that get every frame; as the window does, with what it was before.
         notice: gets a line when an output fails that others don't depend on.
 
     Raises:
@@ -127,7 +127,7 @@ def together(
         sinks = [window if live else PacedSink(window)]
     if not sinks:
         raise ConfigError("there is no output; expected at least one")
-    sides.extend(extra)
+    sinks.extend(extra)
     if len(sinks) == 1 and not sides:
         return sinks[0]
     return MultiSink(sinks, sides, notice)

@@ -80,7 +80,7 @@ class Beside:
         raw_to: the file descriptor for frames that go to "-".
         raw_format: of these, one of RAW_FORMATS.
         window: shows the frames, with what they were before.
-        extra: more sinks that may hold up nothing, with names for people.
+        extra: more sinks that get every frame.
         notice: gets a line when one of several outputs fails, from another thread.
         swap: turns the opened runner into another, as one that can change direction.
         wish: ends the run when it is set; None for SIGINT and SIGTERM alone.
@@ -89,7 +89,7 @@ class Beside:
     raw_to: int = 1
     raw_format: str = "yuv4mpegpipe"
     window: FrameSink | None = None
-    extra: Sequence[tuple[str, FrameSink]] = ()
+    extra: Sequence[FrameSink] = ()
     notice: Callable[[str], None] | None = None
     swap: Callable[[Runner], Runner] | None = None
     wish: StopWish | None = None
@@ -124,6 +124,8 @@ def translate(
     outputs = [parse_output(item) for item in ([output] if isinstance(output, (Path, str)) else output)]
     pictures = source.is_dir() or is_image(source)
     check_outputs(source, outputs, overwrite=overwrite, encoding=encoding)
+    if pictures and beside.window is not None:
+        raise SinkError("only videos can be shown in a window; images go to a file or folder")
     if pictures and excerpt:
         raise ConfigError(
             f"{source}: only videos have a start and a duration; leave --start and --duration out"

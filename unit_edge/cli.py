@@ -19,7 +19,10 @@ from unit_edge.progress import Progress
 from unit_edge.registry import bundled_models, find_model, resolve_model
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from unit_edge.manifest import Manifest
+    from unit_edge.runtime.pipeline import Stats
 
 
 class _Commands(TyperGroup):
@@ -114,6 +117,7 @@ def translate(
     codec: cli_outputs.Codec = None,
     crf: cli_outputs.Crf = 18,
     preset: cli_outputs.Preset = "veryfast",
+    show: cli_outputs.Show = False,
     side_by_side: cli_outputs.SideBySide = False,
     size: cli_outputs.Size = None,
     start: cli_outputs.Start = None,
@@ -134,6 +138,7 @@ def translate(
       unit-edge translate drive.mp4 --to night --start 1:30 --duration 10 --side-by-side
       unit-edge translate drive.mp4 --to night -o night.mp4 -o udp://192.168.1.5:5000
       unit-edge translate drive.mp4 --to night -o - | ffplay -
+      unit-edge translate drive.mp4 --to night --show
 
     Frame count, times, size and sound of a video are kept. Codecs need even sizes: an odd width or height
     grows by one pixel. Ctrl-C leaves a playable file with the frames so far; a second one discards it. A
@@ -146,7 +151,13 @@ def translate(
     from unit_edge.runtime.runner import read_model
     from unit_edge.runtime.sheet import contact_sheet
     from unit_edge.runtime.translate import Beside, check_outputs, default_output
-    from unit_edge.runtime.translate import translate as run_translation
+    from unit_edge.runtime.translate import translate as translate_files
+
+    run_translation: Callable[..., Stats] = translate_files
+    if show:
+        from unit_edge.runtime.show import translate_in_window
+
+        run_translation = translate_in_window
 
     if model is not None:
         model_path = resolve_model(model)
@@ -157,9 +168,10 @@ def translate(
     manifest = read_model(model_path)
     if to not in (None, manifest.target) or from_ not in (None, manifest.source):
         raise ConfigError(f"{model_path}: translates {_domains(manifest)}; give that, or no --to and --from")
-    outputs = [parse_output(text) for text in output or [str(default_output(source, manifest.target))]]
+    default = [] if show else [str(default_output(source, manifest.target))]
+    outputs = [parse_output(text) for text in output or default]
     files = [item.path for item in outputs if item.kind == "file"]
-    made = ", ".join(item.name for item in outputs)
+    made = ", ".join(item.name for item in outputs) or "shown"
     if sheet_path is not None and not files:
         raise ConfigError("--sheet is made from a video file; give one with -o")
     encoding = Encoding(crf=crf, preset=preset, audio=audio, codec=codec)

@@ -39,6 +39,12 @@ Preset = Annotated[
     str,
     typer.Option(metavar="NAME", help="Effort, by x264's names; superfast leaves more time to the model."),
 ]
+Show = Annotated[
+    bool,
+    typer.Option(
+        "--show", help="Show it in a window; press h there for its keys. Without -o, no file is written."
+    ),
+]
 SideBySide = Annotated[
     bool, typer.Option("--side-by-side", help="The input on the left, its translation on the right.")
 ]

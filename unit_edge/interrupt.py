@@ -30,6 +30,10 @@ class StopWish:
     def __bool__(self) -> bool:
         return self.count > 0
 
+    def ask(self) -> None:
+        """Wishes for an end as Ctrl-C does, once."""
+        self.count = max(self.count, 1)
+
     @property
     def insists(self) -> bool:
         """Not even what is done shall be finished."""

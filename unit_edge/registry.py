@@ -35,6 +35,14 @@ def find_model(to: str, source: str | None = None, folder: Path = _BUNDLED) -> P
     raise ConfigError(f"no model translates from {source!r} to {to}; known: from {', '.join(sources)}")
 
 
+def find_reverse(manifest: Manifest, folder: Path = _BUNDLED) -> Path | None:
+    """The bundled model that translates back, if there is one."""
+    for path, other in bundled_models(folder):
+        if (other.source, other.target) == (manifest.target, manifest.source):
+            return path
+    return None
+
+
 def resolve_model(given: str, folder: Path = _BUNDLED) -> Path:
     """A model by its path or, if there is no such file, by the name of a bundled one."""
     path = Path(given)

@@ -1,0 +1,87 @@
+"""What is written over the picture in the window: figures, messages and the keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+KEYS = (
+    ("q, Esc", "quit; files are finished"),
+    ("space", "pause, go on"),
+    ("d", "swap the direction"),
+    ("s", "input beside it"),
+    ("p", "picture (PNG)"),
+    ("r", "record, stop"),
+    ("h", "this help"),
+)
+_INK, _SHADE, _RED = (255, 255, 255), 0.35, (60, 60, 255)
+_LINES_OF_HEIGHT = 26
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What the window says of a run.
+
+    Attributes:
+        fps: translated frames a second.
+        latency_ms: of the model, for one frame; None before the first.
+        direction: "day to night".
+        engine: what runs the model.
+        age_ms: from the capture of the shown frame until now; None where nothing is captured.
+        dropped: frames that gave way to newer ones; None where none can.
+    """
+
+    fps: float
+    latency_ms: float | None
+    direction: str
+    engine: str
+    age_ms: float | None = None
+    dropped: int | None = None
+
+    def lines(self) -> list[str]:
+        figures = [f"{self.fps:.1f} FPS"]
+        if self.latency_ms is not None:
+            figures.append(f"model {self.latency_ms:.0f} ms")
+        if self.age_ms is not None:
+            figures.append(f"age {self.age_ms:.0f} ms")
+        if self.dropped is not None:
+            figures.append(f"dropped {self.dropped}")
+        return ["  ".join(figures), f"{self.direction}  {self.engine}"]
+
+
+def draw(
+    image: NDArray[np.uint8],
+    lines: Sequence[str],
+    *,
+    message: str = "",
+    help_: bool = False,
+    dot: bool = False,
+) -> NDArray[np.uint8]:
+    """A copy of uint8[H,W,3] with lines at the top, a message at the bottom, the keys, and a red dot."""
+    image = image.copy()
+    height, width = image.shape[:2]
+    step = max(14, height // _LINES_OF_HEIGHT)
+    _box(image, lines, 0, step)
+    if message:
+        _box(image, [message], height - 2 * step, step)
+    if help_:
+        _box(image, [f"{key:<8}{what}" for key, what in KEYS], (len(lines) + 2) * step, step)
+    if dot:
+        cv2.circle(image, (width - step, step), step // 2, _RED, -1, cv2.LINE_AA)
+    return image
+
+
+def _box(image: NDArray[np.uint8], lines: Sequence[str], top: int, step: int) -> None:
+    scale, thickness = step / 28, max(1, step // 16)
+    font = cv2.FONT_HERSHEY_SIMPLEX
+    widths = [cv2.getTextSize(line, font, scale, thickness)[0][0] for line in lines]
+    bottom = min(image.shape[0], top + len(lines) * step + step // 2)
+    area = image[max(0, top) : bottom, : max(widths, default=0) + step]
+    area[:] = (area * _SHADE).astype(np.uint8)
+    for number, line in enumerate(lines, start=1):
+        where = (step // 2, top + number * step)
+        cv2.putText(image, line, where, font, scale, _INK, thickness, cv2.LINE_AA)
