@@ -24,11 +24,17 @@ class OrtRunner:
     """
 
     def __init__(
-        self, model: Path, manifest: Manifest, *, device: str | None = "cpu", threads: int | None = None
+        self,
+        model: Path,
+        manifest: Manifest,
+        *,
+        device: str | None = "cpu",
+        threads: int | None = None,
+        lean: bool = False,
     ) -> None:
         if device is None:
             device = "cuda" if _CUDA in ort.get_available_providers() else "cpu"
-        self._model, self._device, self._threads = model, device, threads
+        self._model, self._device, self._threads, self._lean = model, device, threads, lean
         self.manifest = manifest
 
     @property
@@ -40,6 +46,8 @@ class OrtRunner:
         options.log_severity_level = _FATAL_ONLY
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
         options.intra_op_num_threads = self._threads or 0
+        # the arena grows by doubling and gives nothing back
+        options.enable_cpu_mem_arena = not self._lean
         # Threads that spin while they wait would take the cores from decoding and encoding: on two cores
         # a clip takes 1.4 times as long with it.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
