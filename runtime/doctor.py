@@ -6,12 +6,13 @@ import base64
 import dataclasses
 import os
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
 from unit_edge import __version__
-from unit_edge.runtime.doctor_child import examine
+from unit_edge.interrupt import Interrupted, watch_signals
+from unit_edge.runtime.doctor_child import Children
 from unit_edge.runtime.doctor_finding import WARNING, Finding
 from unit_edge.runtime.doctor_groups import GROUPS
 
@@ -22,6 +23,7 @@ _ENGINE_BACKENDS = ("tensorrt", "tensorrt-rtx")
 _NEEDED = ("numpy", "pyav", "libx264", "opencv")
 _REFERENCE = "onnxruntime"
 _LEVELS = 1
+_LOOK_UP_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -58,10 +60,20 @@ class Report:
 
 
 def diagnose(groups: Iterable[str] = tuple(GROUPS), limit_s: float = DEFAULT_LIMIT_S) -> Report:
-    """Tries everything, each thing in a child process; one that takes more than `limit_s` is broken."""
-    with ThreadPoolExecutor(max(2, os.cpu_count() or 1)) as pool:
-        found = list(pool.map(lambda group: examine(group, limit_s), groups))
-    return conclude([finding for findings in found for finding in findings])
+    """Tries everything, each thing in a child process; one that takes more than `limit_s` is broken.
+
+    Raises:
+        Interrupted: SIGINT or SIGTERM came.
+    """
+    children = Children(limit_s)
+    with watch_signals() as wish, ThreadPoolExecutor(max(2, os.cpu_count() or 1)) as pool:
+        running = [pool.submit(children.examine, group) for group in groups]
+        while wait(running, _LOOK_UP_S).not_done:
+            if wish:
+                children.stop()
+    if wish:
+        raise Interrupted(wish.signal_number)
+    return conclude(finding for future in running for finding in future.result())
 
 
 def conclude(findings: Iterable[Finding]) -> Report:
@@ -71,9 +83,7 @@ def conclude(findings: Iterable[Finding]) -> Report:
     findings = tuple(_compared(finding, reference) for finding in findings)
     works = {finding.name for finding in findings if finding.works}
     engines = [name for name in _ENGINES if name in works]
-    if "cuda-bindings" in works and "gpu" in {
-        finding.name.partition(" ")[0] for finding in findings if finding.works
-    }:
+    if "cuda-bindings" in works:
         engines += [name for name in _ENGINE_BACKENDS if name in works]
     lacking = [name for name in _NEEDED if name not in works]
     if not engines:

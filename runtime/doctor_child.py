@@ -1,7 +1,7 @@
 """Probes in processes of their own: a library that aborts or hangs there is a finding, not the end.
 
-The parent starts `python -m unit_edge.runtime.doctor_child GROUP [PROBE...]`, which runs the group's
-probes but those named, and writes a line of JSON before and after each. Where the lines stop, that probe
+The parent starts a child that is given a group, the limit in seconds, and probes to leave out. The child
+runs the group's others and writes a line of JSON before and after each. Where the lines stop, that probe
 has crashed or hung, and a new child goes on behind it.
 """
 
@@ -31,44 +31,71 @@ _QUIET = {
 }
 
 
-def examine(group: str, limit_s: float) -> list[Finding]:
-    """The findings of a group's probes, each of which may take `limit_s` seconds."""
-    topic, found, finished = GROUPS[group].topic, [], list[str]()
-    while True:
-        crashed, why = _run_child(group, limit_s, finished, found)
-        if crashed is not None:
-            found.append(Finding(crashed, BROKEN, why))
-            finished.append(crashed)
-        if crashed is None or (GROUPS[group].gated and len(finished) == 1):
-            return [dataclasses.replace(finding, topic=topic) for finding in found]
+class Children:
+    """Runs groups in children, several at once from several threads, until they are stopped."""
 
+    def __init__(self, limit_s: float) -> None:
+        """`limit_s` is what a probe may take, in seconds."""
+        self._limit_s = limit_s
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._stopped = False
 
-def _run_child(
-    group: str, limit_s: float, finished: list[str], found: list[Finding]
-) -> tuple[str | None, str]:
-    """Fills both lists; returns the probe that ended the child, if one did, and how."""
-    with (
-        tempfile.TemporaryDirectory(prefix="unit-edge-doctor-", ignore_cleanup_errors=True) as folder,
-        (Path(folder) / "stderr").open("w+b") as said,
-        subprocess.Popen(
-            [sys.executable, "-m", "unit_edge.runtime.doctor_child", group, str(limit_s), *finished],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=said,
-            env={**os.environ, **_QUIET, "TMPDIR": folder},
-        ) as child,
-    ):
-        try:
-            running, timed_out = _follow(child, limit_s, finished, found)
-            child.wait()
-        except BaseException:
-            child.kill()
-            raise
-        if running is None and child.returncode == 0:
-            return None, ""
-        if timed_out:
-            return running or group, f"hangs: no answer in {limit_s:g} s"
-        return running or group, _last_words(child.returncode, said)
+    def stop(self) -> None:
+        """Ends all children at once; no more are started."""
+        with self._lock:
+            self._stopped = True
+            for child in self._running:
+                child.kill()
+
+    def examine(self, group: str) -> list[Finding]:
+        """The findings of a group's probes, as far as they got if all is stopped."""
+        topic = GROUPS[group].topic
+        found: list[Finding] = []
+        finished: list[str] = []
+        while True:
+            crashed, why = self._run_child(group, finished, found)
+            if crashed is not None:
+                found.append(Finding(crashed, BROKEN, why))
+                finished.append(crashed)
+            if crashed is None or self._stopped or (GROUPS[group].gated and len(finished) == 1):
+                return [dataclasses.replace(finding, topic=topic) for finding in found]
+
+    def _run_child(self, group: str, finished: list[str], found: list[Finding]) -> tuple[str | None, str]:
+        """Fills both lists; returns the probe that ended the child, if one did, and how."""
+        limit_s = self._limit_s
+        with (
+            tempfile.TemporaryDirectory(prefix="unit-edge-doctor-", ignore_cleanup_errors=True) as folder,
+            tempfile.TemporaryFile() as said,
+        ):
+            child = self._start([group, str(limit_s), *finished], Path(folder), said)
+            if child is None:
+                return None, ""
+            with child:
+                running, timed_out = _follow(child, limit_s, finished, found)
+                child.wait()
+            self._running.discard(child)
+            if running is None and child.returncode == 0:
+                return None, ""
+            if timed_out:
+                return running or group, f"hangs: no answer in {limit_s:g} s"
+            return running or group, _last_words(child.returncode, said)
+
+    def _start(self, arguments: list[str], folder: Path, said: IO[bytes]) -> subprocess.Popen[bytes] | None:
+        with self._lock:
+            if self._stopped:
+                return None
+            child = subprocess.Popen(
+                [sys.executable, "-c", f"from {__name__} import main; main()", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=said,
+                cwd=folder,  # Python looks for modules there, and in it are none
+                env={**os.environ, **_QUIET, "TMPDIR": str(folder)},
+                start_new_session=True,  # Ctrl-C is the parent's to handle
+            )
+            self._running.add(child)
+            return child
 
 
 def _follow(
@@ -146,7 +173,3 @@ def _no_core_dump() -> None:
     except ModuleNotFoundError:  # not on Windows
         return
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-
-
-if __name__ == "__main__":
-    main()

@@ -75,7 +75,7 @@ def nearest_gpu(gpu: Gpu, model: str, memory: float | None) -> Board | None:
     boards = [board for board in all_boards() if board.compute_capability == gpu.compute_capability]
     named = [board for board in boards if board.title in gpu.name]
     if named or not model:
-        return (named or boards or [None])[0]
+        return next(iter(named or boards), None)
     # families that the firmware names, "orin-nano" of "NVIDIA Jetson Orin Nano Developer Kit Super"
     words = model.lower().replace("-", " ").split()
     family = [
