@@ -68,7 +68,8 @@ def remedy(what: str, machine: Machine | None = None) -> str | None:
         if machine.apt
         else None,
         "libgl": "sudo apt install libgl1 libglib2.0-0" if machine.apt else None,
-        "av": "pip install --upgrade --force-reinstall av",
+        "av": 'pip install "av>=17.1,<20"',
+        "av-anew": 'pip install --force-reinstall "av>=17.1,<20"',
         "onnxruntime": f'pip install "unit-edge[{onnxruntime}]"',
         "onnxruntime-cuda": 'pip uninstall -y onnxruntime && pip install "unit-edge[gpu]"'
         if gpu_package

@@ -59,16 +59,16 @@ def _encoder(name: str) -> list[Finding]:
     try:
         context: Any = av.CodecContext.create(name, "w")
     except ValueError:  # PyAV's for a codec that it was built without
-        raise Problem(MISSING, f"not in this PyAV: no {_ENCODERS[name]}", remedy("av")) from None
+        raise Problem(MISSING, f"not in this PyAV: no {_ENCODERS[name]}", remedy("av-anew")) from None
     try:
         packets = _encoded(av, context, _FASTEST.get(name, {}))
     except Exception as error:
         if name.endswith("_nvenc"):
             why = "this GPU or its driver has none" if find_gpu() else "needs an NVIDIA GPU"
             raise Problem(MISSING, f"{why} ({one_line(error, 80)})") from None
-        raise Problem(BROKEN, f"encodes nothing: {one_line(error)}", remedy("av")) from None
+        raise Problem(BROKEN, f"encodes nothing: {one_line(error)}", remedy("av-anew")) from None
     if not any(packet.size for packet in packets):
-        raise Problem(BROKEN, "encodes nothing", remedy("av"))
+        raise Problem(BROKEN, "encodes nothing", remedy("av-anew"))
     return [Finding(name, OK, f"encodes {_ENCODERS[name]}")]
 
 
