@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from unit_edge.engines import check_engine
 from unit_edge.errors import ConfigError, EngineError, ModelError
 from unit_edge.manifest import Manifest, TensorSpec, sha256_of
+from unit_edge.registry import resolve_model
 
 ENGINES = ("auto", "onnxruntime", "onnxruntime-cuda", "openvino", "tensorrt")
 ENGINE_SUFFIX = ".engine"
@@ -39,9 +40,10 @@ class Runner(Protocol):
         """uint8[N,H,W,3] BGR to the same; returns when done, in an array that is the caller's."""
 
 
-def open_runner(model: Path, engine: str = "auto", *, threads: int | None = None) -> Runner:
+def open_runner(model: str | Path, engine: str = "auto", *, threads: int | None = None) -> Runner:
     """The runner for a model file, checked against its manifest; to be entered with `with`.
 
+    A bundled model's name, such as "day2night-edge-s", stands for its file.
     "auto" takes TensorRT for an engine; for an ONNX file the GPU if the installed onnxruntime is the build
     for it, else the CPU. `threads` is of the inference on a CPU; None for as many as there are cores.
 
@@ -52,6 +54,7 @@ def open_runner(model: Path, engine: str = "auto", *, threads: int | None = None
     """
     if engine not in ENGINES:
         raise ConfigError(f"unknown engine {engine!r}; known: {', '.join(ENGINES)}")
+    model = resolve_model(str(model))
     manifest = read_model(model)
     if model.suffix.lower() == ENGINE_SUFFIX:
         if engine not in ("auto", "tensorrt"):
