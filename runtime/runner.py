@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from unit_edge.engines import check_engine
 from unit_edge.errors import ConfigError, EngineError, ModelError
 from unit_edge.manifest import Manifest, TensorSpec, sha256_of
+from unit_edge.registry import resolve_model
 
 ENGINES = ("auto", "onnxruntime", "onnxruntime-cuda", "openvino", "tensorrt")
 ENGINE_SUFFIX = ".engine"
@@ -40,10 +41,11 @@ class Runner(Protocol):
 
 
 def open_runner(
-    model: Path, engine: str = "auto", *, threads: int | None = None, lean: bool = False
+    model: str | Path, engine: str = "auto", *, threads: int | None = None, lean: bool = False
 ) -> Runner:
     """The runner for a model file, checked against its manifest; to be entered with `with`.
 
+    A bundled model's name, such as "day2night-edge-s", stands for its file.
     "auto" takes TensorRT for an engine; for an ONNX file the GPU if the installed onnxruntime is the build
     for it, else the CPU. `threads` is of the inference on a CPU; None for as many as there are cores. `lean`
     has ONNX Runtime take a third less memory on a CPU, and up to a third more time.
@@ -55,6 +57,7 @@ def open_runner(
     """
     if engine not in ENGINES:
         raise ConfigError(f"unknown engine {engine!r}; known: {', '.join(ENGINES)}")
+    model = resolve_model(str(model))
     manifest = read_model(model)
     if model.suffix.lower() == ENGINE_SUFFIX:
         if engine not in ("auto", "tensorrt"):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from unit_edge import __version__, cli_build, cli_inspect, cli_train
+from unit_edge import __version__, cli_build, cli_doctor, cli_inspect, cli_train
 from unit_edge.cli_common import ModelArgument, frame_size
 from unit_edge.cli_evaluate import evaluate
 from unit_edge.errors import ConfigError, TruncatedError, UnitEdgeError
@@ -269,6 +269,7 @@ for _command in (
     cli_build.build,
     cli_inspect.inspect,
     cli_inspect.boards,
+    cli_doctor.doctor,
 ):
     app.command()(_command)
 
