@@ -1,4 +1,4 @@
-"""Live servers on loopback: what they send is numbered, paced in real time, and they can be killed and restarted."""
+"""Live servers on loopback, paced in real time, that can be killed and started again."""
 
 from __future__ import annotations
 

@@ -57,7 +57,10 @@ def test_every_frame_comes_however_slow_the_model_is(pipe: tuple[int, int]) -> N
 
 def test_a_writer_that_ends_within_a_frame(pipe: tuple[int, int]) -> None:
     writer, sink = send(pipe[1], frames_of(4)[:-10]), ListSink()
-    with source_of(pipe[0]) as source, pytest.raises(TruncatedError, match=f"{BYTES - 10} bytes into frame 3"):
+    with (
+        source_of(pipe[0]) as source,
+        pytest.raises(TruncatedError, match=f"{BYTES - 10} bytes into frame 3"),
+    ):
         within(20, lambda: run(source, AddRunner(), sink))
     writer.join()
     assert (len(sink.frames), sink.state, sink.was_cut_short) == (3, "finished", True)
