@@ -7,14 +7,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from unit_edge.address import Address, parse_address
 from unit_edge.errors import ConfigError, SinkError, SourceError
 from unit_edge.frames import VideoInfo
 from unit_edge.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_image
-from unit_edge.runtime.images import ImageSink, ImageSource
+from unit_edge.runtime.images import ImageSink, ImageSource, matching_images
+from unit_edge.runtime.open_source import SourceOptions, open_source
 from unit_edge.runtime.pipeline import Stats, run
 from unit_edge.runtime.runner import open_runner
 from unit_edge.runtime.sink import FrameSink, VideoSink
-from unit_edge.runtime.source import FileSource, FrameSource
 
 # x264's, fastest first
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
@@ -57,27 +58,45 @@ class Job:
     output_size: tuple[int, int] | None
 
 
-def default_output(source: Path, target: str) -> Path:
+def default_output(source: Path | str, target: str) -> Path:
     """Where a translation goes if nobody says: `clip-night.mp4` in the current folder."""
-    if source.is_dir():
-        return Path(f"{source.resolve().name}-{target}")
-    return Path(f"{source.stem}-{target}{source.suffix.lower() if is_image(source) else '.mp4'}")
+    address = parse_address(source)
+    if _many(address):
+        return Path(f"{address.stem}-{target}")
+    suffix = address.path.suffix.lower() if _picture(address) else ".mp4"
+    return Path(f"{address.stem}-{target}{suffix}")
 
 
-def check_output(source: Path, output: Path, *, overwrite: bool) -> None:
+def _many(address: Address) -> bool:
+    """Whether the output is a folder of images."""
+    return address.kind == "images" or (address.kind == "path" and address.path.is_dir())
+
+
+def _picture(address: Address) -> bool:
+    return address.kind == "path" and is_image(address.path)
+
+
+def check_output(source: Path | str, output: Path, *, overwrite: bool) -> None:
     """Refuses what could only fail, or destroy something, after the work is done.
 
     Raises:
+        ConfigError: the input is no file and nothing else that is known.
         SourceError: there is no input.
         SinkError: the output is the input, exists, is of another kind, or has no folder.
     """
-    if not source.exists():
-        raise SourceError(f"{source}: no such file; expected a video, an image or a folder of images")
-    if output.exists() and output.samefile(source):
+    address = parse_address(source)
+    inputs: list[Path] = []
+    if address.kind == "path":
+        inputs = [address.path]
+        if not address.path.exists():
+            raise SourceError(f"{source}: no such file; expected a video, an image or a folder of images")
+    elif address.kind == "images":
+        inputs = sorted({path.parent for path in matching_images(address.target)})
+    if output.exists() and any(output.samefile(path) for path in inputs):
         raise SinkError(f"{output}: is the input; give another output with -o")
     if not output.absolute().parent.is_dir():
         raise SinkError(f"{output}: there is no folder {output.parent}; make it first")
-    if source.is_dir():
+    if _many(address):
         if output.exists() and not output.is_dir():
             raise SinkError(f"{output}: is a file; the output for a folder of images is a folder")
         if output.is_dir() and any(output.iterdir()) and not overwrite:
@@ -85,7 +104,7 @@ def check_output(source: Path, output: Path, *, overwrite: bool) -> None:
         return
     if output.is_dir():
         raise SinkError(f"{output}: is a folder; give the name of a file with -o")
-    kind, suffixes = ("an image", IMAGE_SUFFIXES) if is_image(source) else ("a video", VIDEO_SUFFIXES)
+    kind, suffixes = ("an image", IMAGE_SUFFIXES) if _picture(address) else ("a video", VIDEO_SUFFIXES)
     if output.suffix.lower() not in suffixes:
         raise SinkError(f"{output}: the output for {kind} must be named {', '.join(suffixes)}")
     if output.exists() and not overwrite:
@@ -93,7 +112,7 @@ def check_output(source: Path, output: Path, *, overwrite: bool) -> None:
 
 
 def translate(
-    source: Path,
+    source: Path | str,
     output: Path,
     model: Path,
     *,
@@ -101,33 +120,35 @@ def translate(
     threads: int | None = None,
     encoding: Encoding | None = None,
     overwrite: bool = False,
+    options: SourceOptions | None = None,
+    notice: Callable[[str], None] | None = None,
     started: Callable[[Job], None] | None = None,
     progress: Callable[[Stats], None] | None = None,
 ) -> Stats:
-    """Translates a video, an image or a folder of images.
+    """Translates a video, an image, a folder of images, or what a camera or stream gives.
 
-    `started` is called once when all is open, `progress` after each frame.
+    `source` is a Path of a file or folder, or whatever `parse_address` understands. `notice` gets a line when
+    a live source is lost or back, in another thread. `started` is called once when all is open, `progress`
+    after each frame.
 
     Raises:
         UnitEdgeError: see `check_output`, `open_runner` and `pipeline.run`; nothing is left behind but
             what a TruncatedError or an Interrupted says is finished.
     """
     encoding = encoding or Encoding()
+    address = parse_address(source)
+    (options or SourceOptions()).check(address)
     check_output(source, output, overwrite=overwrite)
     with ExitStack() as stack:
         runner = stack.enter_context(open_runner(model, engine, threads=threads))
-        frames: FrameSource
-        if source.is_dir() or is_image(source):
-            images = ImageSource(source)
-            frames = stack.enter_context(images)
-            info = frames.info
-            names = [path.name for path in images.paths]
-            sink: FrameSink = ImageSink([output / name for name in names] if source.is_dir() else [output])
+        frames = stack.enter_context(open_source(address, options, notice))
+        info = frames.info
+        if isinstance(frames, ImageSource):
+            targets = [output / path.name for path in frames.paths] if _many(address) else [output]
+            sink: FrameSink = ImageSink(targets)
             size = None
         else:
-            frames = stack.enter_context(FileSource(source))
-            info = frames.info
-            audio = source if encoding.audio and info.has_audio else None
+            audio = address.path if encoding.audio and info.has_audio else None
             sink = video = VideoSink(output, info, audio_from=audio, crf=encoding.crf, preset=encoding.preset)
             size = video.width, video.height
         if started is not None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from unit_edge import __version__, cli_build, cli_doctor, cli_inspect, cli_train
+from unit_edge import __version__, cli_build, cli_doctor, cli_inspect, cli_live, cli_train
+from unit_edge.address import parse_address, redact
 from unit_edge.cli_common import ModelArgument, frame_size
 from unit_edge.cli_evaluate import evaluate
 from unit_edge.errors import ConfigError, TruncatedError, UnitEdgeError
@@ -30,11 +31,15 @@ class _Commands(TyperGroup):
         except BrokenPipeError:
             raise
         except (UnitEdgeError, OSError) as error:
-            typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+            typer.echo(f"error: {redact(' '.join(str(error).split()))}", err=True)
             raise typer.Exit(1) from None
         except KeyboardInterrupt as error:
             typer.echo("stopped", err=True)
             raise typer.Exit(128 + getattr(error, "signal_number", 2)) from None
+        except Exception as error:
+            if isinstance(message := getattr(error, "message", None), str):  # a usage error, as typed
+                error.message = redact(message)  # type: ignore[attr-defined]
+            raise
 
 
 app = typer.Typer(
@@ -93,9 +98,7 @@ _Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads for the m
 
 @app.command()
 def translate(
-    source: Annotated[
-        Path, typer.Argument(metavar="INPUT", help="A video, an image, or a folder of images.")
-    ],
+    source: cli_live.InputArgument,
     to: Annotated[str | None, typer.Option(metavar="DOMAIN", help="What it shall look like: night.")] = None,
     from_: Annotated[
         str | None, typer.Option("--from", metavar="DOMAIN", help="What it is, where several models fit.")
@@ -119,9 +122,16 @@ def translate(
     sheet_path: Annotated[
         Path | None, typer.Option("--sheet", metavar="PNG", help="Also make a before/after contact sheet.")
     ] = None,
+    camera_size: cli_live.CameraSize = None,
+    camera_fps: cli_live.CameraFps = None,
+    fourcc: cli_live.Fourcc = None,
+    raw_size: cli_live.RawSize = None,
+    raw_fps: cli_live.RawFps = None,
+    reconnect_for: cli_live.ReconnectFor = None,
+    duration: cli_live.Duration = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but errors.")] = False,
 ) -> None:
-    """Translate a video, an image or a folder of images.
+    """Translate a video, images, or what a camera or stream gives.
 
     \b
     Examples:
@@ -129,10 +139,16 @@ def translate(
       unit-edge translate drive.mp4 --to snow -o winter.mp4 --sheet winter.png
       unit-edge translate photo.jpg --to night
       unit-edge translate frames/ --model my-night.onnx -o frames-night/
+      unit-edge translate 0 --camera-size 1280x720 --fourcc MJPG --to night -o out.mp4
+      unit-edge translate rtsp://USER:PASSWORD@HOST/stream --to night -o out.mp4 --duration 60
+      ffmpeg -i drive.mp4 -f rawvideo -pix_fmt bgr24 - | unit-edge translate - --raw-size 1280x720 --to night
 
     Frame count, times, size and sound of a video are kept. H.264 needs even sizes: an odd width or height
     grows by one pixel. Ctrl-C leaves a playable file with the frames so far; a second one discards it. A
     video that is damaged in the middle is translated up to there, and the exit code is 1.
+
+    Of a camera or stream it is always the newest frame that is translated, others are dropped. One that is
+    lost is connected to again, and the recording goes on with right times.
     """
     from unit_edge.interrupt import Interrupted
     from unit_edge.runtime.runner import read_model
@@ -151,6 +167,12 @@ def translate(
         raise ConfigError(f"{model_path}: translates {_domains(manifest)}; give that, or no --to and --from")
     if output is None:
         output = default_output(source, manifest.target)
+    options = cli_live.source_options(
+        camera_size, camera_fps, fourcc, raw_size, raw_fps, reconnect_for, duration
+    )
+    options.check(address := parse_address(source))
+    if sheet_path is not None and address.kind not in ("path", "images"):
+        raise ConfigError(f"--sheet needs a file that can be read again; {address.name} is none")
     if sheet_path is not None and not sheet_path.absolute().parent.is_dir():
         raise ConfigError(f"{sheet_path}: there is no folder {sheet_path.parent}; make it first")
     check_output(source, output, overwrite=overwrite)
@@ -164,6 +186,8 @@ def translate(
             threads=threads,
             encoding=Encoding(crf=crf, preset=preset, audio=audio),
             overwrite=overwrite,
+            options=options,
+            notice=display.notice,
             started=display.start,
             progress=display.update,
         )
@@ -172,7 +196,7 @@ def translate(
         raise
     display.finish(output, manifest.name)
     if sheet_path is not None:
-        contact_sheet(source, output, sheet_path)
+        contact_sheet(address.path, output, sheet_path)
         if not quiet:
             typer.echo(f"{sheet_path}: before and after")
 

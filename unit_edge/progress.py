@@ -36,15 +36,22 @@ class Progress:
         if not self._redraw or self._job is None or now - self._drawn_at < _REDRAW_S:
             return
         self._drawn_at = now
+        live = _live_text(stats)
         total, done = self._job.info.frame_count, stats.frames
         if total and stats.fps:
             left_s = round(max(0, total - done) / stats.fps)
             left = f"{left_s // 60}:{left_s % 60:02} left"
             line = f"{done}/{total} frames  {min(100, 100 * done // total):3}%  {stats.fps:.1f} FPS  {left}"
         else:
-            line = f"{done} frames  {stats.fps:.1f} FPS"
+            line = f"{done} frames  {stats.fps:.1f} FPS{live and '  '}{live}"
         sys.stderr.write(_CLEAR_LINE + line)
         sys.stderr.flush()
+
+    def notice(self, text: str) -> None:
+        """A line that stays, from any thread."""
+        if not self._quiet:
+            sys.stderr.write(f"{_CLEAR_LINE if self._redraw else ''}{text}\n")
+            sys.stderr.flush()
 
     def finish(self, output: Path, model: str) -> None:
         """Clears the line, and says what `output` holds if any frame got there."""
@@ -61,4 +68,18 @@ class Progress:
             if size != (info.width, info.height):
                 what += f" (from {info.width}x{info.height}: H.264 needs even sizes)"
         line = f"{output}: {what}, {self._stats.fps:.1f} FPS with {model} ({self._job.engine})"
+        ages = self._stats.ages
+        if ages.count:
+            middle_ms, most_ms = (round(1e3 * ages.percentile(percent)) for percent in (50, 95))
+            line += f", {self._stats.dropped} dropped, age {middle_ms} ms (95 % below {most_ms} ms)"
+        if self._stats.reconnects:
+            line += f", connected again {self._stats.reconnects}x"
         print(line, flush=True)  # before an error that may follow on the other stream
+
+
+def _live_text(stats: Stats) -> str:
+    """What concerns a live source; "" for others."""
+    if stats.ages.last_s is None:
+        return ""
+    lost = "  connecting again" if stats.lost else ""
+    return f"age {round(1e3 * stats.ages.last_s)} ms  {stats.dropped} dropped{lost}"
