@@ -26,8 +26,8 @@ FRAMES = 32
 MOST = 1.0
 """Of the way from the frames to their translations that int8 may move these: no further than that itself.
 
-It is a bound, and a loose one. Bundled models, at 42 to 48 dB: 0.14 (night to day) to 0.70 (clear to rain, all
-layers in int8), and none is further from its target's held-out images than in fp32.
+It is a bound, and a loose one. Bundled models, at 42 to 48 dB: 0.14 (night to day) to 0.70 (clear to rain),
+and none is further from its target's held-out images than in fp32.
 """
 
 

@@ -11,15 +11,15 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from unit_edge.runtime.codecs import Encoding
     from unit_edge.runtime.library import translate_video
     from unit_edge.runtime.pipeline import Stats
     from unit_edge.runtime.runner import Runner, open_runner
-    from unit_edge.runtime.translate import Encoding
 
 __all__ = ["Encoding", "Runner", "Stats", "open_runner", "translate_video"]
 
 _HOMES = {
-    "Encoding": "translate",
+    "Encoding": "codecs",
     "Runner": "runner",
     "Stats": "pipeline",
     "open_runner": "runner",

@@ -21,11 +21,12 @@ _FINEST_TIME_BASE = 2**31
 class PacketReader:
     """The packets of one stream, in the order in which they are stored.
 
+    After a jump (not `whole`) they can't be counted, only their times be compared with the stated length.
     `fault` says afterwards what is wrong with the file; FFmpeg itself often just ends early.
     """
 
-    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
-        self._container, self._stream = container, stream
+    def __init__(self, container: InputContainer, stream: VideoStream, *, whole: bool = True) -> None:
+        self._container, self._stream, self._whole = container, stream, whole
         self.fault: str | None = None
 
     def __iter__(self) -> Iterator[Packet[Stream]]:
@@ -51,7 +52,7 @@ class PacketReader:
                 return
             if packet.size:  # an empty packet would tell the decoder that the stream has ended
                 yield packet
-        missing = missing_part(self._container, self._stream, count, end)
+        missing = missing_part(self._container, self._stream, count if self._whole else None, end)
         if missing is not None:
             self.fault = f"the file is cut off: {missing}"
 

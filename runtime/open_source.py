@@ -10,10 +10,11 @@ from unit_edge.address import LIVE_KINDS, Address, Kind
 from unit_edge.errors import ConfigError
 from unit_edge.media import is_image
 from unit_edge.runtime.capture import CameraMode, open_capture
+from unit_edge.runtime.excerpt import Excerpt, ExcerptSource
 from unit_edge.runtime.images import ImageSource
 from unit_edge.runtime.live_source import LiveSource
 from unit_edge.runtime.raw_source import RawSource
-from unit_edge.runtime.source import FileSource, FrameSource
+from unit_edge.runtime.source import FrameSource
 
 _FITS: dict[str, tuple[str, tuple[Kind, ...]]] = {
     "camera_size": ("a camera", ("camera", "csi")),
@@ -73,11 +74,15 @@ def _option(name: str) -> str:
 
 
 def open_source(
-    address: Address, options: SourceOptions | None = None, notice: Callable[[str], None] | None = None
+    address: Address,
+    options: SourceOptions | None = None,
+    notice: Callable[[str], None] | None = None,
+    excerpt: Excerpt | None = None,
 ) -> FrameSource:
     """The source that an address names; to be entered with `with`, which connects.
 
-    `notice` gets a line when a live source is lost and when it is back.
+    `notice` gets a line when a live source is lost and when it is back. `excerpt` is the part of a video file
+    that is wanted.
 
     Raises:
         ConfigError: an option doesn't fit.
@@ -87,7 +92,7 @@ def open_source(
     if address.kind == "path":
         if address.path.is_dir() or is_image(address.path):
             return ImageSource(address.path)
-        return FileSource(address.path)
+        return ExcerptSource(address.path, excerpt or Excerpt())
     if address.kind == "images":
         return ImageSource(address.target)
     if address.kind == "stdin":

@@ -153,9 +153,11 @@ def _flow(
         for job in translated:
             mark = time.perf_counter()
             height, width = job.frame.image.shape[:2]
+            before = job.frame.image
             if live is not None:  # a camera may change its size, a recording can't
                 width, height = live.info.width, live.info.height
-            sink.write(replace(job.frame, image=fit.back(job.image, width, height)))
+                before = resized(before, width, height)
+            sink.write(replace(job.frame, image=fit.back(job.image, width, height), before=before))
             stats.encode_s += time.perf_counter() - mark
             stats.shown += 1
             if job.frame.captured_s is not None:

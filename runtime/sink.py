@@ -9,22 +9,23 @@ from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Protocol
+from typing import Protocol
 
 import av
 import cv2
 import numpy as np
 from av.codec.context import Flags
 from av.container import OutputContainer
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from unit_edge.errors import SinkError, TruncatedError, UnitEdgeError
 from unit_edge.frames import Frame, VideoInfo
-from unit_edge.media import VIDEO_SUFFIXES, FromBgr, reason
+from unit_edge.media import FromBgr, reason
 from unit_edge.runtime.audio import AudioCopy
+from unit_edge.runtime.codecs import CODECS, Encoding, muxer_of
+from unit_edge.runtime.excerpt import Excerpt
 
-_ENCODER: Final = "libx264"
-_MUXERS = dict(zip(VIDEO_SUFFIXES, ("mp4", "mp4", "mov", "matroska"), strict=True))
 _LIMITED_RANGE = 1
 _TICKS_PER_S_AT_LEAST = 10_000
 
@@ -49,9 +50,9 @@ class FrameSink(Protocol):
 
 
 class VideoSink:
-    """An H.264 file (yuv420p, faststart) with the times of its frames and the sound of another file.
+    """A video file (yuv420p) with the times of its frames and the sound of another file.
 
-    It grows under a temporary name in the same folder and gets its own when it is finished. H.264 needs
+    It grows under a temporary name in the same folder and gets its own when it is finished. Codecs need
     even sizes: an odd width or height grows by one, the last column or row repeated.
     """
 
@@ -61,13 +62,18 @@ class VideoSink:
         info: VideoInfo,
         *,
         audio_from: Path | None = None,
+        excerpt: Excerpt | None = None,
         crf: float = 18,
         preset: str = "veryfast",
+        codec: str | None = None,
     ) -> None:
-        """`info` is of the frames to come; `crf` and `preset` are x264's."""
+        """`info` is of the frames to come, `excerpt` the part of `audio_from` that they are from.
+
+        `crf`, `preset` and `codec` are those of an `Encoding`.
+        """
         self._path, self._info = path, info
-        self._audio = AudioCopy(audio_from) if audio_from is not None else None
-        self._options = {"crf": str(crf), "preset": preset}
+        self._audio = AudioCopy(audio_from, excerpt) if audio_from is not None else None
+        self._encoding = Encoding(crf, preset, codec=codec)
         ticks = info.time_base.denominator
         while ticks < _TICKS_PER_S_AT_LEAST:
             ticks *= 2
@@ -75,11 +81,9 @@ class VideoSink:
         self.width, self.height = info.width + info.width % 2, info.height + info.height % 2
 
     def __enter__(self) -> VideoSink:
-        muxer = _MUXERS.get(self._path.suffix.lower())
-        if muxer is None:
-            raise SinkError(f"{self._path}: unknown video format; expected one of {', '.join(_MUXERS)}")
-        if _ENCODER not in av.codecs_available:
-            raise SinkError(f"this build of PyAV has no {_ENCODER}; `pip install av` installs one that has")
+        muxer = muxer_of(self._path)
+        self._codec = CODECS[self._encoding.codec_for(self._path.suffix)]
+        self._codec.check()
         name = f".{self._path.stem}.{os.getpid()}.part{self._path.suffix}"
         self._temporary = self._path.with_name(name)
         self._cut_short = False
@@ -90,7 +94,10 @@ class VideoSink:
             # The default movie_timescale would round the start of picture and sound to milliseconds.
             options = {"movflags": "+faststart", "movie_timescale": str(self._time_base.denominator)}
             self._container = av.open(
-                f"file:{self._temporary}", "w", format=muxer, options=options if muxer != "matroska" else {}
+                f"file:{self._temporary}",
+                "w",
+                format=muxer,
+                options=options if muxer in ("mp4", "mov") else {},
             )
             stack.callback(self._close_quietly)
             self._open_encoder(self._container)
@@ -103,7 +110,9 @@ class VideoSink:
     def _open_encoder(self, container: OutputContainer) -> None:
         info = self._info
         rate = info.fps.limit_denominator(100_000)
-        stream = container.add_stream(_ENCODER, rate=rate, options=self._options)
+        options = self._codec.options(self._encoding.crf, self._encoding.preset)
+        stream = container.add_stream(self._codec.encoder, rate=rate, options=options)
+        assert isinstance(stream, VideoStream)
         stream.width, stream.height = self.width, self.height
         stream.pix_fmt = "yuv420p"
         stream.time_base = stream.codec_context.time_base = self._time_base
@@ -113,6 +122,9 @@ class VideoSink:
         stream.colorspace = info.colour.matrix
         stream.color_primaries = info.colour.primaries
         stream.color_trc = info.colour.transfer
+        if self._codec.tag is not None:
+            stream.codec_context.codec_tag = self._codec.tag
+        self._codec.open(stream)
         self._stream = stream
         self._from_bgr = FromBgr(info.colour.matrix)
         self._last_pts: int | None = None

@@ -185,14 +185,14 @@ class FileSource:
         image = self._orientation.apply(self._to_bgr(decoded))
         return Frame(image, index, self._clock.next(pts), (decoded.duration or 0) * self._tick)
 
-    def _decode(self) -> Generator[VideoFrame, None, None]:
-        """The good frames in order.
+    def _decode(self, *, whole: bool = True) -> Generator[VideoFrame, None, None]:
+        """The good frames in order; `whole` unless a jump came before.
 
         Raises:
             SourceError: there is none.
             TruncatedError: after the good ones, if data is damaged or missing.
         """
-        packets = PacketReader(self._container, self._stream)
+        packets = PacketReader(self._container, self._stream, whole=whole)
         count = 0
         for frame in self._decoded_frames(packets):
             if not frame.is_corrupt:
@@ -205,7 +205,7 @@ class FileSource:
             raise SourceError(f"{self._path}: no frame in it that can be decoded; expected a video")
         if packets.fault:
             stated = stated_frames(self._container, self._stream)
-            frames = f"{count} of {stated} frames" if stated else f"{count} frames"
+            frames = f"{count} of {stated} frames" if stated and whole else f"{count} frames"
             raise TruncatedError(f"{self._path}: reading broke off after {frames}: {packets.fault}")
 
     def _decoded_frames(self, packets: PacketReader) -> Iterator[VideoFrame]:

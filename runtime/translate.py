@@ -10,37 +10,15 @@ from pathlib import Path
 from unit_edge.address import Address, parse_address
 from unit_edge.errors import ConfigError, SinkError, SourceError
 from unit_edge.frames import VideoInfo
-from unit_edge.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_image
+from unit_edge.media import IMAGE_SUFFIXES, is_image
+from unit_edge.runtime.codecs import VIDEO_OUTPUTS, Encoding
+from unit_edge.runtime.excerpt import Excerpt
 from unit_edge.runtime.images import ImageSink, ImageSource, matching_images
+from unit_edge.runtime.look import Look, LookSink
 from unit_edge.runtime.open_source import SourceOptions, open_source
 from unit_edge.runtime.pipeline import Stats, run
 from unit_edge.runtime.runner import open_runner
 from unit_edge.runtime.sink import FrameSink, VideoSink
-
-# x264's, fastest first
-PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
-_CRF = range(0, 52)
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """How a translated video is stored.
-
-    Attributes:
-        crf: x264's constant quality, 0 (lossless) to 51; 18 is hard to tell from the original.
-        preset: x264's, one of PRESETS; slower ones give smaller files.
-        audio: whether the sound comes along.
-    """
-
-    crf: float = 18
-    preset: str = "veryfast"
-    audio: bool = True
-
-    def __post_init__(self) -> None:
-        if not _CRF[0] <= self.crf <= _CRF[-1]:
-            raise ConfigError(f"crf {self.crf}: expected {_CRF[0]} (best) to {_CRF[-1]}")
-        if self.preset not in PRESETS:
-            raise ConfigError(f"unknown preset {self.preset!r}; known: {', '.join(PRESETS)}")
 
 
 @dataclass(frozen=True)
@@ -104,7 +82,7 @@ def check_output(source: Path | str, output: Path, *, overwrite: bool) -> None:
         return
     if output.is_dir():
         raise SinkError(f"{output}: is a folder; give the name of a file with -o")
-    kind, suffixes = ("an image", IMAGE_SUFFIXES) if _picture(address) else ("a video", VIDEO_SUFFIXES)
+    kind, suffixes = ("an image", IMAGE_SUFFIXES) if _picture(address) else ("a video", VIDEO_OUTPUTS)
     if output.suffix.lower() not in suffixes:
         raise SinkError(f"{output}: the output for {kind} must be named {', '.join(suffixes)}")
     if output.exists() and not overwrite:
@@ -119,6 +97,8 @@ def translate(
     engine: str = "auto",
     threads: int | None = None,
     encoding: Encoding | None = None,
+    excerpt: Excerpt | None = None,
+    look: Look | None = None,
     overwrite: bool = False,
     options: SourceOptions | None = None,
     notice: Callable[[str], None] | None = None,
@@ -135,22 +115,42 @@ def translate(
         UnitEdgeError: see `check_output`, `open_runner` and `pipeline.run`; nothing is left behind but
             what a TruncatedError or an Interrupted says is finished.
     """
-    encoding = encoding or Encoding()
+    encoding, excerpt, look = encoding or Encoding(), excerpt or Excerpt(), look or Look()
     address = parse_address(source)
     (options or SourceOptions()).check(address)
     check_output(source, output, overwrite=overwrite)
+    pictures = _many(address) or _picture(address)
+    if excerpt and (pictures or address.kind != "path"):
+        raise ConfigError(
+            f"{address.name}: only video files have a start and a duration; leave --start and --duration out"
+        )
+    if not pictures:
+        encoding.codec_for(output.suffix)
     with ExitStack() as stack:
         runner = stack.enter_context(open_runner(model, engine, threads=threads))
-        frames = stack.enter_context(open_source(address, options, notice))
+        frames = stack.enter_context(open_source(address, options, notice, excerpt))
         info = frames.info
         if isinstance(frames, ImageSource):
             targets = [output / path.name for path in frames.paths] if _many(address) else [output]
             sink: FrameSink = ImageSink(targets)
             size = None
+            if look.size is not None:
+                look.info(info)
         else:
+            info = look.info(info)
             audio = address.path if encoding.audio and info.has_audio else None
-            sink = video = VideoSink(output, info, audio_from=audio, crf=encoding.crf, preset=encoding.preset)
+            sink = video = VideoSink(
+                output,
+                info,
+                audio_from=audio,
+                excerpt=excerpt,
+                crf=encoding.crf,
+                preset=encoding.preset,
+                codec=encoding.codec,
+            )
             size = video.width, video.height
+        if look:
+            sink = LookSink(look, sink)
         if started is not None:
             started(Job(info, runner.engine, size))
         return run(frames, runner, sink, progress)

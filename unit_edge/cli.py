@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from unit_edge import __version__, cli_build, cli_doctor, cli_inspect, cli_live, cli_train
-from unit_edge.address import parse_address, redact
+from unit_edge import __version__, cli_build, cli_doctor, cli_inspect, cli_live, cli_outputs, cli_train
+from unit_edge.address import LIVE_KINDS, parse_address, redact
 from unit_edge.cli_common import ModelArgument, frame_size
 from unit_edge.cli_evaluate import evaluate
 from unit_edge.errors import ConfigError, TruncatedError, UnitEdgeError
@@ -115,10 +116,13 @@ def translate(
     threads: _Threads = None,
     overwrite: Annotated[bool, typer.Option("-y", "--overwrite", help="Replace an existing OUTPUT.")] = False,
     audio: Annotated[bool, typer.Option("--audio/--no-audio", help="Keep the sound.")] = True,
-    crf: Annotated[float, typer.Option(help="Quality of the H.264 video, 0 (best) to 51.")] = 18,
-    preset: Annotated[
-        str, typer.Option(metavar="NAME", help="x264's preset; superfast leaves more time to the model.")
-    ] = "veryfast",
+    codec: cli_outputs.Codec = None,
+    crf: cli_outputs.Crf = 18,
+    preset: cli_outputs.Preset = "veryfast",
+    side_by_side: cli_outputs.SideBySide = False,
+    size: cli_outputs.Size = None,
+    start: cli_outputs.Start = None,
+    duration: cli_outputs.Duration = None,
     sheet_path: Annotated[
         Path | None, typer.Option("--sheet", metavar="PNG", help="Also make a before/after contact sheet.")
     ] = None,
@@ -128,7 +132,6 @@ def translate(
     raw_size: cli_live.RawSize = None,
     raw_fps: cli_live.RawFps = None,
     reconnect_for: cli_live.ReconnectFor = None,
-    duration: cli_live.Duration = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but errors.")] = False,
 ) -> None:
     """Translate a video, images, or what a camera or stream gives.
@@ -142,8 +145,9 @@ def translate(
       unit-edge translate 0 --camera-size 1280x720 --fourcc MJPG --to night -o out.mp4
       unit-edge translate rtsp://USER:PASSWORD@HOST/stream --to night -o out.mp4 --duration 60
       ffmpeg -i drive.mp4 -f rawvideo -pix_fmt bgr24 - | unit-edge translate - --raw-size 1280x720 --to night
+      unit-edge translate drive.mp4 --to night --start 1:30 --duration 10 --side-by-side
 
-    Frame count, times, size and sound of a video are kept. H.264 needs even sizes: an odd width or height
+    Frame count, times, size and sound of a video are kept. Codecs need even sizes: an odd width or height
     grows by one pixel. Ctrl-C leaves a playable file with the frames so far; a second one discards it. A
     video that is damaged in the middle is translated up to there, and the exit code is 1.
 
@@ -151,9 +155,12 @@ def translate(
     lost is connected to again, and the recording goes on with right times.
     """
     from unit_edge.interrupt import Interrupted
+    from unit_edge.runtime.codecs import Encoding
+    from unit_edge.runtime.excerpt import Excerpt
+    from unit_edge.runtime.look import Look
     from unit_edge.runtime.runner import read_model
     from unit_edge.runtime.sheet import contact_sheet
-    from unit_edge.runtime.translate import Encoding, check_output, default_output
+    from unit_edge.runtime.translate import check_output, default_output
     from unit_edge.runtime.translate import translate as run_translation
 
     if model is not None:
@@ -167,12 +174,17 @@ def translate(
         raise ConfigError(f"{model_path}: translates {_domains(manifest)}; give that, or no --to and --from")
     if output is None:
         output = default_output(source, manifest.target)
+    address, length = parse_address(source), cli_outputs.seconds(duration)
+    live = address.kind in LIVE_KINDS
     options = cli_live.source_options(
-        camera_size, camera_fps, fourcc, raw_size, raw_fps, reconnect_for, duration
+        camera_size, camera_fps, fourcc, raw_size, raw_fps, reconnect_for, length if live else None
     )
-    options.check(address := parse_address(source))
+    options.check(address)
     if sheet_path is not None and address.kind not in ("path", "images"):
         raise ConfigError(f"--sheet needs a file that can be read again; {address.name} is none")
+    encoding = Encoding(crf=crf, preset=preset, audio=audio, codec=codec)
+    excerpt = Excerpt(cli_outputs.seconds(start) or Fraction(0), None if live else length)
+    look = Look(side_by_side=side_by_side, size=frame_size(size))
     if sheet_path is not None and not sheet_path.absolute().parent.is_dir():
         raise ConfigError(f"{sheet_path}: there is no folder {sheet_path.parent}; make it first")
     check_output(source, output, overwrite=overwrite)
@@ -184,7 +196,9 @@ def translate(
             model_path,
             engine=engine,
             threads=threads,
-            encoding=Encoding(crf=crf, preset=preset, audio=audio),
+            encoding=encoding,
+            excerpt=excerpt,
+            look=look,
             overwrite=overwrite,
             options=options,
             notice=display.notice,

@@ -34,9 +34,6 @@ ReconnectFor = Annotated[
     float | None,
     typer.Option(metavar="SECONDS", help="How long to wait for a lost camera or stream. [default: for ever]"),
 ]
-Duration = Annotated[
-    float | None, typer.Option(metavar="SECONDS", help="End a camera or stream then. [default: at Ctrl-C]")
-]
 
 
 def source_options(
@@ -46,7 +43,7 @@ def source_options(
     raw_size: str | None,
     raw_fps: str | None,
     reconnect_for: float | None,
-    duration: float | None,
+    duration: Fraction | None,
 ) -> SourceOptions:
     """The options as they were typed, parsed.
 
@@ -68,5 +65,5 @@ def source_options(
         raw_size=frame_size(raw_size, "--raw-size"),
         raw_fps=rate,
         reconnect_for=reconnect_for,
-        duration=duration,
+        duration=None if duration is None else float(duration),
     )

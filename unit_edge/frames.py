@@ -37,6 +37,7 @@ class Frame:
         pts: presentation time in seconds from the start of the source.
         duration: seconds that it is shown; 0 where the source doesn't say.
         captured_s: when it arrived from a live source, on the clock of time.monotonic(); else None.
+        before: of a translated frame, the picture that it was made from, or None where nobody needs it.
     """
 
     image: NDArray[np.uint8]
@@ -44,6 +45,7 @@ class Frame:
     pts: Fraction
     duration: Fraction = Fraction(0)
     captured_s: float | None = None
+    before: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)

@@ -92,20 +92,22 @@ def stated_packets(container: InputContainer, stream: VideoStream) -> int | None
     return len(stream.index_entries)
 
 
-def missing_part(container: InputContainer, stream: VideoStream, count: int, end: Fraction) -> str | None:
+def missing_part(
+    container: InputContainer, stream: VideoStream, count: int | None, end: Fraction
+) -> str | None:
     """What a file that was read to its end lacks of what it promised; FFmpeg itself just ends early.
 
     Args:
         container: that has been read.
         stream: of which packets were counted.
-        count: of its packets.
+        count: of its packets; None if they weren't read from the first on.
         end: of the last packet of any stream, in seconds on the container's clock.
 
     Returns:
         "3 of 10 packets" or "1.0 of 2.0 s"; None if nothing is known to be missing.
     """
     expected = stated_packets(container, stream)
-    if expected is not None:
+    if expected is not None and count is not None:
         return f"{count} of {expected} packets" if count < expected else None
     formats = set(container.format.name.split(","))
     if container.duration is None or not formats & _FORMATS_THAT_STATE_THEIR_LENGTH:

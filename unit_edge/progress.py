@@ -66,7 +66,7 @@ class Progress:
         if size is not None:
             what += ", {}x{}".format(*size)
             if size != (info.width, info.height):
-                what += f" (from {info.width}x{info.height}: H.264 needs even sizes)"
+                what += f" (from {info.width}x{info.height}: codecs need even sizes)"
         line = f"{output}: {what}, {self._stats.fps:.1f} FPS with {model} ({self._job.engine})"
         ages = self._stats.ages
         if ages.count:

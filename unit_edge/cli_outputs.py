@@ -1,0 +1,58 @@
+"""Options of `translate` that say what is written and how."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Annotated
+
+import typer
+
+from unit_edge.errors import ConfigError
+
+Codec = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="h264, hevc, av1, or on an NVIDIA GPU h264-nvenc, hevc-nvenc, av1-nvenc. "
+        "[default: h264; av1 for .webm]",
+    ),
+]
+Crf = Annotated[
+    float, typer.Option(help="Quality of the video, 0 (best) to 51, on x264's scale for every codec.")
+]
+Preset = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="Effort, by x264's names; superfast leaves more time to the model."),
+]
+SideBySide = Annotated[
+    bool, typer.Option("--side-by-side", help="The input on the left, its translation on the right.")
+]
+Size = Annotated[
+    str | None, typer.Option(metavar="WxH", help="Size of the whole output picture, of the same shape.")
+]
+Start = Annotated[
+    str | None, typer.Option(metavar="TIME", help="Begin there: seconds, or [H:]M:S as in 1:02.5.")
+]
+Duration = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="Stop after that much of the input, or of its time if live."),
+]
+
+
+def seconds(text: str | None) -> Fraction | None:
+    """Seconds exactly, from "12.5", "1:02.5" or "1:00:02"; None stays None.
+
+    Raises:
+        ConfigError: it is no time.
+    """
+    if text is None:
+        return None
+    parts = text.split(":")
+    whole, _, decimals = parts[-1].partition(".")
+    fits = [part.isascii() and part.isdigit() for part in (*parts[:-1], whole or "0", decimals or "0")]
+    if not all(fits) or len(parts) > 3 or not (whole or decimals):
+        raise ConfigError(f"time {text!r}: expected seconds or H:M:S, such as 90, 12.5 or 1:30")
+    total = Fraction(f"{whole or '0'}.{decimals or '0'}")
+    for part, unit in zip(reversed(parts[:-1]), (60, 3600), strict=False):
+        total += int(part) * unit
+    return total
