@@ -210,7 +210,7 @@ def translate(
         raise
     display.finish(output, manifest.name)
     if sheet_path is not None:
-        contact_sheet(address.path, output, sheet_path)
+        contact_sheet(address.path, output, sheet_path, start=excerpt.start)
         if not quiet:
             typer.echo(f"{sheet_path}: before and after")
 
@@ -256,6 +256,9 @@ def sheet(
     after: Annotated[Path, typer.Argument(help="Its translation.")],
     output: Annotated[Path, typer.Argument(help="The contact sheet, a .png or .jpg.")],
     count: Annotated[int, typer.Option("-n", "--count", min=1, help="Moments, spread over the clip.")] = 6,
+    start: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Where in the original the translation begins.")
+    ] = None,
 ) -> None:
     """Make a before/after contact sheet.
 
@@ -267,7 +270,7 @@ def sheet(
     """
     from unit_edge.runtime.sheet import contact_sheet
 
-    contact_sheet(before, after, output, count=count)
+    contact_sheet(before, after, output, count=count, start=cli_outputs.seconds(start) or Fraction(0))
     typer.echo(f"{output}: before and after")
 
 
