@@ -78,6 +78,8 @@ def _about(
       unit-edge evaluate runs/my
       unit-edge export runs/my --to night -o my-night.onnx
       unit-edge translate drive.mp4 --model my-night.onnx
+    See what this machine can do, and what is missing:
+      unit-edge doctor
 
     Every command exits with 0 if all went well, and otherwise says in one line what to do.
     """
