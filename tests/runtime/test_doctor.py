@@ -182,6 +182,17 @@ def test_an_exit_in_a_library_is_a_finding(world: World) -> None:
     assert found["openvino"]["fact"] == "ends the process with code 3"
 
 
+def test_a_python_that_does_not_start_is_a_finding(world: World) -> None:
+    environment = world()
+    (Path(environment["PYTHONPATH"]) / "sitecustomize.py").write_text(
+        "import os, sys\nif 'doctor_child' in str(sys.orig_argv): os._exit(5)\n"
+    )
+    found = diagnose(environment, "machine,openvino")
+    assert {name: finding["fact"] for name, finding in found.items()} == dict.fromkeys(
+        ("machine", "openvino"), "ends the process with code 5"
+    )
+
+
 def test_a_hang_is_a_finding_and_its_process_is_gone(world: World, tmp_path: Path) -> None:
     note = tmp_path / "pid"
     code = f"import os, time; open({str(note)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
