@@ -53,16 +53,13 @@ class Children:
         topic = GROUPS[group].topic
         found: list[Finding] = []
         finished: list[str] = []
-        while True:
-            crashed, why = self._run_child(group, finished, found)
-            if crashed is not None:
-                found.append(Finding(crashed, BROKEN, why))
-                finished.append(crashed)
-            if crashed is None or self._stopped or (GROUPS[group].gated and len(finished) == 1):
-                return [dataclasses.replace(finding, topic=topic) for finding in found]
+        while self._run_child(group, finished, found):
+            if self._stopped or (GROUPS[group].gated and len(finished) == 1):
+                break
+        return [dataclasses.replace(finding, topic=topic) for finding in found]
 
-    def _run_child(self, group: str, finished: list[str], found: list[Finding]) -> tuple[str | None, str]:
-        """Fills both lists; returns the probe that ended the child, if one did, and how."""
+    def _run_child(self, group: str, finished: list[str], found: list[Finding]) -> bool:
+        """Fills both lists; returns whether a probe ended the child, so that there may be more to run."""
         limit_s = self._limit_s
         with (
             tempfile.TemporaryDirectory(prefix="unit-edge-doctor-", ignore_cleanup_errors=True) as folder,
@@ -70,16 +67,19 @@ class Children:
         ):
             child = self._start([group, str(limit_s), *finished], Path(folder), said)
             if child is None:
-                return None, ""
+                return False
             with child:
                 running, timed_out = _follow(child, limit_s, finished, found)
                 child.wait()
-            self._running.discard(child)
+            with self._lock:
+                self._running.discard(child)
             if running is None and child.returncode == 0:
-                return None, ""
-            if timed_out:
-                return running or group, f"hangs: no answer in {limit_s:g} s"
-            return running or group, _last_words(child.returncode, said)
+                return False
+            hangs = f"hangs: no answer in {limit_s:g} s"
+            why = hangs if timed_out else _last_words(child.returncode, said)
+            found.append(Finding(running or group, BROKEN, why))
+            finished.append(running or group)
+            return running is not None
 
     def _start(self, arguments: list[str], folder: Path, said: IO[bytes]) -> subprocess.Popen[bytes] | None:
         with self._lock:

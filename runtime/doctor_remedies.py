@@ -12,6 +12,14 @@ from unit_edge.gpu import driver_cuda, find_gpu
 
 _DEVICE_TREE_MODEL = Path("/proc/device-tree/model")
 _TEGRA_RELEASE = Path("/etc/nv_tegra_release")
+_FOR_GPUS = (
+    "onnxruntime",
+    "onnxruntime-cuda",
+    "one-onnxruntime",
+    "tensorrt",
+    "tensorrt-rtx",
+    "cuda-bindings",
+)
 
 
 @dataclass(frozen=True)
@@ -39,20 +47,25 @@ def board_model() -> str:
         return ""
 
 
+def is_jetson() -> bool:
+    """Whether TensorRT and OpenCV are JetPack's here."""
+    return "Jetson" in board_model() or _TEGRA_RELEASE.exists()
+
+
 @cache
-def this_machine() -> Machine:
-    """Asks the driver, which can hang or crash if it is broken: only in a child process."""
+def this_machine(*, ask_driver: bool) -> Machine:
+    """With `ask_driver`, which can hang where the driver is broken, also `gpu` and `cuda`."""
     return Machine(
-        jetson="Jetson" in board_model() or _TEGRA_RELEASE.exists(),
+        jetson=is_jetson(),
         apt=sys.platform == "linux" and shutil.which("apt") is not None,
-        gpu=find_gpu() is not None,
-        cuda=driver_cuda(),
+        gpu=ask_driver and find_gpu() is not None,
+        cuda=driver_cuda() if ask_driver else None,
     )
 
 
 def remedy(what: str, machine: Machine | None = None) -> str | None:
     """The one command that puts a thing in place; None where it is of no use, or no command does."""
-    machine = this_machine() if machine is None else machine
+    machine = machine or this_machine(ask_driver=what in _FOR_GPUS)
     onnxruntime = "gpu" if machine.gpu and not machine.jetson else "cpu"
     gpu_package = machine.gpu and not machine.jetson
     commands: dict[str, str | None] = {

@@ -14,7 +14,7 @@ from typing import Any
 from unit_edge.gpu import find_gpu
 from unit_edge.runtime.cameras import CameraNode, camera_nodes
 from unit_edge.runtime.doctor_finding import BROKEN, MISSING, OK, WARNING, Finding, Problem, load, one_line
-from unit_edge.runtime.doctor_remedies import remedy, this_machine
+from unit_edge.runtime.doctor_remedies import is_jetson, remedy
 
 # each with what is lost without it
 _ENCODERS = {
@@ -64,8 +64,9 @@ def _encoder(name: str) -> list[Finding]:
         packets = _encoded(av, context, _FASTEST.get(name, {}))
     except Exception as error:
         if name.endswith("_nvenc"):
-            why = "this GPU or its driver has none" if find_gpu() else "needs an NVIDIA GPU"
-            raise Problem(MISSING, f"{why} ({one_line(error, 80)})") from None
+            if find_gpu() is None:
+                raise Problem(MISSING, "needs an NVIDIA GPU") from None
+            raise Problem(MISSING, f"this GPU or its driver has none ({one_line(error)})") from None
         raise Problem(BROKEN, f"encodes nothing: {one_line(error)}", remedy("av-anew")) from None
     if not any(packet.size for packet in packets):
         raise Problem(BROKEN, "encodes nothing", remedy("av-anew"))
@@ -107,7 +108,7 @@ def _opencv() -> list[Finding]:
         return [Finding("opencv", WARNING, fact, remedy("one-opencv"))]
     if not wheels:
         return [Finding("opencv", OK, f"{version}, the system's ({cv2.__file__})")]
-    if this_machine().jetson:
+    if is_jetson():
         fact = f"{version}, pip's {wheels[0]}, which hides JetPack's with GStreamer"
         return [Finding("opencv", WARNING, fact, f"pip uninstall -y {wheels[0]}")]
     return [Finding("opencv", OK, f"{version}, pip's {wheels[0]}")]

@@ -20,7 +20,7 @@ _FATAL_ONLY = 4  # what goes wrong comes as an exception too
 class OrtRunner:
     """Runs an exported model with ONNX Runtime.
 
-    `device` is "cpu", "cuda" or None, which takes the GPU if the installed build is made for it.
+    `device` is "cpu" or "cuda".
     """
 
     def __init__(
@@ -28,12 +28,10 @@ class OrtRunner:
         model: Path,
         manifest: Manifest,
         *,
-        device: str | None = "cpu",
+        device: str = "cpu",
         threads: int | None = None,
         lean: bool = False,
     ) -> None:
-        if device is None:
-            device = "cuda" if _CUDA in ort.get_available_providers() else "cpu"
         self._model, self._device, self._threads, self._lean = model, device, threads, lean
         self.manifest = manifest
 

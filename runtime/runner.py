@@ -13,6 +13,7 @@ from unit_edge.engines import check_engine
 from unit_edge.errors import ConfigError, EngineError, ModelError
 from unit_edge.manifest import Manifest, TensorSpec, sha256_of
 from unit_edge.registry import resolve_model
+from unit_edge.runtime.choice import NO_ONNXRUNTIME, decide
 
 ENGINES = ("auto", "onnxruntime", "onnxruntime-cuda", "openvino", "tensorrt")
 ENGINE_SUFFIX = ".engine"
@@ -45,10 +46,10 @@ def open_runner(
 ) -> Runner:
     """The runner for a model file, checked against its manifest; to be entered with `with`.
 
-    A bundled model's name, such as "day2night-edge-s", stands for its file.
-    "auto" takes TensorRT for an engine; for an ONNX file the GPU if the installed onnxruntime is the build
-    for it, else the CPU. `threads` is of the inference on a CPU; None for as many as there are cores. `lean`
-    has ONNX Runtime take a third less memory on a CPU, and up to a third more time.
+    A bundled model's name, such as "day2night-edge-s", stands for its file. "auto" takes what `choose_engine`
+    finds best; another engine is that one or an error. `threads` is of the inference on a CPU; None for as
+    many as there are cores. `lean` has ONNX Runtime take a third less memory on a CPU, and up to a third more
+    time.
 
     Raises:
         ModelError: the file or its manifest is missing, damaged, or of something else than frames.
@@ -59,8 +60,10 @@ def open_runner(
         raise ConfigError(f"unknown engine {engine!r}; known: {', '.join(ENGINES)}")
     model = resolve_model(str(model))
     manifest = read_model(model)
-    if model.suffix.lower() == ENGINE_SUFFIX:
-        if engine not in ("auto", "tensorrt"):
+    plan = model.suffix.lower() == ENGINE_SUFFIX
+    engine = decide(engine, manifest, plan=plan).engine
+    if plan:
+        if engine != "tensorrt":
             raise ConfigError(f"{model}: is run by TensorRT, not by {engine}; leave --engine out")
         from unit_edge.runtime.tensorrt_runner import TensorRtRunner
 
@@ -74,11 +77,8 @@ def open_runner(
     except ModuleNotFoundError as error:
         if error.name != "onnxruntime":
             raise
-        raise EngineError(
-            'onnxruntime is not installed; install it with `pip install "unit-edge[cpu]"`, '
-            'or `pip install "unit-edge[gpu]"` for an NVIDIA GPU (never both)'
-        ) from None
-    device = {"auto": None, "onnxruntime": "cpu", "onnxruntime-cuda": "cuda"}[engine]
+        raise EngineError(NO_ONNXRUNTIME) from None
+    device = {"onnxruntime": "cpu", "onnxruntime-cuda": "cuda"}[engine]
     return OrtRunner(model, manifest, device=device, threads=threads, lean=lean)
 
 

@@ -21,6 +21,7 @@ from unit_edge.registry import bundled_models, find_model, resolve_model
 
 if TYPE_CHECKING:
     from unit_edge.manifest import Manifest
+    from unit_edge.runtime.choice import Decision
 
 
 class _Commands(TyperGroup):
@@ -83,6 +84,8 @@ def _about(
       unit-edge evaluate runs/my
       unit-edge export runs/my --to night -o my-night.onnx
       unit-edge translate drive.mp4 --model my-night.onnx
+    See what this machine can do, and what is missing:
+      unit-edge doctor
 
     Every command exits with 0 if all went well, and otherwise says in one line what to do.
     """
@@ -188,13 +191,14 @@ def translate(
     if sheet_path is not None and not sheet_path.absolute().parent.is_dir():
         raise ConfigError(f"{sheet_path}: there is no folder {sheet_path.parent}; make it first")
     check_output(source, output, overwrite=overwrite)
-    display = Progress(quiet=quiet)
+    decision = _decided(engine, manifest, model_path, quiet=quiet)
+    display = Progress(quiet=quiet, reason=decision.reason)
     try:
         run_translation(
             source,
             output,
             model_path,
-            engine=engine,
+            engine=decision.engine,
             threads=threads,
             encoding=encoding,
             excerpt=excerpt,
@@ -293,10 +297,13 @@ def bench(
       unit-edge bench my-night.onnx --video drive.mp4 --frames 200
     """
     from unit_edge.runtime.benchmark import benchmark
-    from unit_edge.runtime.runner import open_runner
+    from unit_edge.runtime.runner import open_runner, read_model
 
-    with open_runner(resolve_model(model), engine, threads=threads) as runner:
+    path = resolve_model(model)
+    decision = _decided(engine, read_model(path), path)
+    with open_runner(path, decision.engine, threads=threads) as runner:
         result = benchmark(runner, frames=frames, size=frame_size(size), video=video)
+    result["engine_reason"] = decision.reason or "asked for"
     for name, value in result.items():
         typer.echo(f"{name:16} {value}")
     typer.echo(json.dumps(result))
@@ -313,6 +320,17 @@ for _command in (
     cli_doctor.doctor,
 ):
     app.command()(_command)
+
+
+def _decided(engine: str, manifest: Manifest, model: Path, *, quiet: bool = False) -> Decision:
+    """What runs the model; a note about it is printed."""
+    from unit_edge.runtime.choice import decide
+    from unit_edge.runtime.runner import ENGINE_SUFFIX
+
+    decision = decide(engine, manifest, plan=model.suffix.lower() == ENGINE_SUFFIX)
+    if decision.note and not quiet:
+        typer.echo(f"note: {decision.note}", err=True)
+    return decision
 
 
 def _domains(manifest: Manifest) -> str:

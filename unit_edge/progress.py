@@ -18,8 +18,9 @@ _CLEAR_LINE = "\r\x1b[K"
 class Progress:
     """A line that is redrawn on a terminal, and one in the end that says what was made."""
 
-    def __init__(self, *, quiet: bool) -> None:
-        self._quiet = quiet
+    def __init__(self, *, quiet: bool, reason: str = "") -> None:
+        """`reason` is why that engine runs the model, if there is something to say."""
+        self._quiet, self._reason = quiet, f"; {reason}" if reason else ""
         self._redraw = not quiet and sys.stderr.isatty()
         self._drawn_at = 0.0
         self._job: Job | None = None
@@ -28,6 +29,8 @@ class Progress:
     def start(self, job: Job) -> None:
         """Takes what is known before the first frame."""
         self._job = job
+        if self._redraw:
+            sys.stderr.write(f"{job.engine}{self._reason}\n")
 
     def update(self, stats: Stats) -> None:
         """Redraws the line, a few times a second."""
@@ -67,7 +70,7 @@ class Progress:
             what += ", {}x{}".format(*size)
             if size != (info.width, info.height):
                 what += f" (from {info.width}x{info.height}: codecs need even sizes)"
-        line = f"{output}: {what}, {self._stats.fps:.1f} FPS with {model} ({self._job.engine})"
+        line = f"{output}: {what}, {self._stats.fps:.1f} FPS with {model} ({self._job.engine}{self._reason})"
         ages = self._stats.ages
         if ages.count:
             middle_ms, most_ms = (round(1e3 * ages.percentile(percent)) for percent in (50, 95))

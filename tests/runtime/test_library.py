@@ -21,7 +21,7 @@ from unit_edge.runtime import Stats, open_runner, translate_video
 from unit_edge.runtime.images import read_image, write_image
 from unit_edge.runtime.source import FileSource
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 WriteClip = Callable[..., Path]
 WriteModel = Callable[..., Path]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 
 from unit_edge.gpu import Gpu
+from unit_edge.runtime import cameras
 from unit_edge.runtime.doctor import SCHEMA, conclude
 from unit_edge.runtime.doctor_finding import MISSING, OK, WARNING, Finding
 from unit_edge.runtime.doctor_machine import nearest_cpu, nearest_gpu
@@ -180,6 +182,17 @@ def test_an_exit_in_a_library_is_a_finding(world: World) -> None:
     assert found["openvino"]["fact"] == "ends the process with code 3"
 
 
+def test_a_python_that_does_not_start_is_a_finding(world: World) -> None:
+    environment = world()
+    (Path(environment["PYTHONPATH"]) / "sitecustomize.py").write_text(
+        "import os, sys\nif 'doctor_child' in str(sys.orig_argv): os._exit(5)\n"
+    )
+    found = diagnose(environment, "machine,openvino")
+    assert {name: finding["fact"] for name, finding in found.items()} == dict.fromkeys(
+        ("machine", "openvino"), "ends the process with code 5"
+    )
+
+
 def test_a_hang_is_a_finding_and_its_process_is_gone(world: World, tmp_path: Path) -> None:
     note = tmp_path / "pid"
     code = f"import os, time; open({str(note)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
@@ -257,6 +270,20 @@ def test_one_engine_is_enough(engines: list[str], can: bool) -> None:
     assert report.can_translate is can
     for index in range(len(needed)):
         assert conclude(findings[:index] + findings[index + 1 :]).lacking[:1] == (needed[index],)
+
+
+def test_cameras_are_asked_what_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cameras, "_DEVICES", tmp_path / "dev")
+    monkeypatch.setattr(cameras, "_NAMES", tmp_path / "names")
+    assert cameras.camera_nodes() == []
+    (tmp_path / "dev").mkdir()
+    for number in (10, 2):
+        (tmp_path / "dev" / f"video{number}").touch()
+    (tmp_path / "names" / "video2").mkdir(parents=True)
+    (tmp_path / "names" / "video2" / "name").write_text("HD Pro Webcam C920\n")
+    nodes = cameras.camera_nodes()
+    assert [node.title for node in nodes] == ["HD Pro Webcam C920", str(tmp_path / "dev" / "video10")]
+    assert {node.fault for node in nodes} == {os.strerror(errno.ENOTTY)}
 
 
 JETSON = "NVIDIA Jetson Orin Nano Developer Kit"
