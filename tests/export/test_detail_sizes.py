@@ -73,7 +73,7 @@ def translate_openvino() -> Callable[[Path, list[Image]], list[Image]]:
 
     def translate(path: Path, images: list[Image]) -> list[Image]:
         core = openvino.Core()
-        # by itself it would compute in bf16 where the CPU can
+        # by itself it computes in bf16 where the CPU can: the head's variances are lost, or it never returns
         hints = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
         compiled = core.compile_model(str(path), "CPU", hints)
         return [np.array(compiled(image[None])[0])[0] for image in images]
