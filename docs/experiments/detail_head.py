@@ -1,7 +1,7 @@
 """What the guided head's settings change: prints the tables of detail-head.md.
 
 DATA is the research data. Figures of finished directions are kept in OUT/figures.json, so that it can be
-stopped and started again; --sheets also writes crops to look at.
+stopped and started again, or be given more settings; --sheets also writes crops to look at.
 
     python docs/experiments/detail_head.py DATA [-o runs/detail-head] [--sheets]
 """
@@ -9,7 +9,9 @@ stopped and started again; --sheets also writes crops to look at.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
+import logging
 import os
 import tempfile
 import time
@@ -53,7 +55,7 @@ CLIPS = {
 """640x360. Of snow there is none."""
 CLIP_FRAMES, LARGE_FRAMES = 48, 6
 TIMED = ((640, 480), (1280, 720), (1920, 1080))
-ROUNDS = 25
+ROUNDS = 15
 SIDE = 152
 
 
@@ -71,12 +73,22 @@ class Setting:
         head = self.head
         return f"r {head.radius}, ε {head.epsilon:g}, residual {head.residual:g}, network {self.side}"
 
+    @property
+    def label(self) -> str:
+        """What differs from the default."""
+        side = "" if self.side == SIDE else f"network {self.side}"
+        if isinstance(self.head, str):
+            return f"{self.head} {side}".strip()
+        given, usual = dataclasses.asdict(self.head), dataclasses.asdict(Detail())
+        parts = [f"{name} {value:g}" for name, value in given.items() if value != usual[name]]
+        return ", ".join(filter(None, (*parts, side))) or "default"
+
 
 BASE = Setting(Detail(8, 1e-4, 0.5))
 SETTINGS = {
     "enlargement": [Setting("bilinear"), Setting("bicubic"), BASE],
-    "radius": [Setting(Detail(radius, 1e-4, 0.5)) for radius in (1, 2, 4, 8)],
-    "epsilon": [Setting(Detail(8, epsilon, 0.5)) for epsilon in (1e-4, 1e-3, 1e-2, 1e-1)],
+    "radius": [Setting(Detail(radius, 1e-4, 0.5)) for radius in (1, 2, 4, 8, 16)],
+    "epsilon": [Setting(Detail(8, epsilon, 0.5)) for epsilon in (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)],
     "residual": [Setting(Detail(8, 1e-4, residual)) for residual in (0.0, 0.25, 0.5, 0.75, 1.0)],
     "network's short side": [Setting(Detail(8, 1e-4, 0.5), side) for side in (96, 144, SIDE, 192, 288)],
     "enlargement of other sizes": [Setting("bilinear", side) for side in (96, 192, 288)],
@@ -86,6 +98,8 @@ SETTINGS = {
         Setting(Detail(4, 1e-4, 0.25)),
         Setting(Detail(5, 1e-4, 0.5), 96),
         Setting(Detail(16, 1e-4, 0.5), 288),
+        Setting(Detail(12, 1e-4, 0.5), 192),
+        Setting(Detail(8, 1e-5, 0.25)),
     ],
 }
 
@@ -218,34 +232,27 @@ def times(settings: list[Setting], size: tuple[int, int]) -> dict[str, tuple[flo
     }
 
 
-def print_tables(figures: dict[str, Any], spent: dict[str, Any]) -> None:
-    directions = list(figures)
-    for title, settings in SETTINGS.items():
-        print(f"\n{title}\n")
-        print(
-            "| setting | sharpness | edges, 1280x720 | edges, held-out | flicker | "
-            + " | ".join(f"ms, {w}x{h}" for w, h in TIMED)
-            + " |"
-        )
-        print("|---|---|---|---|---|" + "---|" * len(TIMED))
-        for setting in settings:
-            name = setting.name
-            own = [found[name] for found in figures.values()]
-            cells = [_mean(own, key) for key in ("sharpness", "large_edges", "edges", "flicker")]
-            for size in TIMED:
-                entry = spent["{}x{}".format(*size)].get(name)
-                cells.append("{1:.2f} ({2:.2f} to {3:.2f})".format(*entry) if entry else "")
-            print(f"| {name} | " + " | ".join(cells) + " |")
-        print("\n| setting | " + " | ".join(directions) + " |")
-        print("|---|" + "---|" * len(directions))
-        for setting in settings:
-            cells = []
-            for direction in directions:
-                found = figures[direction][setting.name]
-                low, high = found["over_default"][1:]
-                sure = "" if low <= 1 <= high else " *"
-                cells.append("{:.2f} ({:.2f} to {:.2f})".format(*found["kernel"]) + sure)
-            print(f"| {setting.name} | " + " | ".join(cells) + " |")
+def print_tables(figures: dict[str, Any], spent: dict[str, Any], settings: list[Setting]) -> None:
+    sizes = [f"{width}x{height}" for width, height in TIMED]
+    print("| setting | sharpness | edges, 1280x720 | edges, held-out | flicker | ms, ", end="")
+    print(" | ms, ".join(sizes) + " |\n" + "|---" * (5 + len(sizes)) + "|")
+    for setting in settings:
+        own = [found[setting.name] for found in figures.values()]
+        cells = [_mean(own, key) for key in ("sharpness", "large_edges", "edges", "flicker")]
+        for size in sizes:
+            entry = spent[size].get(setting.name)
+            cells.append("{1:.2f} ({2:.2f} to {3:.2f})".format(*entry) if entry else "")
+        print(f"| {setting.label} | " + " | ".join(cells) + " |")
+    print("\nms of plain enlargement: ", end="")
+    print(", ".join(f"{spent[size][Setting('bilinear').name][0]:.0f} at {size}" for size in sizes))
+    print("\n| setting | " + " | ".join(figures) + " |\n" + "|---" * (1 + len(figures)) + "|")
+    for setting in settings:
+        cells = []
+        for found in (each[setting.name] for each in figures.values()):
+            low, high = found["over_default"][1:]
+            sure = "" if low <= 1 <= high else " *"
+            cells.append("{:.2f} ({:.2f} to {:.2f})".format(*found["kernel"]) + sure)
+        print(f"| {setting.label} | " + " | ".join(cells) + " |")
 
 
 def _mean(figures: list[dict[str, Any]], key: str) -> str:
@@ -265,7 +272,7 @@ def sheets(data: Path, out: Path) -> None:
         for setting in shown:
             translator = Translator(trained.unit, trained.source_of(to), (Detail(), setting.side))
             (output,) = Translated(translator, [frame]).through(head_of(setting))
-            cells.append(_crop(output, setting.name.replace("ε", "e")))
+            cells.append(_crop(output, setting.label))
         cells += [np.zeros_like(cells[0])] * (-len(cells) % 4)
         rows = [np.hstack(cells[i : i + 4]) for i in range(0, len(cells), 4)]
         cv2.imwrite(str(out / f"{to}.png"), np.vstack(rows))
@@ -283,6 +290,7 @@ def main() -> None:
     parser.add_argument("-o", "--out", type=Path, default=Path("runs/detail-head"))
     parser.add_argument("--sheets", action="store_true")
     options = parser.parse_args()
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     options.out.mkdir(parents=True, exist_ok=True)
@@ -303,17 +311,21 @@ def main() -> None:
             source = next(other for other in targets if other != to)
             key = f"{source} → {to}"
             known = kept["figures"].get(key, {})
-            if not {setting.name for setting in settings} <= set(known):
-                kept["figures"][key] = measure(Path("models") / run, to, options.data, settings)
+            missing = [setting for setting in settings if setting.name not in known]
+            if missing:
+                wanted = list(dict.fromkeys([BASE, *missing]))
+                known |= measure(Path("models") / run, to, options.data, wanted)
+                kept["figures"][key] = known
                 keep()
     timed = [Setting("bilinear"), Setting("bicubic"), *SETTINGS["radius"], Setting(Detail(8, 1e-4, 0.0))]
     timed += [s for s in SETTINGS["network's short side"] if s != BASE]
     timed += SETTINGS["enlargement of other sizes"]
+    timed.append(Setting(Detail(16, 1e-4, 0.5), 288))
     for size in TIMED:
-        if "{}x{}".format(*size) not in kept["ms"]:
+        if not {setting.name for setting in timed} <= set(kept["ms"].get("{}x{}".format(*size), {})):
             kept["ms"]["{}x{}".format(*size)] = times(timed, size)
             keep()
-    print_tables(kept["figures"], kept["ms"])
+    print_tables(kept["figures"], kept["ms"], settings)
 
 
 if __name__ == "__main__":
