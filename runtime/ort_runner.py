@@ -14,6 +14,8 @@ from unit_edge.manifest import Manifest, TensorSpec
 from unit_edge.runtime.runner import check_input, tensor_text
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+# TF32, on by default, would lose the variances of the guided head
+_PROVIDERS = {"cpu": [_CPU], "cuda": [(_CUDA, {"use_tf32": "0"}), _CPU]}
 _FATAL_ONLY = 4  # what goes wrong comes as an exception too
 
 
@@ -57,7 +59,7 @@ class OrtRunner:
             )
         try:
             self._session = ort.InferenceSession(
-                self._model, sess_options=options, providers=[wanted] if wanted == _CPU else [wanted, _CPU]
+                self._model, sess_options=options, providers=_PROVIDERS[self._device]
             )
         except Exception as error:  # onnxruntime's exceptions share no base but this
             raise ModelError(f"{self._model}: ONNX Runtime can't load it: {_one_line(error)}") from error
