@@ -91,7 +91,8 @@ def _newest(server: Server, seconds: float) -> None:
             age = {percent: round(1e3 * lot.percentile(percent)) for percent in (50, 95, 100)}
             print(
                 f"{passed:6.0f} s  age {age[50]:4} ms, 95 % {age[95]:4}, most {age[100]:4}; "
-                f"{sink.behind} frames behind the sender; {stats.fps:.1f} FPS, {stats.dropped} of {stats.captured} dropped",
+                f"{sink.behind} frames behind the sender; {stats.fps:.1f} FPS, "
+                f"{stats.dropped} of {stats.captured} dropped",
                 flush=True,
             )
             lot = Ages()
