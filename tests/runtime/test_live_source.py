@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from probe import frame_number, frame_times
 from unit_edge.address import parse_address
 from unit_edge.errors import ModelError, SinkError, SourceError, TruncatedError
 from unit_edge.runtime.capture import CameraMode, csi_pipeline, open_capture
+from unit_edge.runtime.gst_elements import element_names, missing_elements
 from unit_edge.runtime.live_source import LiveSource
 from unit_edge.runtime.open_source import SourceOptions, open_source
 from unit_edge.runtime.pipeline import Stats, run
@@ -268,6 +270,21 @@ def test_the_pipeline_of_a_jetson_is_what_nvidia_documents() -> None:
     assert parts[0] == "nvarguscamerasrc sensor-id=1"
     assert parts[1] == "video/x-raw(memory:NVMM),format=NV12,width=1280,height=720,framerate=30/1"
     assert parts[-2:] == ["video/x-raw,format=BGR", "appsink drop=true max-buffers=1 sync=false"]
+
+
+def test_elements_of_a_pipeline_are_found_by_name() -> None:
+    pipeline = "rtspsrc location=rtsp://h/ latency=50 ! video/x-raw(memory:NVMM),width=4 ! tee name=t t. ! "
+    assert list(element_names(pipeline + "t.src_1 ! queue ! appsink drop=true")) == [
+        "rtspsrc",
+        "tee",
+        "queue",
+        "appsink",
+    ]
+    try:
+        ctypes.CDLL("libgstreamer-1.0.so.0")
+    except OSError:
+        pytest.skip("GStreamer is not installed")
+    assert missing_elements("no-such-element ! fakesink") == ["no-such-element"]
 
 
 def test_opencv_without_gstreamer_says_so() -> None:
