@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from unit_edge.address import Address
 from unit_edge.errors import SourceError
 from unit_edge.media import reason
+from unit_edge.runtime.gst_elements import missing_elements
 
 _OPEN_TIMEOUT_S = 8
 _READ_TIMEOUT_S = 5
@@ -217,6 +218,10 @@ def _gstreamer(address: Address, mode: CameraMode) -> Capture:
             "take the one of JetPack or of your Linux (python3-opencv) and `pip uninstall opencv-python`"
         )
     pipeline = csi_pipeline(int(address.target), mode) if address.kind == "csi" else address.target
+    missing = missing_elements(pipeline)
+    if missing:
+        hint = "; CSI cameras need a Jetson" if address.kind == "csi" else ""
+        raise SourceError(f"{address.name}: GStreamer here has no {', '.join(missing)}{hint}")
     try:
         return OpenCvCapture(pipeline, cv2.CAP_GSTREAMER)
     except SourceError:

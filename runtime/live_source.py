@@ -19,6 +19,7 @@ _NOMINAL_FPS = 30
 _TICKS_PER_S = 90_000
 _BACKOFF_S = (0.5, 10.0)
 _DAMAGED_FRAMES_AT_MOST = 30
+_LEFT_BEHIND_AFTER_S = 30  # a driver that hangs must not keep a recording from being finished
 
 
 class LiveSource:
@@ -98,7 +99,7 @@ class LiveSource:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-        self._thread.join()
+        self._thread.join(_LEFT_BEHIND_AFTER_S)
 
     def stop(self) -> None:
         """Ends the iteration, from another thread; nothing is captured or counted afterwards."""
