@@ -65,13 +65,13 @@ class Steadier:
         earlier, self._after = self._after, small
         if known is None or earlier is None or known.shape != grey.shape or earlier.shape != small.shape:
             return after
-        flow = self._flow.calc(self._grey, known, None)
+        flow: Any = self._flow.calc(self._grey, known, None)
         trust = self._trust(known, flow)
         if trust.mean() < _CUT:
             return after
         size = small.shape[1], small.shape[0]
         flow = cv2.resize(flow, size) * np.float32(size[0] / grey.shape[1])
-        correction = (_moved(earlier, flow) - small) * cv2.resize(self._share * trust, size)[..., None]
+        correction: Any = (_moved(earlier, flow) - small) * cv2.resize(self._share * trust, size)[..., None]
         correction = cv2.GaussianBlur(correction, (0, 0), 1.0)
         self._after = small + correction
         levels: Any = np.round(correction).astype(np.int16)
@@ -82,7 +82,7 @@ class Steadier:
     def _trust(self, known: Image, flow: Floats) -> Floats:
         """How well the flow explains each place of the new frame, float[h,w] in [0, 1]."""
         assert self._grey is not None
-        error = cv2.absdiff(_moved(known, flow, cv2.BORDER_CONSTANT), self._grey).astype(np.float32)
+        error: Any = cv2.absdiff(_moved(known, flow, cv2.BORDER_CONSTANT), self._grey).astype(np.float32)
         error = cv2.GaussianBlur(error, (0, 0), 1.5)
         return np.asarray(np.exp(-((error / _SIGMA) ** 2)), np.float32)
 

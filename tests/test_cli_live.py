@@ -106,7 +106,7 @@ def test_raw_frames_on_stdin(write_model: WriteModel, here: Path) -> None:
         (["-", "--raw-size", "4x4", "--raw-fps", "0"], "--raw-fps 0: expected a number above 0"),
         (["-", "--raw-size", "4x4", "--raw-fps", "1/0"], "--raw-fps '1/0'; expected a number"),
         (["CLIP", "--raw-size", "4x4"], "--raw-size is for raw frames on stdin (-); clip.mp4 is none"),
-        (["CLIP", "--duration", "3"], "--duration is for a live source; clip.mp4 is none"),
+        (["CLIP", "--reconnect-for", "3"], "--reconnect-for is for a live source; clip.mp4 is none"),
         (["rtsp://h/a", "--camera-fps", "3"], "--camera-fps is for a camera; rtsp://h/a is none"),
         (["0", "--fourcc", "MPG"], "--fourcc 'MPG': expected four characters"),
         (["0", "--reconnect-for", "-1"], "--reconnect-for -1.0: expected seconds"),

@@ -159,7 +159,7 @@ def test_a_stream_that_is_killed_and_restarted_goes_on_in_one_recording(tmp_path
     assert notices == [f"{name}: lost; connecting again", f"{name}: connected again"]
     assert stats.reconnects == 1
     times = [float(time) for time in frame_times(output)]
-    assert len(times) == stats.shown and times[0] == 0
+    assert len(times) == stats.shown and times[0] < 1  # the very first may give way to a newer one
     gaps = [b - a for a, b in pairwise(times)]
     assert min(gaps) > 0 and max(gaps) > 1, "the gap is in the recording as long as it was"
     assert times[-1] <= stats.seconds + 0.5
