@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
 import cv2
@@ -91,12 +92,14 @@ def run(
     runner: Runner,
     sink: FrameSink,
     progress: Callable[[Stats], None] | None = None,
+    wish: StopWish | None = None,
 ) -> Stats:
     """Puts every frame of the source through the runner and into the sink, in order.
 
     Of a live source it is the newest frame that goes on, whenever a stage has time for one. `source` and
     `runner` are open already; the sink is opened and finished here. `progress` is called in the calling
-    thread after each frame, or batch of them, and while a live source gives none.
+    thread after each frame, or batch of them, and while a live source gives none. `wish` is for who watches
+    signals, or keys, itself.
 
     Raises:
         TruncatedError: the source broke off; the good frames are in the finished sink.
@@ -105,7 +108,7 @@ def run(
         Exception: any stage's own, after all have stopped; the sink's output is discarded.
     """
     stats = Stats()
-    with watch_signals() as wish, sink:
+    with watch_signals() if wish is None else nullcontext(wish) as wish, sink:
         cut_short = _flow(source, runner, sink, stats, wish, progress or (lambda _: None))
         if cut_short is not None:
             sink.cut_short()

@@ -143,7 +143,7 @@ class VideoSink:
         duration = frame.duration or 1 / info.fps
         self._end = frame.pts + duration
         with self._reporting():
-            encoded = self._from_bgr(_even(frame.image))
+            encoded = self._from_bgr(even_sized(frame.image))
             encoded.pts, encoded.time_base = pts, self._time_base
             encoded.duration = round(duration / self._time_base)
             self._container.mux(self._stream.encode(encoded))
@@ -185,7 +185,8 @@ class VideoSink:
             raise SinkError(f"{self._path}: can't be written: {reason(error)}") from error
 
 
-def _even(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def even_sized(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """uint8[H,W,3] with its last row or column repeated where a size is odd."""
     height, width = image.shape[:2]
     if height % 2 == 0 and width % 2 == 0:
         return image

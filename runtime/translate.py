@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,15 +10,18 @@ from pathlib import Path
 from unit_edge.address import Address, parse_address
 from unit_edge.errors import ConfigError, SinkError, SourceError
 from unit_edge.frames import VideoInfo
+from unit_edge.interrupt import StopWish
 from unit_edge.media import IMAGE_SUFFIXES, is_image
 from unit_edge.runtime.codecs import VIDEO_OUTPUTS, Encoding
 from unit_edge.runtime.excerpt import Excerpt
 from unit_edge.runtime.images import ImageSink, ImageSource, matching_images
-from unit_edge.runtime.look import Look, LookSink
+from unit_edge.runtime.look import Look
 from unit_edge.runtime.open_source import SourceOptions, open_source
+from unit_edge.runtime.outputs import Output, check_others, parse_output, together
 from unit_edge.runtime.pipeline import Stats, run
-from unit_edge.runtime.runner import open_runner
+from unit_edge.runtime.runner import Runner, open_runner
 from unit_edge.runtime.sink import FrameSink, VideoSink
+from unit_edge.runtime.steady import SteadySink
 
 
 @dataclass(frozen=True)
@@ -89,9 +92,32 @@ def check_output(source: Path | str, output: Path, *, overwrite: bool) -> None:
         raise SinkError(f"{output}: exists already; add --overwrite to replace it, or give another -o")
 
 
+@dataclass(frozen=True)
+class Beside:
+    """What a run has beside its files.
+
+    Attributes:
+        raw_to: the file descriptor for frames that go to "-".
+        raw_format: of these, one of RAW_FORMATS.
+        window: shows the frames, with what they were before.
+        extra: more sinks that may hold up nothing, with names for people.
+        notice: gets a line when one of several outputs fails, from another thread.
+        swap: turns the opened runner into another, as one that can change direction.
+        wish: ends the run when it is set; None for SIGINT and SIGTERM alone.
+    """
+
+    raw_to: int = 1
+    raw_format: str = "yuv4mpegpipe"
+    window: FrameSink | None = None
+    extra: Sequence[tuple[str, FrameSink]] = ()
+    notice: Callable[[str], None] | None = None
+    swap: Callable[[Runner], Runner] | None = None
+    wish: StopWish | None = None
+
+
 def translate(
     source: Path | str,
-    output: Path,
+    output: Path | str | Sequence[Path | str],
     model: Path,
     *,
     engine: str = "auto",
@@ -99,6 +125,8 @@ def translate(
     encoding: Encoding | None = None,
     excerpt: Excerpt | None = None,
     look: Look | None = None,
+    beside: Beside | None = None,
+    steady: bool = False,
     overwrite: bool = False,
     options: SourceOptions | None = None,
     notice: Callable[[str], None] | None = None,
@@ -107,50 +135,86 @@ def translate(
 ) -> Stats:
     """Translates a video, an image, a folder of images, or what a camera or stream gives.
 
-    `source` is a Path of a file or folder, or whatever `parse_address` understands. `notice` gets a line when
-    a live source is lost or back, in another thread. `started` is called once when all is open, `progress`
-    after each frame.
+    `source` is a Path of a file or folder, or whatever `parse_address` understands; `output` is one or
+    several of: a file, a folder for images, "-" for raw frames, a URL, /dev/videoN. `steady` takes flicker
+    out. `notice` gets a line when a live source is lost or back, in another thread. `started` is called once
+    when all is open, `progress` after each frame.
 
     Raises:
         UnitEdgeError: see `check_output`, `open_runner` and `pipeline.run`; nothing is left behind but
             what a TruncatedError or an Interrupted says is finished.
     """
     encoding, excerpt, look = encoding or Encoding(), excerpt or Excerpt(), look or Look()
+    beside = beside or Beside()
     address = parse_address(source)
     (options or SourceOptions()).check(address)
-    check_output(source, output, overwrite=overwrite)
+    outputs = [parse_output(item) for item in ([output] if isinstance(output, (Path, str)) else output)]
+    check_outputs(source, outputs, overwrite=overwrite, encoding=encoding)
     pictures = _many(address) or _picture(address)
     if excerpt and (pictures or address.kind != "path"):
         raise ConfigError(
             f"{address.name}: only video files have a start and a duration; leave --start and --duration out"
         )
-    if not pictures:
-        encoding.codec_for(output.suffix)
     with ExitStack() as stack:
         runner = stack.enter_context(open_runner(model, engine, threads=threads))
         frames = stack.enter_context(open_source(address, options, notice, excerpt))
-        info = frames.info
-        if isinstance(frames, ImageSource):
-            targets = [output / path.name for path in frames.paths] if _many(address) else [output]
-            sink: FrameSink = ImageSink(targets)
-            size = None
-            if look.size is not None:
-                look.info(info)
-        else:
-            info = look.info(info)
-            audio = address.path if encoding.audio and info.has_audio else None
-            sink = video = VideoSink(
-                output,
+        names = [path.name for path in frames.paths] if isinstance(frames, ImageSource) else []
+        has_audio = encoding.audio and frames.info.has_audio
+
+        def file_sink(path: Path, info: VideoInfo) -> FrameSink:
+            if pictures:
+                return ImageSink([path / name for name in names] if _many(address) else [path])
+            return VideoSink(
+                path,
                 info,
-                audio_from=audio,
+                audio_from=address.path if has_audio else None,
                 excerpt=excerpt,
                 crf=encoding.crf,
                 preset=encoding.preset,
                 codec=encoding.codec,
             )
-            size = video.width, video.height
-        if look:
-            sink = LookSink(look, sink)
+
+        sink = together(
+            outputs,
+            frames.info,
+            file_sink=file_sink,
+            encoding=encoding,
+            look=look,
+            live=frames.live,
+            raw_to=beside.raw_to,
+            raw_format=beside.raw_format,
+            window=beside.window,
+            extra=beside.extra,
+            notice=beside.notice,
+        )
+        if steady and not pictures:
+            sink = SteadySink(sink)
+        if beside.swap is not None:
+            runner = stack.enter_context(beside.swap(runner))
         if started is not None:
-            started(Job(info, runner.engine, size))
-        return run(frames, runner, sink, progress)
+            shown = look.info(frames.info)
+            size = shown.width + shown.width % 2, shown.height + shown.height % 2
+            started(Job(frames.info, runner.engine, None if pictures else size))
+        return run(frames, runner, sink, progress, beside.wish)
+
+
+def check_outputs(
+    source: Path | str, outputs: Sequence[Output], *, overwrite: bool, encoding: Encoding
+) -> None:
+    """Refuses what could only fail, or destroy something, after the work is done.
+
+    Raises:
+        ConfigError: the input is no file and nothing else that is known.
+        SourceError: there is no input.
+        SinkError: see `check_output`; or an output can't take what the input has.
+    """
+    address = parse_address(source)
+    pictures = _many(address) or _picture(address)
+    if address.kind == "path" and not address.path.exists():
+        raise SourceError(f"{source}: no such file; expected a video, an image or a folder of images")
+    check_others(outputs, pictures=pictures)
+    for output in outputs:
+        if output.kind == "file":
+            check_output(source, output.path, overwrite=overwrite)
+            if not pictures:
+                encoding.codec_for(output.path.suffix)

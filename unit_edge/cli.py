@@ -15,7 +15,7 @@ from unit_edge import __version__, cli_build, cli_doctor, cli_inspect, cli_live,
 from unit_edge.address import LIVE_KINDS, parse_address, redact
 from unit_edge.cli_common import ModelArgument, frame_size
 from unit_edge.cli_evaluate import evaluate
-from unit_edge.errors import ConfigError, TruncatedError, UnitEdgeError
+from unit_edge.errors import ConfigError, UnitEdgeError
 from unit_edge.progress import Progress
 from unit_edge.registry import bundled_models, find_model, resolve_model
 
@@ -111,10 +111,8 @@ def translate(
         str | None,
         typer.Option(metavar="MODEL", help="Your own .onnx or .engine file, instead of a bundled model."),
     ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", metavar="OUTPUT", help="[default: INPUT-DOMAIN.mp4 in this folder]"),
-    ] = None,
+    output: cli_outputs.Outputs = None,
+    raw_format: cli_outputs.RawFormat = "yuv4mpegpipe",
     engine: _Engine = "auto",
     threads: _Threads = None,
     overwrite: Annotated[bool, typer.Option("-y", "--overwrite", help="Replace an existing OUTPUT.")] = False,
@@ -123,6 +121,7 @@ def translate(
     crf: cli_outputs.Crf = 18,
     preset: cli_outputs.Preset = "veryfast",
     side_by_side: cli_outputs.SideBySide = False,
+    steady: cli_outputs.Steady = False,
     size: cli_outputs.Size = None,
     start: cli_outputs.Start = None,
     duration: cli_outputs.Duration = None,
@@ -149,6 +148,8 @@ def translate(
       unit-edge translate rtsp://USER:PASSWORD@HOST/stream --to night -o out.mp4 --duration 60
       ffmpeg -i drive.mp4 -f rawvideo -pix_fmt bgr24 - | unit-edge translate - --raw-size 1280x720 --to night
       unit-edge translate drive.mp4 --to night --start 1:30 --duration 10 --side-by-side
+      unit-edge translate drive.mp4 --to night -o night.mp4 -o udp://192.168.1.5:5000
+      unit-edge translate drive.mp4 --to night -o - | ffplay -
 
     Frame count, times, size and sound of a video are kept. Codecs need even sizes: an odd width or height
     grows by one pixel. Ctrl-C leaves a playable file with the frames so far; a second one discards it. A
@@ -157,13 +158,13 @@ def translate(
     Of a camera or stream it is always the newest frame that is translated, others are dropped. One that is
     lost is connected to again, and the recording goes on with right times.
     """
-    from unit_edge.interrupt import Interrupted
     from unit_edge.runtime.codecs import Encoding
     from unit_edge.runtime.excerpt import Excerpt
     from unit_edge.runtime.look import Look
+    from unit_edge.runtime.outputs import parse_output
     from unit_edge.runtime.runner import read_model
     from unit_edge.runtime.sheet import contact_sheet
-    from unit_edge.runtime.translate import check_output, default_output
+    from unit_edge.runtime.translate import Beside, check_outputs, default_output
     from unit_edge.runtime.translate import translate as run_translation
 
     if model is not None:
@@ -175,8 +176,9 @@ def translate(
     manifest = read_model(model_path)
     if to not in (None, manifest.target) or from_ not in (None, manifest.source):
         raise ConfigError(f"{model_path}: translates {_domains(manifest)}; give that, or no --to and --from")
-    if output is None:
-        output = default_output(source, manifest.target)
+    outputs = [parse_output(text) for text in output or [str(default_output(source, manifest.target))]]
+    files = [item.path for item in outputs if item.kind == "file"]
+    made = ", ".join(item.name for item in outputs)
     address, length = parse_address(source), cli_outputs.seconds(duration)
     live = address.kind in LIVE_KINDS
     options = cli_live.source_options(
@@ -185,38 +187,39 @@ def translate(
     options.check(address)
     if sheet_path is not None and address.kind not in ("path", "images"):
         raise ConfigError(f"--sheet needs a file that can be read again; {address.name} is none")
+    if sheet_path is not None and not files:
+        raise ConfigError("--sheet is made from a video file; give one with -o")
     encoding = Encoding(crf=crf, preset=preset, audio=audio, codec=codec)
     excerpt = Excerpt(cli_outputs.seconds(start) or Fraction(0), None if live else length)
     look = Look(side_by_side=side_by_side, size=frame_size(size))
     if sheet_path is not None and not sheet_path.absolute().parent.is_dir():
         raise ConfigError(f"{sheet_path}: there is no folder {sheet_path.parent}; make it first")
-    check_output(source, output, overwrite=overwrite)
+    check_outputs(source, outputs, overwrite=overwrite, encoding=encoding)
+    to_stdout = any(item.kind == "raw" for item in outputs)
     decision = _decided(engine, manifest, model_path, quiet=quiet)
-    display = Progress(quiet=quiet, reason=decision.reason)
-    try:
+    display = Progress(quiet=quiet, reason=decision.reason, to_stderr=to_stdout)
+    with cli_outputs.stdout_for_frames(to_stdout) as raw_to, display.reporting(made, manifest.name):
         run_translation(
             source,
-            output,
+            [item.path if item.kind == "file" else item.target for item in outputs],
             model_path,
             engine=decision.engine,
             threads=threads,
             encoding=encoding,
             excerpt=excerpt,
             look=look,
+            steady=steady,
+            beside=Beside(raw_to=raw_to, raw_format=raw_format, notice=display.warn),
             overwrite=overwrite,
             options=options,
             notice=display.notice,
             started=display.start,
             progress=display.update,
         )
-    except (TruncatedError, Interrupted):  # what was done until then is finished
-        display.finish(output, manifest.name)
-        raise
-    display.finish(output, manifest.name)
     if sheet_path is not None:
-        contact_sheet(address.path, output, sheet_path, start=excerpt.start)
+        contact_sheet(address.path, files[0], sheet_path, start=excerpt.start)
         if not quiet:
-            typer.echo(f"{sheet_path}: before and after")
+            typer.echo(f"{sheet_path}: before and after", err=to_stdout)
 
 
 @app.command()

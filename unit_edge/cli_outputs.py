@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from typing import Annotated
 
@@ -9,6 +13,17 @@ import typer
 
 from unit_edge.errors import ConfigError
 
+Outputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="OUTPUT",
+        help="A file; - for raw frames on stdout; udp://, tcp://, srt://, rtsp:// or rtmp://; /dev/videoN. "
+        "May be repeated. [default: INPUT-DOMAIN.mp4 in this folder]",
+    ),
+]
+RawFormat = Annotated[str, typer.Option(metavar="NAME", help="Of frames on stdout: yuv4mpegpipe or bgr24.")]
 Codec = Annotated[
     str | None,
     typer.Option(
@@ -27,6 +42,9 @@ Preset = Annotated[
 SideBySide = Annotated[
     bool, typer.Option("--side-by-side", help="The input on the left, its translation on the right.")
 ]
+Steady = Annotated[
+    bool, typer.Option("--steady", help="Take flicker out of a video, along the optical flow.")
+]
 Size = Annotated[
     str | None, typer.Option(metavar="WxH", help="Size of the whole output picture, of the same shape.")
 ]
@@ -37,6 +55,23 @@ Duration = Annotated[
     str | None,
     typer.Option(metavar="TIME", help="Stop after that much of the input, or of its time if live."),
 ]
+
+
+@contextmanager
+def stdout_for_frames(wanted: bool) -> Iterator[int]:
+    """A file descriptor for frames; within it, all that is printed to stdout goes to stderr."""
+    if not wanted:
+        yield 1
+        return
+    sys.stdout.flush()
+    frames = os.dup(1)
+    try:
+        os.dup2(2, 1)
+        yield frames
+    finally:
+        sys.stdout.flush()
+        os.dup2(frames, 1)
+        os.close(frames)
 
 
 def seconds(text: str | None) -> Fraction | None:

@@ -11,6 +11,7 @@ command line prints it without a traceback and exits with a non-zero code.
     ├── SourceError(OSError)           frames could not be read
     │   └── TruncatedError             reading broke off after some good frames
     ├── SinkError(OSError)             frames could not be written
+    │   └── PartialError               some outputs failed; the others are finished
     ├── CheckpointError(ValueError)    a training run that can't be saved or loaded
     ├── TrainingError(RuntimeError)    training went wrong (NaN, Inf)
     └── VerifyError(RuntimeError)      an exported file computes something else than its checkpoint
@@ -47,6 +48,10 @@ class TruncatedError(SourceError):
 
 class SinkError(UnitEdgeError, OSError):
     """Frames could not be written."""
+
+
+class PartialError(SinkError):
+    """Some of several outputs failed; the others are finished."""
 
 
 class CheckpointError(UnitEdgeError, ValueError):

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from unit_edge.errors import PartialError, TruncatedError
+from unit_edge.interrupt import Interrupted
 
 if TYPE_CHECKING:
     from unit_edge.runtime.pipeline import Stats
@@ -18,9 +23,16 @@ _CLEAR_LINE = "\r\x1b[K"
 class Progress:
     """A line that is redrawn on a terminal, and one in the end that says what was made."""
 
-    def __init__(self, *, quiet: bool, reason: str = "") -> None:
-        """`reason` is why that engine runs the model, if there is something to say."""
+    def __init__(self, *, quiet: bool, reason: str = "", to_stderr: bool = False) -> None:
+        """Says nothing yet.
+
+        Args:
+            quiet: say nothing but errors.
+            reason: why that engine runs the model, if there is something to say.
+            to_stderr: where frames go to stdout.
+        """
         self._quiet, self._reason = quiet, f"; {reason}" if reason else ""
+        self._to_stderr = to_stderr
         self._redraw = not quiet and sys.stderr.isatty()
         self._drawn_at = 0.0
         self._job: Job | None = None
@@ -50,13 +62,30 @@ class Progress:
         sys.stderr.write(_CLEAR_LINE + line)
         sys.stderr.flush()
 
+    @contextmanager
+    def reporting(self, output: str, model: str) -> Iterator[None]:
+        """Around a run: `finish` where it has left something finished, even if it raised."""
+        try:
+            yield
+        except (TruncatedError, PartialError, Interrupted):
+            self.finish(output, model)
+            raise
+        self.finish(output, model)
+
     def notice(self, text: str) -> None:
         """A line that stays, from any thread."""
         if not self._quiet:
-            sys.stderr.write(f"{_CLEAR_LINE if self._redraw else ''}{text}\n")
-            sys.stderr.flush()
+            self._line(text)
 
-    def finish(self, output: Path, model: str) -> None:
+    def warn(self, text: str) -> None:
+        """The same, even if quiet, of what went wrong and the run survives."""
+        self._line(f"warning: {text}")
+
+    def _line(self, text: str) -> None:
+        sys.stderr.write(f"{_CLEAR_LINE if self._redraw else ''}{text}\n")
+        sys.stderr.flush()
+
+    def finish(self, output: Path | str, model: str) -> None:
         """Clears the line, and says what `output` holds if any frame got there."""
         if self._redraw:
             sys.stderr.write(_CLEAR_LINE)
@@ -68,7 +97,11 @@ class Progress:
         what = f"{count} {'image' if size is None else 'frame'}{'' if count == 1 else 's'}"
         if size is not None:
             what += ", {}x{}".format(*size)
-            if size != (info.width, info.height):
+            if (
+                size
+                == (info.width + info.width % 2, info.height + info.height % 2)
+                != (info.width, info.height)
+            ):
                 what += f" (from {info.width}x{info.height}: codecs need even sizes)"
         line = f"{output}: {what}, {self._stats.fps:.1f} FPS with {model} ({self._job.engine}{self._reason})"
         ages = self._stats.ages
@@ -77,7 +110,8 @@ class Progress:
             line += f", {self._stats.dropped} dropped, age {middle_ms} ms (95 % below {most_ms} ms)"
         if self._stats.reconnects:
             line += f", connected again {self._stats.reconnects}x"
-        print(line, flush=True)  # before an error that may follow on the other stream
+        # before an error that may follow on the other stream
+        print(line, flush=True, file=sys.stderr if self._to_stderr else sys.stdout)
 
 
 def _live_text(stats: Stats) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from itertools import pairwise
 
 import pytest
 from doubles import within
@@ -31,19 +30,20 @@ def test_the_giver_waits_while_the_taker_is_busy() -> None:
 
     giver = threading.Thread(target=give)
     giver.start()
-    began = time.monotonic()
+    quiet = 0
     for taken, item in enumerate(channel, start=1):
         assert item in made
-        time.sleep(0.2)
-        if taken == 5:
+        time.sleep(0.05)
+        before = len(made)
+        time.sleep(0.1)
+        quiet += len(made) == before
+        time.sleep(0.05)
+        if taken == 10:
             channel.leave()
     giver.join(10)
     assert not giver.is_alive()
-    # The first time nobody knows how long the taker will be away; from then on nothing is made meanwhile.
-    late = [when for when in made if when > began + 0.5]
-    assert late
-    gaps = [b - a for a, b in pairwise(late)]
-    assert max(gaps, default=1) > 0.1
+    # The first time nobody knows how long the taker will be away; a busy machine may spoil some of the others.
+    assert quiet >= 3
 
 
 def test_it_gives_up_when_the_taker_has_left() -> None:
