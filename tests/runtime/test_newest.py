@@ -42,7 +42,7 @@ def test_the_giver_waits_while_the_taker_is_busy() -> None:
             channel.leave()
     giver.join(10)
     assert not giver.is_alive()
-    # The first time nobody knows how long the taker will be away; a busy machine may spoil some of the others.
+    # The first time nobody knows how long the taker will be away; a busy machine may spoil some others.
     assert quiet >= 3
 
 
