@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,21 @@ def test_a_stream_is_recorded_for_a_while(write_model: WriteModel, here: Path) -
     assert done.stdout.startswith(f"{name}: {len(times)} frames, 64x48, ")
     assert " dropped, age " in done.stdout and done.stdout.count("\n") == 1
     assert times[0] == 0 and times == sorted(set(times)) and times[-1] < 1.5
+
+
+def test_frames_that_the_file_never_got_are_not_said_to_be_in_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from unit_edge.frames import VideoInfo
+    from unit_edge.progress import Progress
+    from unit_edge.runtime.pipeline import Stats
+    from unit_edge.runtime.translate import Job
+
+    display = Progress(quiet=False)
+    display.start(Job(VideoInfo(64, 48, Fraction(30)), "CPU", (64, 48)))
+    display.update(Stats(frames=30, shown=20, captured=50, dropped=30, seconds=2.0))
+    display.finish(Path("out.mp4"), "m")
+    assert capsys.readouterr().out.startswith("out.mp4: 20 frames, 64x48, ")
 
 
 @pytest.mark.parametrize("lost", [False, True], ids=["while frames come", "while it is lost"])

@@ -93,7 +93,7 @@ class Progress:
         if self._quiet or self._job is None or self._stats is None:
             return
         info, size = self._job.info, self._job.output_size
-        count = self._stats.frames
+        count = self._stats.shown if self._stats.captured else self._stats.frames
         what = f"{count} {'image' if size is None else 'frame'}{'' if count == 1 else 's'}"
         if size is not None:
             what += ", {}x{}".format(*size)
