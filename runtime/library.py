@@ -19,18 +19,21 @@ def translate_video(
     engine: str = "auto",
     threads: int | None = None,
     encoding: Encoding | None = None,
+    steady: bool = False,
     overwrite: bool = False,
     progress: Callable[[Stats], None] | None = None,
 ) -> Stats:
-    """Translates a video, an image or a folder of images; returns when it is done.
+    """Translates a video, an image, a folder of images, or a stream; returns when it is done.
 
     It keeps no state, so that several threads may translate at once, each into its own output. In the main
     thread SIGINT and SIGTERM end it after the frame that it is at; in others signals are left alone.
 
     Args:
+        source: a path, or what the command line takes: a URL, a camera.
         model_or_to: a .onnx or .engine file, a bundled model's name, or a domain that a bundled model
             translates to: "night".
         threads: of the inference on a CPU; None for as many as there are cores.
+        steady: take flicker out.
         progress: called in this thread after each frame; what it raises stops the translation, and
             nothing is left behind.
 
@@ -40,12 +43,13 @@ def translate_video(
         Interrupted: a signal ended it; the output holds the frames until then.
     """
     return translate(
-        Path(source),
+        source,
         Path(output),
         find_translator(model_or_to),
         engine=engine,
         threads=threads,
         encoding=encoding,
+        steady=steady,
         overwrite=overwrite,
         progress=progress,
     )
