@@ -132,6 +132,7 @@ def export_run(
     translator = Translator(trained.unit, source, plan.guided)
     reference = Reference(translator, plan.frame_size, frames or (int8.calibrate if int8 else None))
     manifest = _manifest(trained, source, plan, precision, path.stem)
+    del trained  # the networks of both domains; the translator has what it needs
     half = precision == "fp16" or (int8 is not None and int8.variant == "tensorrt")
     opset = OPSET_OF_HALF_INT8 if half and int8 is not None else OPSET
     content = _serialise(in_fp16(translator) if half else translator, plan, manifest, opset)
@@ -141,7 +142,7 @@ def export_run(
         def run_with(content: bytes, work: Callable[[Runner], T]) -> T:
             temporary.write_bytes(content)
             dataclasses.replace(manifest, sha256=sha256_of(temporary)).write(temporary.with_suffix(".json"))
-            with open_runner(temporary, "onnxruntime") as runner:
+            with open_runner(temporary, "onnxruntime", lean=True) as runner:
                 return work(runner)
 
         made = None

@@ -126,7 +126,8 @@ def verify_file(
         EngineManifest.read(model.with_suffix(".json")).best_size if built else None
     )
     reference = Reference(translator, size, frames)
-    with open_runner(model, "onnxruntime" if engine == "auto" and not built else engine) as runner:
+    engine = "onnxruntime" if engine == "auto" and not built else engine
+    with open_runner(model, engine, lean=True) as runner:
         report = reference.compare(runner)
     if sheet is not None:
         reference.write_worst(sheet)

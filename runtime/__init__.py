@@ -1,1 +1,33 @@
-"""Video in, translated video out. Needs numpy, cv2, av and one inference engine; never torch."""
+"""Video in, translated video out. Needs numpy, cv2, av and one inference engine; never torch.
+
+    from unit_edge.runtime import open_runner, translate_video
+
+What is imported here is loaded when it is first used, so that the package can be imported without those.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from unit_edge.runtime.codecs import Encoding
+    from unit_edge.runtime.library import translate_video
+    from unit_edge.runtime.pipeline import Stats
+    from unit_edge.runtime.runner import Runner, open_runner
+
+__all__ = ["Encoding", "Runner", "Stats", "open_runner", "translate_video"]
+
+_HOMES = {
+    "Encoding": "codecs",
+    "Runner": "runner",
+    "Stats": "pipeline",
+    "open_runner": "runner",
+    "translate_video": "library",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -85,6 +85,8 @@ def _stages_ms(runner: Runner, video: Path, frames: int) -> dict[str, float]:
 class _Head:
     """The first frames of an open source."""
 
+    live = False
+
     def __init__(self, source: FileSource, count: int) -> None:
         self._source, self._count = source, count
 
@@ -98,6 +100,8 @@ class _Head:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+    def stop(self) -> None: ...
 
     def __iter__(self) -> Iterator[Frame]:
         return islice(self._source, self._count)

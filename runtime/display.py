@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
+# PyAV brings an xcb library of its own; OpenCV's windows hang forever if theirs is loaded after it.
 from unit_edge.errors import SinkError
 
 _TRIAL = """
@@ -21,11 +23,19 @@ _TRIAL_S = 30
 
 
 def check_display() -> None:
-    """Opens a window in a child process, which may die of it.
+    """Opens a window in a child process, which may die of it; and keeps Qt from talking of its fonts.
 
     Raises:
-        SinkError: there is no display, it can't be connected to, or this OpenCV has no windows.
+        SinkError: there is no display, it can't be connected to, this OpenCV has no windows, or PyAV was
+            loaded before it.
     """
+    order = [name for name in sys.modules if name in ("av", "cv2")]
+    if sys.platform.startswith("linux") and order[0] == "av":
+        raise SinkError("PyAV was imported before OpenCV, whose windows hang then; `import cv2` first")
+    os.environ.setdefault("QT_LOGGING_RULES", "*=false")
+    fonts = Path("/usr/share/fonts/truetype/dejavu")
+    if fonts.is_dir():
+        os.environ.setdefault("QT_QPA_FONTDIR", str(fonts))
     names = ("DISPLAY", "WAYLAND_DISPLAY")
     display = next((os.environ[name] for name in names if os.environ.get(name)), None)
     if sys.platform.startswith("linux") and display is None:

@@ -31,7 +31,7 @@ class Numbers:
         latency_ms: of the model, for one frame; None before the first.
         direction: "day to night".
         engine: what runs the model.
-        age_ms: from the capture of the shown frame until now; None where nothing is captured.
+        age_ms: of the last frame when it was given to the window, from its capture on; None for a file.
         dropped: frames that gave way to newer ones; None where none can.
     """
 

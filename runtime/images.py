@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -55,6 +56,24 @@ def write_image(path: Path, image: NDArray[np.uint8]) -> None:
     write_output(path, data.tobytes())
 
 
+def matching_images(pattern: str) -> list[Path]:
+    """The pictures that a pattern fits, in the order of their names.
+
+    Raises:
+        SourceError: none does, or two have one name, so that their translations could not lie in a folder.
+    """
+    paths = sorted(Path(name) for name in glob.glob(pattern, recursive=True))  # noqa: PTH207
+    images = [path for path in paths if path.is_file() and is_image(path)]
+    if not images:
+        known = ", ".join(IMAGE_SUFFIXES)
+        raise SourceError(f"{pattern}: no images fit this pattern; expected files in {known}")
+    first: dict[str, Path] = {}
+    for path in images:
+        if first.setdefault(path.name, path) != path:
+            raise SourceError(f"{pattern}: {first[path.name]} and {path} have one name; translate them apart")
+    return images
+
+
 class ImageSource:
     """A picture, or the pictures of a folder in the order of their names; sizes may differ.
 
@@ -62,7 +81,10 @@ class ImageSource:
     in a TruncatedError after the good ones.
     """
 
-    def __init__(self, path: Path) -> None:
+    live = False
+
+    def __init__(self, path: Path | str) -> None:
+        """`path` is of a picture or folder; a str is a pattern of pictures' names, such as "in/*.png"."""
         self._path = path
         self.paths: list[Path] = []
 
@@ -71,7 +93,9 @@ class ImageSource:
         return self._info
 
     def __enter__(self) -> ImageSource:
-        if self._path.is_dir():
+        if isinstance(self._path, str):
+            self.paths = matching_images(self._path)
+        elif self._path.is_dir():
             self.paths = sorted(path for path in self._path.iterdir() if path.is_file() and is_image(path))
             if not self.paths:
                 known = ", ".join(IMAGE_SUFFIXES)
@@ -87,6 +111,8 @@ class ImageSource:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+    def stop(self) -> None: ...
 
     def __iter__(self) -> Iterator[Frame]:
         yield self._first

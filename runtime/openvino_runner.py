@@ -7,20 +7,22 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-import openvino as ov
 from numpy.typing import NDArray
 
 from unit_edge.errors import EngineError, ModelError
 from unit_edge.manifest import Manifest, TensorSpec
+from unit_edge.runtime.openvino_module import load_openvino
 from unit_edge.runtime.runner import check_input, tensor_text
 
+ov = load_openvino()
 _SIZES_KEPT = 4
 
 
 class OpenVinoRunner:
     """Runs an exported model with OpenVINO.
 
-    It is compiled for each size of frames that comes; the last few are kept.
+    It is compiled for each size of frames that comes, since graphs of any size take 1.2 to 1.3 times as
+    long; the last few are kept.
     """
 
     engine = f"openvino {ov.__version__.partition('-')[0]}, CPU"
@@ -30,7 +32,8 @@ class OpenVinoRunner:
         self.manifest = manifest
 
     def __enter__(self) -> OpenVinoRunner:
-        # without the hint, CPUs with bf16 compute fp32 models in it
+        # OpenVINO's own choice on CPUs with bf16 is that, which spoils the head (229 levels), and whose
+        # compiler hangs on filters 15 and more wide
         self._settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
         if self._threads is not None:
             self._settings["INFERENCE_NUM_THREADS"] = self._threads

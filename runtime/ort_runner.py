@@ -14,21 +14,27 @@ from unit_edge.manifest import Manifest, TensorSpec
 from unit_edge.runtime.runner import check_input, tensor_text
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+# TF32, on by default, would lose the variances of the guided head
+_PROVIDERS = {"cpu": [_CPU], "cuda": [(_CUDA, {"use_tf32": "0"}), _CPU]}
 _FATAL_ONLY = 4  # what goes wrong comes as an exception too
 
 
 class OrtRunner:
     """Runs an exported model with ONNX Runtime.
 
-    `device` is "cpu", "cuda" or None, which takes the GPU if the installed build is made for it.
+    `device` is "cpu" or "cuda".
     """
 
     def __init__(
-        self, model: Path, manifest: Manifest, *, device: str | None = "cpu", threads: int | None = None
+        self,
+        model: Path,
+        manifest: Manifest,
+        *,
+        device: str = "cpu",
+        threads: int | None = None,
+        lean: bool = False,
     ) -> None:
-        if device is None:
-            device = "cuda" if _CUDA in ort.get_available_providers() else "cpu"
-        self._model, self._device, self._threads = model, device, threads
+        self._model, self._device, self._threads, self._lean = model, device, threads, lean
         self.manifest = manifest
 
     @property
@@ -40,6 +46,8 @@ class OrtRunner:
         options.log_severity_level = _FATAL_ONLY
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
         options.intra_op_num_threads = self._threads or 0
+        # the arena grows by doubling and gives nothing back
+        options.enable_cpu_mem_arena = not self._lean
         # Threads that spin while they wait would take the cores from decoding and encoding: on two cores
         # a clip takes 1.4 times as long with it.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -51,7 +59,7 @@ class OrtRunner:
             )
         try:
             self._session = ort.InferenceSession(
-                self._model, sess_options=options, providers=[wanted] if wanted == _CPU else [wanted, _CPU]
+                self._model, sess_options=options, providers=_PROVIDERS[self._device]
             )
         except Exception as error:  # onnxruntime's exceptions share no base but this
             raise ModelError(f"{self._model}: ONNX Runtime can't load it: {_one_line(error)}") from error

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from unit_edge.errors import TruncatedError
 from unit_edge.frames import Frame
 from unit_edge.interrupt import Interrupted, StopWish, watch_signals
+from unit_edge.runtime.ages import Ages
 from unit_edge.runtime.batch import in_batches, infer_images
-from unit_edge.runtime.channel import Channel
+from unit_edge.runtime.channel import Channel, Newest
 from unit_edge.runtime.runner import Runner
 from unit_edge.runtime.sink import FrameSink
-from unit_edge.runtime.source import FrameSource
+from unit_edge.runtime.source import FrameSource, LiveFrames, is_live
 
 _QUEUED_FRAMES = 4
 _LOOK_UP_S = 0.1
@@ -35,6 +36,12 @@ class Stats:
         decode_s: of these, time in which the source was at work; the three overlap.
         infer_s: time in which the runner was at work.
         encode_s: time in which the sink was at work.
+        shown: frames that the sink has taken.
+        captured: frames that came, of a live source; 0 for others, as all that follows.
+        dropped: of these, those that gave way to newer ones; in the end captured - shown.
+        reconnects: how often the source came back after a loss.
+        lost: whether it is gone now.
+        ages: of the frames when the sink had taken them, from their arrival on.
     """
 
     frames: int = 0
@@ -42,6 +49,12 @@ class Stats:
     decode_s: float = 0.0
     infer_s: float = 0.0
     encode_s: float = 0.0
+    shown: int = 0
+    captured: int = 0
+    dropped: int = 0
+    reconnects: int = 0
+    lost: bool = False
+    ages: Ages = field(default_factory=Ages)
 
     @property
     def fps(self) -> float:
@@ -83,8 +96,10 @@ def run(
 ) -> Stats:
     """Puts every frame of the source through the runner and into the sink, in order.
 
-    `source` and `runner` are open already; the sink is opened and finished here. `progress` is called in
-    the calling thread after each frame, or batch of them. `wish` is for who watches signals, or keys, itself.
+    Of a live source it is the newest frame that goes on, whenever a stage has time for one. `source` and
+    `runner` are open already; the sink is opened and finished here. `progress` is called in the calling
+    thread after each frame, or batch of them, and while a live source gives none. `wish` is for who watches
+    signals, or keys, itself.
 
     Raises:
         TruncatedError: the source broke off; the good frames are in the finished sink.
@@ -111,34 +126,54 @@ def _flow(
     progress: Callable[[Stats], None],
 ) -> TruncatedError | Interrupted | None:
     """Runs the three stages to their end; returns why that came early, if it did."""
-    decoded: Channel[_Job] = Channel(_QUEUED_FRAMES)
-    translated: Channel[_Job] = Channel(_QUEUED_FRAMES)
+    live = source if is_live(source) else None
     fit = Fit(runner)
     began = time.perf_counter()
 
+    def idle() -> bool:
+        if live is not None:
+            _count(stats, live, decoded, translated)
+            stats.seconds = time.perf_counter() - began
+            progress(stats)
+        return bool(wish)
+
+    decoded: Channel[_Job] = Newest(idle) if live is not None else Channel(_QUEUED_FRAMES, idle)
+    translated: Channel[_Job] = Newest() if live is not None else Channel(_QUEUED_FRAMES)
+
     def decode() -> None:
-        mark = time.perf_counter()
-        for frame in source:
+        frames = iter(source)
+        while decoded.worthwhile():
+            mark = time.perf_counter()
+            frame = next(frames, None)
+            if frame is None:
+                return
             job = _Job(frame, fit.to_model(frame.image))
             stats.decode_s += time.perf_counter() - mark
             if not decoded.put(job):
                 return
-            mark = time.perf_counter()
 
     def encode() -> None:
         for job in translated:
             mark = time.perf_counter()
             height, width = job.frame.image.shape[:2]
             before = job.frame.image
+            if live is not None:  # a camera may change its size, a recording can't
+                width, height = live.info.width, live.info.height
+                before = resized(before, width, height)
             sink.write(replace(job.frame, image=fit.back(job.image, width, height), before=before))
             stats.encode_s += time.perf_counter() - mark
+            stats.shown += 1
+            if job.frame.captured_s is not None:
+                stats.ages.add(time.monotonic() - job.frame.captured_s)
 
     reader = _Stage("unit-edge decode", decode, decoded.end)
     writer = _Stage("unit-edge encode", encode, translated.leave)
     reader.start()
     writer.start()
     try:
-        for jobs in in_batches(decoded, runner.manifest.batch, lambda job: job.image):
+        # A live frame doesn't wait for others: the places left in a batch are filled up.
+        together = 1 if live is not None else runner.manifest.batch
+        for jobs in in_batches(decoded, together, lambda job: job.image):
             mark = time.perf_counter()
             images = infer_images(runner, [job.image for job in jobs])
             stats.infer_s += time.perf_counter() - mark
@@ -147,6 +182,8 @@ def _flow(
                 break
             stats.frames += len(jobs)
             stats.seconds = time.perf_counter() - began
+            if live is not None:
+                _count(stats, live, decoded, translated)
             progress(stats)
             if wish:
                 break
@@ -156,6 +193,7 @@ def _flow(
         raise
     finally:
         decoded.leave()
+        source.stop()
         translated.end()
         for thread in (reader, writer):
             while thread.is_alive():
@@ -165,12 +203,19 @@ def _flow(
     if wish.insists:
         raise KeyboardInterrupt
     stats.seconds = time.perf_counter() - began
+    if live is not None:
+        stats.captured, stats.dropped = live.captured, live.captured - stats.shown
     for error in (writer.error, reader.error):
         if error is not None and not isinstance(error, TruncatedError):
             raise error
     if stopped_early:
         return Interrupted(wish.signal_number)
     return reader.error if isinstance(reader.error, TruncatedError) else None
+
+
+def _count(stats: Stats, live: LiveFrames, *channels: Channel[_Job]) -> None:
+    stats.captured, stats.reconnects, stats.lost = live.captured, live.reconnects, live.lost
+    stats.dropped = live.captured - live.taken + sum(channel.dropped for channel in channels)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2  # noqa: F401  before PyAV, see display.py
+
+from unit_edge.address import parse_address
 from unit_edge.errors import UnitEdgeError
 from unit_edge.interrupt import watch_signals
 from unit_edge.manifest import Manifest
@@ -25,7 +28,7 @@ from unit_edge.runtime.window import Actions, Window
 
 
 def translate_in_window(
-    source: Path,
+    source: Path | str,
     output: Sequence[Path | str],
     model: Path,
     *,
@@ -49,7 +52,7 @@ def translate_in_window(
     check_display()
     run = _Run(engine, threads, encoding or Encoding(), look or Look())
     beside = replace(beside or Beside(), window=run.window, extra=[run.recorder], swap=run.with_reverse)
-    run.window.holds = not output
+    run.window.holds = not output and not parse_address(source).live
 
     def begin(job: Job) -> None:
         run.recorder.info = job.info
@@ -150,6 +153,8 @@ class _Run:
             latency_ms=1000 * stats.infer_s / stats.frames if stats.frames else None,
             direction=_direction(runner.manifest) if runner is not None else "",
             engine=runner.engine if runner is not None else "",
+            age_ms=None if stats.ages.last_s is None else 1000 * stats.ages.last_s,
+            dropped=stats.dropped if stats.captured else None,
         )
 
 

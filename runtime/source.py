@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 import av
 from av.container import InputContainer
@@ -41,6 +41,10 @@ class FrameSource(Protocol):
     def info(self) -> VideoInfo:
         """What is known before the first frame; only inside `with`."""
 
+    @property
+    def live(self) -> bool:
+        """Whether frames come when they want: those that nobody takes are dropped, and it is a LiveFrames."""
+
     def __enter__(self) -> FrameSource: ...
 
     def __exit__(
@@ -49,12 +53,40 @@ class FrameSource(Protocol):
 
     def __iter__(self) -> Iterator[Frame]: ...
 
+    def stop(self) -> None:
+        """From another thread: the iteration shall end, even where it waits for a frame that never comes."""
+
+
+class LiveFrames(FrameSource, Protocol):
+    """What a live source has beside its frames.
+
+    Attributes:
+        captured: how many frames have come.
+        taken: how many of them the iteration gave.
+        reconnects: how often it came back after a loss.
+    """
+
+    captured: int
+    taken: int
+    reconnects: int
+
+    @property
+    def lost(self) -> bool:
+        """Whether it is being connected to again."""
+
+
+def is_live(source: FrameSource) -> TypeGuard[LiveFrames]:
+    """Whether a source drops frames instead of waiting."""
+    return source.live
+
 
 class FileSource:
     """A video file through FFmpeg: exact times, upright frames, decoded on several threads.
 
     Interlaced video stays interlaced, and HDR video is given as it is stored.
     """
+
+    live = False
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -82,6 +114,8 @@ class FileSource:
     ) -> None:
         self._decoded.close()
         self._container.close()
+
+    def stop(self) -> None: ...
 
     def _open(self, container: InputContainer) -> None:
         stream, audio = pick_stream(container, "video"), pick_stream(container, "audio")

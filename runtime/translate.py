@@ -7,19 +7,21 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from unit_edge.address import Address, parse_address
 from unit_edge.errors import ConfigError, SinkError, SourceError
 from unit_edge.frames import VideoInfo
 from unit_edge.interrupt import StopWish
 from unit_edge.media import IMAGE_SUFFIXES, is_image
 from unit_edge.runtime.codecs import VIDEO_OUTPUTS, Encoding
-from unit_edge.runtime.excerpt import Excerpt, ExcerptSource
-from unit_edge.runtime.images import ImageSink, ImageSource
+from unit_edge.runtime.excerpt import Excerpt
+from unit_edge.runtime.images import ImageSink, ImageSource, matching_images
 from unit_edge.runtime.look import Look
+from unit_edge.runtime.open_source import SourceOptions, open_source
 from unit_edge.runtime.outputs import Output, check_others, parse_output, together
 from unit_edge.runtime.pipeline import Stats, run
 from unit_edge.runtime.runner import Runner, open_runner
 from unit_edge.runtime.sink import FrameSink, VideoSink
-from unit_edge.runtime.source import FrameSource
+from unit_edge.runtime.steady import SteadySink
 
 
 @dataclass(frozen=True)
@@ -37,27 +39,45 @@ class Job:
     output_size: tuple[int, int] | None
 
 
-def default_output(source: Path, target: str) -> Path:
+def default_output(source: Path | str, target: str) -> Path:
     """Where a translation goes if nobody says: `clip-night.mp4` in the current folder."""
-    if source.is_dir():
-        return Path(f"{source.resolve().name}-{target}")
-    return Path(f"{source.stem}-{target}{source.suffix.lower() if is_image(source) else '.mp4'}")
+    address = parse_address(source)
+    if _many(address):
+        return Path(f"{address.stem}-{target}")
+    suffix = address.path.suffix.lower() if _picture(address) else ".mp4"
+    return Path(f"{address.stem}-{target}{suffix}")
 
 
-def check_output(source: Path, output: Path, *, overwrite: bool) -> None:
+def _many(address: Address) -> bool:
+    """Whether the output is a folder of images."""
+    return address.kind == "images" or (address.kind == "path" and address.path.is_dir())
+
+
+def _picture(address: Address) -> bool:
+    return address.kind == "path" and is_image(address.path)
+
+
+def check_output(source: Path | str, output: Path, *, overwrite: bool) -> None:
     """Refuses what could only fail, or destroy something, after the work is done.
 
     Raises:
+        ConfigError: the input is no file and nothing else that is known.
         SourceError: there is no input.
         SinkError: the output is the input, exists, is of another kind, or has no folder.
     """
-    if not source.exists():
-        raise SourceError(f"{source}: no such file; expected a video, an image or a folder of images")
-    if output.exists() and output.samefile(source):
+    address = parse_address(source)
+    inputs: list[Path] = []
+    if address.kind == "path":
+        inputs = [address.path]
+        if not address.path.exists():
+            raise SourceError(f"{source}: no such file; expected a video, an image or a folder of images")
+    elif address.kind == "images":
+        inputs = sorted({path.parent for path in matching_images(address.target)})
+    if output.exists() and any(output.samefile(path) for path in inputs):
         raise SinkError(f"{output}: is the input; give another output with -o")
     if not output.absolute().parent.is_dir():
         raise SinkError(f"{output}: there is no folder {output.parent}; make it first")
-    if source.is_dir():
+    if _many(address):
         if output.exists() and not output.is_dir():
             raise SinkError(f"{output}: is a file; the output for a folder of images is a folder")
         if output.is_dir() and any(output.iterdir()) and not overwrite:
@@ -65,7 +85,7 @@ def check_output(source: Path, output: Path, *, overwrite: bool) -> None:
         return
     if output.is_dir():
         raise SinkError(f"{output}: is a folder; give the name of a file with -o")
-    kind, suffixes = ("an image", IMAGE_SUFFIXES) if is_image(source) else ("a video", VIDEO_OUTPUTS)
+    kind, suffixes = ("an image", IMAGE_SUFFIXES) if _picture(address) else ("a video", VIDEO_OUTPUTS)
     if output.suffix.lower() not in suffixes:
         raise SinkError(f"{output}: the output for {kind} must be named {', '.join(suffixes)}")
     if output.exists() and not overwrite:
@@ -96,7 +116,7 @@ class Beside:
 
 
 def translate(
-    source: Path,
+    source: Path | str,
     output: Path | str | Sequence[Path | str],
     model: Path,
     *,
@@ -106,14 +126,19 @@ def translate(
     excerpt: Excerpt | None = None,
     look: Look | None = None,
     beside: Beside | None = None,
+    steady: bool = False,
     overwrite: bool = False,
+    options: SourceOptions | None = None,
+    notice: Callable[[str], None] | None = None,
     started: Callable[[Job], None] | None = None,
     progress: Callable[[Stats], None] | None = None,
 ) -> Stats:
-    """Translates a video, an image or a folder of images.
+    """Translates a video, an image, a folder of images, or what a camera or stream gives.
 
-    `output` is one or several of: a file, a folder for images, "-" for raw frames, a URL, /dev/videoN.
-    `started` is called once when all is open, `progress` after each frame.
+    `source` is a Path of a file or folder, or whatever `parse_address` understands; `output` is one or
+    several of: a file, a folder for images, "-" for raw frames, a URL, /dev/videoN. `steady` takes flicker
+    out. `notice` gets a line when a live source is lost or back, in another thread. `started` is called once
+    when all is open, `progress` after each frame.
 
     Raises:
         UnitEdgeError: see `check_output`, `open_runner` and `pipeline.run`; nothing is left behind but
@@ -121,34 +146,30 @@ def translate(
     """
     encoding, excerpt, look = encoding or Encoding(), excerpt or Excerpt(), look or Look()
     beside = beside or Beside()
+    address = parse_address(source)
+    (options or SourceOptions()).check(address)
     outputs = [parse_output(item) for item in ([output] if isinstance(output, (Path, str)) else output)]
-    pictures = source.is_dir() or is_image(source)
     check_outputs(source, outputs, overwrite=overwrite, encoding=encoding)
+    pictures = _many(address) or _picture(address)
     if pictures and beside.window is not None:
         raise SinkError("only videos can be shown in a window; images go to a file or folder")
-    if pictures and excerpt:
+    if excerpt and (pictures or address.kind != "path"):
         raise ConfigError(
-            f"{source}: only videos have a start and a duration; leave --start and --duration out"
+            f"{address.name}: only video files have a start and a duration; leave --start and --duration out"
         )
     with ExitStack() as stack:
         runner = stack.enter_context(open_runner(model, engine, threads=threads))
-        frames: FrameSource
-        names: list[str] = []
-        if pictures:
-            images = ImageSource(source)
-            frames = stack.enter_context(images)
-            names = [path.name for path in images.paths]
-        else:
-            frames = stack.enter_context(ExcerptSource(source, excerpt))
+        frames = stack.enter_context(open_source(address, options, notice, excerpt))
+        names = [path.name for path in frames.paths] if isinstance(frames, ImageSource) else []
         has_audio = encoding.audio and frames.info.has_audio
 
         def file_sink(path: Path, info: VideoInfo) -> FrameSink:
             if pictures:
-                return ImageSink([path / name for name in names] if source.is_dir() else [path])
+                return ImageSink([path / name for name in names] if _many(address) else [path])
             return VideoSink(
                 path,
                 info,
-                audio_from=source if has_audio else None,
+                audio_from=address.path if has_audio else None,
                 excerpt=excerpt,
                 crf=encoding.crf,
                 preset=encoding.preset,
@@ -161,12 +182,15 @@ def translate(
             file_sink=file_sink,
             encoding=encoding,
             look=look,
+            live=frames.live,
             raw_to=beside.raw_to,
             raw_format=beside.raw_format,
             window=beside.window,
             extra=beside.extra,
             notice=beside.notice,
         )
+        if steady and not pictures:
+            sink = SteadySink(sink)
         if beside.swap is not None:
             runner = stack.enter_context(beside.swap(runner))
         if started is not None:
@@ -176,15 +200,19 @@ def translate(
         return run(frames, runner, sink, progress, beside.wish)
 
 
-def check_outputs(source: Path, outputs: Sequence[Output], *, overwrite: bool, encoding: Encoding) -> None:
+def check_outputs(
+    source: Path | str, outputs: Sequence[Output], *, overwrite: bool, encoding: Encoding
+) -> None:
     """Refuses what could only fail, or destroy something, after the work is done.
 
     Raises:
+        ConfigError: the input is no file and nothing else that is known.
         SourceError: there is no input.
         SinkError: see `check_output`; or an output can't take what the input has.
     """
-    pictures = source.is_dir() or is_image(source)
-    if not source.exists():
+    address = parse_address(source)
+    pictures = _many(address) or _picture(address)
+    if address.kind == "path" and not address.path.exists():
         raise SourceError(f"{source}: no such file; expected a video, an image or a folder of images")
     check_others(outputs, pictures=pictures)
     for output in outputs:

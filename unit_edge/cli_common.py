@@ -34,11 +34,11 @@ def needs(extra: str) -> Iterator[None]:
         ) from None
 
 
-def frame_size(text: str | None) -> tuple[int, int] | None:
+def frame_size(text: str | None, what: str = "size") -> tuple[int, int] | None:
     """WxH in pixels; None for "dynamic" or nothing."""
     if text is None or text == "dynamic":
         return None
     width, _, height = text.partition("x")
     if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-        raise ConfigError(f"size {text!r}; expected WIDTHxHEIGHT in pixels, such as 1280x720")
+        raise ConfigError(f"{what} {text!r}; expected WIDTHxHEIGHT in pixels, such as 1280x720")
     return int(width), int(height)

@@ -48,13 +48,19 @@ Show = Annotated[
 SideBySide = Annotated[
     bool, typer.Option("--side-by-side", help="The input on the left, its translation on the right.")
 ]
+Steady = Annotated[
+    bool, typer.Option("--steady", help="Take flicker out of a video, along the optical flow.")
+]
 Size = Annotated[
     str | None, typer.Option(metavar="WxH", help="Size of the whole output picture, of the same shape.")
 ]
 Start = Annotated[
     str | None, typer.Option(metavar="TIME", help="Begin there: seconds, or [H:]M:S as in 1:02.5.")
 ]
-Duration = Annotated[str | None, typer.Option(metavar="TIME", help="Stop after that much of the input.")]
+Duration = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="Stop after that much of the input, or of its time if live."),
+]
 
 
 @contextmanager

@@ -36,6 +36,7 @@ class Frame:
         index: 0 for the first frame of the source.
         pts: presentation time in seconds from the start of the source.
         duration: seconds that it is shown; 0 where the source doesn't say.
+        captured_s: when it arrived from a live source, on the clock of time.monotonic(); else None.
         before: of a translated frame, the picture that it was made from, or None where nobody needs it.
     """
 
@@ -43,6 +44,7 @@ class Frame:
     index: int
     pts: Fraction
     duration: Fraction = Fraction(0)
+    captured_s: float | None = None
     before: NDArray[np.uint8] | None = None
 
 

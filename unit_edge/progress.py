@@ -23,10 +23,16 @@ _CLEAR_LINE = "\r\x1b[K"
 class Progress:
     """A line that is redrawn on a terminal, and one in the end that says what was made."""
 
-    def __init__(self, *, quiet: bool, to_stderr: bool = False) -> None:
-        """`to_stderr` where frames go to stdout."""
+    def __init__(self, *, quiet: bool, reason: str = "", to_stderr: bool = False) -> None:
+        """Says nothing yet.
+
+        Args:
+            quiet: say nothing but errors.
+            reason: why that engine runs the model, if there is something to say.
+            to_stderr: where frames go to stdout.
+        """
+        self._quiet, self._reason = quiet, f"; {reason}" if reason else ""
         self._to_stderr = to_stderr
-        self._quiet = quiet
         self._redraw = not quiet and sys.stderr.isatty()
         self._drawn_at = 0.0
         self._job: Job | None = None
@@ -35,6 +41,8 @@ class Progress:
     def start(self, job: Job) -> None:
         """Takes what is known before the first frame."""
         self._job = job
+        if self._redraw:
+            sys.stderr.write(f"{job.engine}{self._reason}\n")
 
     def update(self, stats: Stats) -> None:
         """Redraws the line, a few times a second."""
@@ -43,13 +51,14 @@ class Progress:
         if not self._redraw or self._job is None or now - self._drawn_at < _REDRAW_S:
             return
         self._drawn_at = now
+        live = _live_text(stats)
         total, done = self._job.info.frame_count, stats.frames
         if total and stats.fps:
             left_s = round(max(0, total - done) / stats.fps)
             left = f"{left_s // 60}:{left_s % 60:02} left"
             line = f"{done}/{total} frames  {min(100, 100 * done // total):3}%  {stats.fps:.1f} FPS  {left}"
         else:
-            line = f"{done} frames  {stats.fps:.1f} FPS"
+            line = f"{done} frames  {stats.fps:.1f} FPS{live and '  '}{live}"
         sys.stderr.write(_CLEAR_LINE + line)
         sys.stderr.flush()
 
@@ -63,9 +72,17 @@ class Progress:
             raise
         self.finish(output, model)
 
-    def notice(self, line: str) -> None:
-        """Says that something went wrong that the run survives; from any thread."""
-        sys.stderr.write((_CLEAR_LINE if self._redraw else "") + f"warning: {line}\n")
+    def notice(self, text: str) -> None:
+        """A line that stays, from any thread."""
+        if not self._quiet:
+            self._line(text)
+
+    def warn(self, text: str) -> None:
+        """The same, even if quiet, of what went wrong and the run survives."""
+        self._line(f"warning: {text}")
+
+    def _line(self, text: str) -> None:
+        sys.stderr.write(f"{_CLEAR_LINE if self._redraw else ''}{text}\n")
         sys.stderr.flush()
 
     def finish(self, output: Path | str, model: str) -> None:
@@ -76,7 +93,7 @@ class Progress:
         if self._quiet or self._job is None or self._stats is None:
             return
         info, size = self._job.info, self._job.output_size
-        count = self._stats.frames
+        count = self._stats.shown if self._stats.captured else self._stats.frames
         what = f"{count} {'image' if size is None else 'frame'}{'' if count == 1 else 's'}"
         if size is not None:
             what += ", {}x{}".format(*size)
@@ -86,7 +103,20 @@ class Progress:
                 != (info.width, info.height)
             ):
                 what += f" (from {info.width}x{info.height}: codecs need even sizes)"
-        line = f"{output}: {what}, {self._stats.fps:.1f} FPS with {model} ({self._job.engine})"
-        print(
-            line, flush=True, file=sys.stderr if self._to_stderr else sys.stdout
-        )  # before an error that may follow on the other stream
+        line = f"{output}: {what}, {self._stats.fps:.1f} FPS with {model} ({self._job.engine}{self._reason})"
+        ages = self._stats.ages
+        if ages.count:
+            middle_ms, most_ms = (round(1e3 * ages.percentile(percent)) for percent in (50, 95))
+            line += f", {self._stats.dropped} dropped, age {middle_ms} ms (95 % below {most_ms} ms)"
+        if self._stats.reconnects:
+            line += f", connected again {self._stats.reconnects}x"
+        # before an error that may follow on the other stream
+        print(line, flush=True, file=sys.stderr if self._to_stderr else sys.stdout)
+
+
+def _live_text(stats: Stats) -> str:
+    """What concerns a live source; "" for others."""
+    if stats.ages.last_s is None:
+        return ""
+    lost = "  connecting again" if stats.lost else ""
+    return f"age {round(1e3 * stats.ages.last_s)} ms  {stats.dropped} dropped{lost}"

@@ -38,7 +38,7 @@ for seed in "${@:-0}"; do
     d) rows "" "$seed" ;;
     large) rows -large "$seed" preset=edge-s network.front=[16,24,48] network.residual_width=64 \
         network.residual_blocks=4 network.discriminator=[32,64,128,128] 'data.short_side=[128,128]' \
-        'data.crop=[128,128]' optim.lr=2e-4 optim.steps=12000 ;;
+        'data.crop=[128,128]' optim.lr=2e-4 optim.steps=6000 ;;
     b) COUNT=250
         for depth in 3 4 5 6; do
             channels=$(cut -d, -f "1-$depth" <<< 8,16,32,64,64,64)

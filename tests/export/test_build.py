@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 import os
 import platform
@@ -23,7 +24,7 @@ from unit_edge.engines import EngineManifest, check_engine
 from unit_edge.errors import ConfigError, ModelError
 from unit_edge.export import to_engine
 from unit_edge.export.scenes import synthetic_scene
-from unit_edge.export.to_engine import BuildOptions, _profile, build_engine
+from unit_edge.export.to_engine import BuildOptions, _profile, _set_flags, build_engine
 from unit_edge.export.to_onnx import Exported, Int8, export_run
 from unit_edge.gpu import Gpu
 from unit_edge.interrupt import Interrupted
@@ -194,3 +195,12 @@ def test_a_board_needs_neither_torch_nor_onnx() -> None:
 def test_rtx_refuses_what_it_lacks(name: str, exported: Exported) -> None:
     with pytest.raises(ConfigError, match="TensorRT-RTX has no --"):
         build_engine(exported.model, None, dataclasses.replace(SMALL, **{name: True}))
+
+
+def test_engines_multiply_in_full_fp32() -> None:
+    trt = importlib.import_module("tensorrt_rtx")
+    builder = trt.Builder(trt.Logger())
+    config = builder.create_builder_config()
+    assert config.get_flag(trt.BuilderFlag.TF32)  # TensorRT's own choice
+    _set_flags(trt, config, RTX)
+    assert not config.get_flag(trt.BuilderFlag.TF32)

@@ -26,6 +26,8 @@ def picture(index: int, size: tuple[int, int] = SIZE) -> NDArray[np.uint8]:
 class ListSource:
     """Frames 0, 1, 2, ..., then an error if one is given."""
 
+    live = False
+
     def __init__(
         self, count: int = 5, error: BaseException | None = None, size: tuple[int, int] = SIZE
     ) -> None:
@@ -37,6 +39,8 @@ class ListSource:
         return self
 
     def __exit__(self, *_: object) -> None: ...
+
+    def stop(self) -> None: ...
 
     def __iter__(self) -> Iterator[Frame]:
         for index in range(self._count):

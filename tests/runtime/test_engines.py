@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -112,3 +114,18 @@ def test_tensorrt_computes_the_same(
         if size is None:
             with pytest.raises(ModelError, match="--max-size"):
                 other.infer(scene(2560, 1440))
+
+
+def test_openvino_reports_nothing_over_the_network(tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    code = (
+        "import socket, sys\n"
+        "def refuse(*args, **kwargs): raise SystemExit('the network was asked')\n"
+        "socket.create_connection = socket.getaddrinfo = refuse\n"
+        "import unit_edge.runtime.openvino_runner\n"
+        "assert 'openvino' in sys.modules and sys.modules['openvino_telemetry'] is None\n"
+    )
+    environment = {**os.environ, "HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not list(tmp_path.iterdir()), "nothing is left in the home folder"

@@ -116,13 +116,14 @@ def test_a_silent_fallback_to_the_cpu_is_an_error(
         "InferenceSession",
         lambda path, providers, **rest: session(path, providers=providers[1:], **rest),
     )
-    with pytest.raises(EngineError, match="fell back to CPUExecutionProvider"), open_runner(write_model()):
+    runner = open_runner(write_model(), "onnxruntime-cuda")
+    with pytest.raises(EngineError, match="fell back to CPUExecutionProvider"), runner:
         pass
 
 
 def test_without_onnxruntime_the_error_names_the_extra(write_model: WriteModel) -> None:
     code = (
-        "import sys; from pathlib import Path; sys.modules['onnxruntime'] = None\n"
+        "import sys; from pathlib import Path; sys.modules.update(onnxruntime=None, openvino=None)\n"
         "from unit_edge.errors import EngineError\n"
         "from unit_edge.runtime.runner import open_runner\n"
         "try: open_runner(Path(sys.argv[1]))\n"

@@ -173,6 +173,23 @@ def test_a_contact_sheet_has_the_same_moments_on_both_sides(write_clip: WriteCli
         contact_sheet(before, after, tmp_path / "sheet.png", count=0)
 
 
+def test_a_contact_sheet_of_a_part_begins_where_the_part_does(write_clip: WriteClip, tmp_path: Path) -> None:
+    before = write_clip("before.mp4", frames=24, size=(160, 120), paint=None)
+    wide = write_clip(
+        "after.mp4",
+        frames=12,  # the second half, side by side
+        size=(320, 120),
+        paint=lambda i: np.full((120, 320, 3), 235 - 9 * (12 + i), np.uint8),
+    )
+    contact_sheet(before, wide, tmp_path / "sheet.png", count=2, start=Fraction(12, 25))
+    sheet = read_image(tmp_path / "sheet.png")
+    assert sheet.shape[1] == pytest.approx(160 + 320, abs=20), "the wide picture keeps its shape"
+    for row, number in enumerate((15, 21)):
+        middle = (row + 1) * sheet.shape[0] // 2 - 60
+        assert frame_number(sheet[middle : middle + 20, 40:120]) == number
+        assert frame_number(255 - sheet[middle : middle + 20, 240:400]) == number
+
+
 def test_a_contact_sheet_of_two_pictures(tmp_path: Path) -> None:
     for name, value in (("a.png", 10), ("b.png", 200)):
         write_image(tmp_path / name, picture(value, (100, 80)))

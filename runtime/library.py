@@ -1,0 +1,67 @@
+"""Translating from a program: what the command line does, without a command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from unit_edge.registry import find_model, resolve_model
+from unit_edge.runtime.codecs import Encoding
+from unit_edge.runtime.pipeline import Stats
+from unit_edge.runtime.translate import translate
+
+
+def translate_video(
+    source: str | Path,
+    output: str | Path,
+    model_or_to: str | Path,
+    *,
+    engine: str = "auto",
+    threads: int | None = None,
+    encoding: Encoding | None = None,
+    steady: bool = False,
+    overwrite: bool = False,
+    progress: Callable[[Stats], None] | None = None,
+) -> Stats:
+    """Translates a video, an image, a folder of images, or a stream; returns when it is done.
+
+    It keeps no state, so that several threads may translate at once, each into its own output. In the main
+    thread SIGINT and SIGTERM end it after the frame that it is at; in others signals are left alone.
+
+    Args:
+        source: a path, or what the command line takes: a URL, a camera.
+        model_or_to: a .onnx or .engine file, a bundled model's name, or a domain that a bundled model
+            translates to: "night".
+        threads: of the inference on a CPU; None for as many as there are cores.
+        steady: take flicker out.
+        progress: called in this thread after each frame; what it raises stops the translation, and
+            nothing is left behind.
+
+    Raises:
+        UnitEdgeError: one line that says what is wrong; nothing is left behind but what a
+            TruncatedError says is finished.
+        Interrupted: a signal ended it; the output holds the frames until then.
+    """
+    return translate(
+        source,
+        Path(output),
+        find_translator(model_or_to),
+        engine=engine,
+        threads=threads,
+        encoding=encoding,
+        steady=steady,
+        overwrite=overwrite,
+        progress=progress,
+    )
+
+
+def find_translator(model_or_to: str | Path) -> Path:
+    """The model file that a path, a bundled model's name or a domain stands for.
+
+    Raises:
+        ConfigError: it is a plain word, and neither the one nor the other.
+    """
+    path = resolve_model(str(model_or_to))
+    if path.exists() or path.suffix or isinstance(model_or_to, Path) or len(path.parts) > 1:
+        return path
+    return find_model(model_or_to)
