@@ -20,6 +20,8 @@ KEYS = (
 )
 _INK, _SHADE, _RED = (255, 255, 255), 0.35, (60, 60, 255)
 _LINES_OF_HEIGHT = 26
+_LINE_PIXELS = (16, 48)
+_KEY_COLUMN = 4  # line heights
 
 
 @dataclass(frozen=True)
@@ -64,12 +66,12 @@ def draw(
     """A copy of uint8[H,W,3] with lines at the top, a message at the bottom, the keys, and a red dot."""
     image = image.copy()
     height, width = image.shape[:2]
-    step = max(14, height // _LINES_OF_HEIGHT)
+    step = int(np.clip(height // _LINES_OF_HEIGHT, *_LINE_PIXELS))
     _box(image, lines, 0, step)
     if message:
         _box(image, [message], height - 2 * step, step)
     if help_:
-        _box(image, [f"{key:<8}{what}" for key, what in KEYS], (len(lines) + 2) * step, step)
+        _box(image, [f"{key}\t{what}" for key, what in KEYS], (len(lines) + 2) * step, step)
     if dot:
         cv2.circle(image, (width - step, step), step // 2, _RED, -1, cv2.LINE_AA)
     return image
@@ -78,10 +80,14 @@ def draw(
 def _box(image: NDArray[np.uint8], lines: Sequence[str], top: int, step: int) -> None:
     scale, thickness = step / 28, max(1, step // 16)
     font = cv2.FONT_HERSHEY_SIMPLEX
-    widths = [cv2.getTextSize(line, font, scale, thickness)[0][0] for line in lines]
+    texts = [
+        (column * _KEY_COLUMN * step + step // 2, top + number * step, text)
+        for number, line in enumerate(lines, start=1)
+        for column, text in enumerate(line.split("\t"))
+    ]
+    widths = [left + cv2.getTextSize(text, font, scale, thickness)[0][0] for left, _, text in texts]
     bottom = min(image.shape[0], top + len(lines) * step + step // 2)
-    area = image[max(0, top) : bottom, : max(widths, default=0) + step]
+    area = image[max(0, top) : bottom, : max(widths, default=0) + step // 2]
     area[:] = (area * _SHADE).astype(np.uint8)
-    for number, line in enumerate(lines, start=1):
-        where = (step // 2, top + number * step)
-        cv2.putText(image, line, where, font, scale, _INK, thickness, cv2.LINE_AA)
+    for left, bottom, text in texts:
+        cv2.putText(image, text, (left, bottom), font, scale, _INK, thickness, cv2.LINE_AA)

@@ -24,7 +24,8 @@ _TITLE = "unit-edge"
 _POLL_MS = 15
 _REDRAW_S = 0.2
 _MESSAGE_S = 4.0
-_LEAST_WIDTH = 640
+_LEAST_SIZE = (960, 300)  # so that what is written over small pictures can be read
+_MOST_WIDTH = 1600
 _ESCAPE = 27
 
 
@@ -94,8 +95,8 @@ class Window:
 
     def loop(self, done: Callable[[], bool], stopping: Callable[[], bool]) -> None:
         """Shows frames and obeys keys until `done`; `stopping` says that the run has been asked to end."""
-        cv2.namedWindow(_TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
-        sized, drawn_at = False, 0.0
+        cv2.namedWindow(_TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
+        size, drawn_at = (0, 0), 0.0
         try:
             while not done():
                 frame = self._shown if self._paused else self._newest
@@ -106,9 +107,10 @@ class Window:
                     self._shown, drawn_at = frame, now
                     picture = self._picture()
                     cv2.imshow(_TITLE, picture)
-                    if frame is not None and not sized:
-                        sized = True
-                        cv2.resizeWindow(_TITLE, picture.shape[1], picture.shape[0])
+                    if size != picture.shape[1::-1]:
+                        size = picture.shape[1], picture.shape[0]
+                        scale = min(1.0, _MOST_WIDTH / size[0])
+                        cv2.resizeWindow(_TITLE, round(size[0] * scale), round(size[1] * scale))
                 self._obey(cv2.waitKey(_POLL_MS))
                 closed = cv2.getWindowProperty(_TITLE, cv2.WND_PROP_VISIBLE) < 1
                 if (closed or stopping()) and not self._leaving:
@@ -122,12 +124,13 @@ class Window:
 
     def _picture(self) -> NDArray[np.uint8]:
         if self._shown is None:
-            image = np.zeros((_LEAST_WIDTH * 9 // 16, _LEAST_WIDTH, 3), np.uint8)
+            image = np.zeros((540, 960, 3), np.uint8)
         else:
             image = self._look.image(self._shown)
             height, width = image.shape[:2]
-            if width < _LEAST_WIDTH:
-                image = resized(image, _LEAST_WIDTH, max(1, round(height * _LEAST_WIDTH / width)))
+            scale = min(max(_LEAST_SIZE[0] / width, _LEAST_SIZE[1] / height), _MOST_WIDTH / width)
+            if scale > 1:
+                image = resized(image, round(width * scale), round(height * scale))
         message = self._message if time.monotonic() < self._message_until else ""
         if self._leaving:
             message = "stopping"
