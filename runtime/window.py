@@ -22,6 +22,7 @@ from unit_edge.runtime.pipeline import resized
 
 _TITLE = "unit-edge"
 _POLL_MS = 15
+_MAP_MS = 300  # Qt's window can stay black for good if it is resized before it is on the screen
 _REDRAW_S = 0.2
 _MESSAGE_S = 4.0
 _LEAST_SIZE = (960, 300)  # so that what is written over small pictures can be read
@@ -98,6 +99,8 @@ class Window:
         cv2.namedWindow(_TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
         size, drawn_at = (0, 0), 0.0
         try:
+            cv2.imshow(_TITLE, self._picture())
+            self._obey(cv2.waitKey(_MAP_MS))
             while not done():
                 frame = self._shown if self._paused else self._newest
                 now = time.monotonic()
