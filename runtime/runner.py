@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,32 @@ class Runner(Protocol):
 
     def infer(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """uint8[N,H,W,3] BGR to the same; returns when done, in an array that is the caller's."""
+
+
+class OverlappingRunner(Runner, Protocol):
+    """A runner that takes frames while it still works on those before.
+
+    Upload, inference and download of neighbours then overlap: that is more frames a second, each of
+    which is back later. So it is for files, not for live sources.
+    """
+
+    def start(self, frames: NDArray[np.uint8]) -> Callable[[], NDArray[np.uint8]]:
+        """Starts on uint8[N,H,W,3]; the function that it returns waits for the result.
+
+        It is to be called once, in the order of the starts. `frames` is the caller's again at once. At most
+        IN_FLIGHT may be started and not waited for.
+
+        Raises:
+            EngineError: it fails, or there are too many.
+        """
+
+
+IN_FLIGHT = 2
+
+
+def is_overlapping(runner: Runner) -> TypeGuard[OverlappingRunner]:
+    """Whether a runner has `start`."""
+    return hasattr(runner, "start")
 
 
 def open_runner(
