@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from unit_edge.errors import EngineError, ModelError
 from unit_edge.manifest import Manifest, TensorSpec
+from unit_edge.runtime.by_size import BySize
 from unit_edge.runtime.openvino_module import load_openvino
 from unit_edge.runtime.runner import check_input, tensor_text
 
@@ -38,7 +39,7 @@ class OpenVinoRunner:
         if self._threads is not None:
             self._settings["INFERENCE_NUM_THREADS"] = self._threads
         self._core = ov.Core()
-        self._requests: dict[tuple[int, ...], Any] = {}
+        self._requests = BySize(self._compile, _SIZES_KEPT)
         try:
             model = self._core.read_model(self._model)
         except Exception as error:  # openvino's exceptions share no base but this
@@ -65,7 +66,7 @@ class OpenVinoRunner:
     def infer(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
         check_input(self._model, self.manifest, frames)
         try:
-            request = self._requests.get(frames.shape) or self._compile(frames.shape)
+            request = self._requests.of(frames.shape)
             request.infer({0: np.ascontiguousarray(frames)}, share_inputs=True)
             return np.array(request.get_output_tensor(0).data)
         except Exception as error:
@@ -74,11 +75,7 @@ class OpenVinoRunner:
     def _compile(self, shape: tuple[int, ...]) -> Any:
         model = self._core.read_model(self._model)
         model.reshape(list(shape))
-        request = self._core.compile_model(model, "CPU", self._settings).create_infer_request()
-        while len(self._requests) >= _SIZES_KEPT:
-            del self._requests[next(iter(self._requests))]
-        self._requests[shape] = request
-        return request
+        return self._core.compile_model(model, "CPU", self._settings).create_infer_request()
 
 
 def _fits(found: TensorSpec, spec: TensorSpec) -> bool:

@@ -16,7 +16,7 @@ from unit_edge.manifest import Manifest, TensorSpec, sha256_of
 from unit_edge.registry import resolve_model
 from unit_edge.runtime.choice import NO_ONNXRUNTIME, decide
 
-ENGINES = ("auto", "onnxruntime", "onnxruntime-cuda", "openvino", "tensorrt")
+ENGINES = ("auto", "onnxruntime", "onnxruntime-cuda", "onnxruntime-tensorrt", "openvino", "tensorrt")
 ENGINE_SUFFIX = ".engine"
 _ONNX_FIRST_BYTE = 0x08  # the tag of ir_version, which every ONNX file begins with
 
@@ -99,14 +99,20 @@ def open_runner(
         raise ConfigError(f"{model}: TensorRT runs engines; build one here with `unit-edge build {model}`")
     if engine == "openvino":
         return _openvino(model, manifest, threads)
+    return _onnxruntime(model, manifest, engine, threads, lean)
+
+
+def _onnxruntime(model: Path, manifest: Manifest, engine: str, threads: int | None, lean: bool) -> Runner:
     try:
+        from unit_edge.runtime.ort_gpu_runner import OrtGpuRunner
         from unit_edge.runtime.ort_runner import OrtRunner
     except ModuleNotFoundError as error:
         if error.name != "onnxruntime":
             raise
         raise EngineError(NO_ONNXRUNTIME) from None
-    device = {"onnxruntime": "cpu", "onnxruntime-cuda": "cuda"}[engine]
-    return OrtRunner(model, manifest, device=device, threads=threads, lean=lean)
+    if engine == "onnxruntime":
+        return OrtRunner(model, manifest, threads=threads, lean=lean)
+    return OrtGpuRunner(model, manifest, tensorrt=engine == "onnxruntime-tensorrt")
 
 
 def _openvino(model: Path, manifest: Manifest, threads: int | None) -> Runner:

@@ -97,7 +97,9 @@ def _about(
 _Engine = Annotated[
     str,
     typer.Option(
-        metavar="NAME", help="What runs the model: auto, onnxruntime, onnxruntime-cuda, openvino, tensorrt."
+        metavar="NAME",
+        help="What runs the model: auto, onnxruntime, onnxruntime-cuda, onnxruntime-tensorrt, openvino, "
+        "tensorrt.",
     ),
 ]
 _Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads for the model. [default: all cores]")]
