@@ -71,13 +71,13 @@ def open_session(
             model, sess_options=options, providers=list(providers), enable_fallback=0
         )
     except Exception as error:  # onnxruntime's exceptions share no base but this
-        if lacking := _lacking(wanted):
+        if lacking := missing_library(wanted):
             raise EngineError(f"{wanted} can't be loaded: {lacking}: {_NEEDS[wanted]}") from None
         raise ModelError(f"{model}: ONNX Runtime can't load it: {one_line(error)}") from error
     session.disable_fallback()
     found = session.get_providers()
     if wanted not in found:  # ONNX Runtime falls back with no more than a warning
-        lacking = _lacking(wanted)
+        lacking = missing_library(wanted)
         raise EngineError(
             f"asked for {wanted}, but onnxruntime fell back to {', '.join(found)}: "
             f"{lacking + ': ' if lacking else ''}{_NEEDS[wanted]}"
@@ -85,8 +85,8 @@ def open_session(
     return session
 
 
-def _lacking(provider: str) -> str:
-    """The library that a provider misses, in the words of the system's loader; empty if it isn't that."""
+def missing_library(provider: str) -> str:
+    """The library that a provider lacks here, in the words of the system's loader; empty if none."""
     name = {CUDA: "cuda", TENSORRT: "tensorrt"}.get(provider)
     if name is None:
         return ""
