@@ -160,7 +160,7 @@ def test_stopping_leaves_a_playable_file(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=_as_from_a_terminal
     )
     deadline = time.monotonic() + 30
-    while not list(here.glob(".out.*.part.mp4")) and time.monotonic() < deadline:
+    while not list(here.glob(".out.mp4.parts/1.mp4")) and time.monotonic() < deadline:
         time.sleep(0.02)
     time.sleep(0.2)
     process.send_signal(number)

@@ -119,6 +119,7 @@ def translate(
     engine: _Engine = "auto",
     threads: _Threads = None,
     overwrite: Annotated[bool, typer.Option("-y", "--overwrite", help="Replace an existing OUTPUT.")] = False,
+    resume: cli_outputs.Resume = False,
     audio: Annotated[bool, typer.Option("--audio/--no-audio", help="Keep the sound.")] = True,
     codec: cli_outputs.Codec = None,
     crf: cli_outputs.Crf = 18,
@@ -158,7 +159,8 @@ def translate(
 
     Frame count, times, size and sound of a video are kept. Codecs need even sizes: an odd width or height
     grows by one pixel. Ctrl-C leaves a playable file with the frames so far; a second one discards it. A
-    video that is damaged in the middle is translated up to there, and the exit code is 1.
+    video that is damaged in the middle is translated up to there, and the exit code is 1. After Ctrl-C, a
+    crash or a power cut, the same command with --resume goes on where it ended.
 
     Of a camera or stream it is always the newest frame that is translated, others are dropped. One that is
     lost is connected to again, and the recording goes on with right times.
@@ -207,7 +209,7 @@ def translate(
     look = Look(side_by_side=side_by_side, size=frame_size(size))
     if sheet_path is not None and not sheet_path.absolute().parent.is_dir():
         raise ConfigError(f"{sheet_path}: there is no folder {sheet_path.parent}; make it first")
-    check_outputs(source, outputs, overwrite=overwrite, encoding=encoding)
+    check_outputs(source, outputs, overwrite=overwrite, resume=resume, encoding=encoding)
     to_stdout = any(item.kind == "raw" for item in outputs)
     decision = _decided(engine, manifest, model_path, quiet=quiet)
     display = Progress(quiet=quiet, reason=decision.reason, to_stderr=to_stdout)
@@ -224,6 +226,7 @@ def translate(
             steady=steady,
             beside=Beside(raw_to=raw_to, raw_format=raw_format, notice=display.warn),
             overwrite=overwrite,
+            resume=resume,
             options=options,
             notice=display.notice,
             started=display.start,
