@@ -33,10 +33,11 @@ def making_of(
 ) -> dict[str, str]:
     """What a translated video is made from; only what was made from the same can be gone on with.
 
-    A file stands for what is in it, whatever its name is by now.
+    A file stands for what is in it, whatever its name is by now. Nothing can be read out of the values that
+    somebody to whom the video is given shouldn't know.
     """
     return {
-        "input": _content(address.path) if address.kind == "path" else address.name,
+        "input": _content(address.path) if address.kind == "path" else _digest(address.name.encode()),
         "model": manifest.sha256,
         "--codec": encoding.codec_for(output.suffix),
         "--crf": f"{encoding.crf:g}",
@@ -51,12 +52,14 @@ def making_of(
 
 def _content(path: Path) -> str:
     size = path.stat().st_size
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        digest.update(file.read(_COMPARED_BYTES))
+        start = file.read(_COMPARED_BYTES)
         file.seek(max(0, size - _COMPARED_BYTES))
-        digest.update(file.read(_COMPARED_BYTES))
-    return f"{size} bytes, {digest.hexdigest()}"
+        return f"{size} bytes, {_digest(start + file.read())}"
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def skipped(kept: Kept | None, *, steady: bool) -> Fraction:

@@ -21,7 +21,7 @@ from unit_edge.runtime.outputs import Output, check_others, parse_output, togeth
 from unit_edge.runtime.parts import complete, find_kept, interrupted
 from unit_edge.runtime.pipeline import Stats, run
 from unit_edge.runtime.resume import check_resume, making_of, refuse_interrupted, skipped
-from unit_edge.runtime.runner import Runner, open_runner
+from unit_edge.runtime.runner import Opened, Runner, open_runner
 from unit_edge.runtime.sink import FrameSink, VideoSink
 from unit_edge.runtime.steady import SteadySink
 
@@ -120,7 +120,7 @@ class Beside:
 def translate(
     source: Path | str,
     output: Path | str | Sequence[Path | str],
-    model: Path,
+    model: Path | Runner,
     *,
     engine: str = "auto",
     threads: int | None = None,
@@ -139,10 +139,10 @@ def translate(
     """Translates a video, an image, a folder of images, or what a camera or stream gives.
 
     `source` is a Path of a file or folder, or whatever `parse_address` understands; `output` is one or
-    several of: a file, a folder for images, "-" for raw frames, a URL, /dev/videoN. `steady` takes flicker
-    out. `resume` goes on with what an interrupted run has left, or begins if there is nothing. `notice` gets
-    a line when that is so and when a live source is lost or back, from any thread. `started` is called once
-    when all is open, `progress` after each frame.
+    several of: a file, a folder for images, "-" for raw frames, a URL, /dev/videoN. `model` may be a runner
+    that is open, and stays so. `steady` takes flicker out. `resume` goes on with what an interrupted run has
+    left, or begins if there is nothing. `notice` gets a line when that is so and when a live source is
+    lost or back, from any thread. `started` is called once when all is open, `progress` after each frame.
 
     Raises:
         UnitEdgeError: see `check_output`, `open_runner` and `pipeline.run`; nothing is left behind but
@@ -166,7 +166,7 @@ def translate(
             f"{address.name}: only video files have a start and a duration; leave --start and --duration out"
         )
     with ExitStack() as stack:
-        closed = open_runner(model, engine, threads=threads)
+        closed = open_runner(model, engine, threads=threads) if isinstance(model, Path) else Opened(model)
 
         def making(path: Path) -> dict[str, str]:
             return making_of(
