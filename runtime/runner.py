@@ -68,6 +68,21 @@ def is_overlapping(runner: Runner) -> TypeGuard[OverlappingRunner]:
     return hasattr(runner, "start")
 
 
+class Opened:
+    """A runner that is open already and stays so: entering and leaving this does nothing."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self.manifest, self.engine, self.infer = runner.manifest, runner.engine, runner.infer
+
+    def __enter__(self) -> Runner:
+        return self._runner
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
 def open_runner(
     model: str | Path, engine: str = "auto", *, threads: int | None = None, lean: bool = False
 ) -> Runner:

@@ -24,6 +24,9 @@ Outputs = Annotated[
     ),
 ]
 RawFormat = Annotated[str, typer.Option(metavar="NAME", help="Of frames on stdout: yuv4mpegpipe or bgr24.")]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on with an OUTPUT that was interrupted; begin if there is none.")
+]
 Codec = Annotated[
     str | None,
     typer.Option(
