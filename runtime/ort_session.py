@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -50,9 +52,11 @@ def fix_size(
 
 
 def require_provider(provider: str) -> None:
-    """Raises EngineError if this build of onnxruntime hasn't got an execution provider."""
+    """Raises EngineError if this build of onnxruntime hasn't got a provider, or lacks a library for it."""
     if provider not in ort.get_available_providers():
         raise EngineError(_NOT_BUILT_IN[provider])
+    if lacking := missing_library(provider):
+        raise EngineError(f"onnxruntime's {provider} can't be loaded: {lacking}: {_NEEDS[provider]}")
 
 
 def open_session(
@@ -71,29 +75,36 @@ def open_session(
             model, sess_options=options, providers=list(providers), enable_fallback=0
         )
     except Exception as error:  # onnxruntime's exceptions share no base but this
-        if lacking := missing_library(wanted):
-            raise EngineError(f"{wanted} can't be loaded: {lacking}: {_NEEDS[wanted]}") from None
         raise ModelError(f"{model}: ONNX Runtime can't load it: {one_line(error)}") from error
     session.disable_fallback()
     found = session.get_providers()
     if wanted not in found:  # ONNX Runtime falls back with no more than a warning
-        lacking = missing_library(wanted)
         raise EngineError(
-            f"asked for {wanted}, but onnxruntime fell back to {', '.join(found)}: "
-            f"{lacking + ': ' if lacking else ''}{_NEEDS[wanted]}"
+            f"asked for {wanted}, but onnxruntime fell back to {', '.join(found)}: {_NEEDS[wanted]}"
         )
     return session
 
 
 def missing_library(provider: str) -> str:
-    """The library that a provider lacks here, in the words of the system's loader; empty if none."""
-    name = {CUDA: "cuda", TENSORRT: "tensorrt"}.get(provider)
-    if name is None:
-        return ""
+    """The library that a provider lacks here, in the words of the system's loader; empty if none.
+
+    CUDA and cuDNN of pip packages, which that loader doesn't find, are loaded if need be.
+    """
+    lacking = _loader_says(provider)
+    if lacking and hasattr(ort, "preload_dlls"):  # from onnxruntime 1.21 on
+        with contextlib.redirect_stdout(io.StringIO()):  # where it says what it doesn't find
+            ort.preload_dlls()
+        lacking = _loader_says(provider)
+    return lacking
+
+
+def _loader_says(provider: str) -> str:
+    name = {CUDA: "cuda", TENSORRT: "tensorrt"}[provider]
     try:
         ctypes.CDLL(str(Path(ort.__file__).parent / "capi" / f"libonnxruntime_providers_{name}.so"))
     except OSError as error:
         text = one_line(error)
+        # of the file itself it complains because onnxruntime's other libraries aren't loaded yet
         return text if "libonnxruntime" not in text else ""
     return ""
 

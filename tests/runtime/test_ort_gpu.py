@@ -19,7 +19,7 @@ from unit_edge.runtime.runner import open_runner
 
 ort = pytest.importorskip("onnxruntime")
 
-from unit_edge.runtime import ort_gpu_runner  # noqa: E402
+from unit_edge.runtime import ort_gpu_runner, ort_session  # noqa: E402
 from unit_edge.runtime.ort_bound import BoundSession  # noqa: E402
 from unit_edge.runtime.ort_session import CPU, CUDA, TENSORRT, fix_size, open_session, session_options  # noqa: E402
 
@@ -207,3 +207,36 @@ def test_without_a_gpu_it_says_so(
     for engine in ("onnxruntime-cuda", "onnxruntime-tensorrt"):
         with pytest.raises(EngineError, match="no NVIDIA GPU"), open_runner(write_model(), engine):
             pass
+
+
+def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {"text": "libcudnn.so.9: cannot open shared object file"}
+
+    def load(_path: str) -> None:
+        if said["text"]:
+            raise OSError(said["text"])
+
+    monkeypatch.setattr(ort_session.ctypes, "CDLL", load)
+    monkeypatch.setattr(ort, "preload_dlls", lambda: print("not found"), raising=False)
+    assert ort_session.missing_library(CUDA) == "libcudnn.so.9: cannot open shared object file"
+    said["text"] = "/here/libonnxruntime_providers_cuda.so: undefined symbol: Provider_GetHost"
+    assert ort_session.missing_library(CUDA) == "", "its own libraries come when onnxruntime loads it"
+
+
+def test_libraries_of_pip_packages_are_found(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    loaded: list[bool] = []
+
+    def preload() -> None:
+        print("found some, not others")
+        loaded.append(True)
+
+    def load(_path: str) -> None:
+        if not loaded:
+            raise OSError("libcublas.so.13: cannot open shared object file")
+
+    monkeypatch.setattr(ort_session.ctypes, "CDLL", load)
+    monkeypatch.setattr(ort, "preload_dlls", preload, raising=False)
+    assert ort_session.missing_library(CUDA) == ""
+    assert capfd.readouterr().out == "", "frames may be on their way to stdout"
