@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from doubles import picture
+from fake_onnxruntime import Opened, install
 from test_engines import scene
 
 from unit_edge.errors import EngineError
-from unit_edge.gpu import Gpu
 from unit_edge.registry import bundled_models
 from unit_edge.runtime.runner import open_runner
 
@@ -68,42 +68,9 @@ def test_what_the_bound_session_says_is_an_engine_error(write_model: WriteModel)
         bound.infer(np.zeros((1, 24, 31, 3), np.uint8))
 
 
-class Opened:
-    """Sessions on the CPU in the place of a GPU's: what they were opened with, and what is refused of it."""
-
-    def __init__(self) -> None:
-        self.asked: list[dict[str, dict[str, str]]] = []
-        self.sizes: list[list[Any]] = []
-        self.refuses: Callable[[dict[str, dict[str, str]]], str] = lambda _: ""
-        self.builds = True
-        self._session = ort.InferenceSession
-
-    def __call__(self, model: Path, *, providers: Sequence[Any], **rest: Any) -> Any:
-        asked = dict((one, {}) if isinstance(one, str) else one for one in providers)
-        session = self._session(model, providers=[CPU], **rest)
-        if set(asked) == {CPU}:
-            return session
-        self.asked.append(asked)
-        self.sizes.append(session.get_inputs()[0].shape)
-        if text := self.refuses(asked):
-            raise RuntimeError(text)
-        engines = asked.get(TENSORRT, {}).get("trt_engine_cache_path")
-        if engines and self.builds and not list(Path(engines).glob("*.engine")):
-            (Path(engines) / "graph_sm89.engine").write_bytes(os.urandom(20))
-        session.get_providers = lambda: list(asked)
-        return session
-
-
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Opened:
-    opened = Opened()
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "1")
-    monkeypatch.setattr(ort, "InferenceSession", opened)
-    monkeypatch.setattr(ort, "get_available_providers", lambda: [TENSORRT, CUDA, CPU])
-    monkeypatch.setattr(ort_gpu_runner, "find_gpu", lambda: Gpu("Fake", "8.9"))
-    monkeypatch.setattr(ort_gpu_runner, "_DEVICE", "cpu")
-    return opened
+    return install(monkeypatch, tmp_path / "cache")
 
 
 @pytest.mark.parametrize("engine", ["onnxruntime-cuda", "onnxruntime-tensorrt"])
