@@ -70,10 +70,11 @@ def open_session(
     """
     wanted = providers[0] if isinstance(providers[0], str) else providers[0][0]
     try:
-        # without `enable_fallback` it prints that it takes another provider, and does
-        session = ort.InferenceSession(
-            model, sess_options=options, providers=list(providers), enable_fallback=0
-        )
+        # Otherwise it prints that it takes another provider, and does; old ones know no `enable_fallback`.
+        with contextlib.nullcontext() if wanted == CPU else _unprinted():
+            session = ort.InferenceSession(
+                model, sess_options=options, providers=list(providers), enable_fallback=0
+            )
     except Exception as error:  # onnxruntime's exceptions share no base but this
         raise ModelError(f"{model}: ONNX Runtime can't load it: {one_line(error)}") from error
     session.disable_fallback()
@@ -92,10 +93,15 @@ def missing_library(provider: str) -> str:
     """
     lacking = _loader_says(provider)
     if lacking and hasattr(ort, "preload_dlls"):  # from onnxruntime 1.21 on
-        with contextlib.redirect_stdout(io.StringIO()):  # where it says what it doesn't find
+        with _unprinted():  # it says what it doesn't find
             ort.preload_dlls()
         lacking = _loader_says(provider)
     return lacking
+
+
+def _unprinted() -> contextlib.redirect_stdout[io.StringIO]:
+    """Keeps what is printed from stdout, where frames may be on their way."""
+    return contextlib.redirect_stdout(io.StringIO())
 
 
 def _loader_says(provider: str) -> str:

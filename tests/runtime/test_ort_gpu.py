@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime as ort
 import pytest
 from doubles import picture
 from fake_onnxruntime import Opened, install
@@ -15,13 +16,10 @@ from test_engines import scene
 
 from unit_edge.errors import EngineError
 from unit_edge.registry import bundled_models
+from unit_edge.runtime import ort_gpu_runner, ort_session
+from unit_edge.runtime.ort_bound import BoundSession
+from unit_edge.runtime.ort_session import CPU, CUDA, TENSORRT, fix_size, open_session, session_options
 from unit_edge.runtime.runner import open_runner
-
-ort = pytest.importorskip("onnxruntime")
-
-from unit_edge.runtime import ort_gpu_runner, ort_session  # noqa: E402
-from unit_edge.runtime.ort_bound import BoundSession  # noqa: E402
-from unit_edge.runtime.ort_session import CPU, CUDA, TENSORRT, fix_size, open_session, session_options  # noqa: E402
 
 WriteModel = Callable[..., Path]
 COMPUTES_SHAPES = {"Shape", "Size", "ConstantOfShape", "NonZero", "If", "Loop", "Scan"}
