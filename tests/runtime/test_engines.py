@@ -68,6 +68,10 @@ def test_every_engine_computes_the_same(index: int, size: tuple[int, int], engin
             given, expected = other.infer(frames), one.infer(frames)
             assert np.abs(given.astype(int) - expected).max() <= 1
             assert given.std() > 5, "the frames must not be blank"
+        if is_overlapping(other):
+            waiting = [other.start(frames) for frames in (frame, 255 - frame)]
+            for wait, frames in zip(waiting, (frame, 255 - frame), strict=True):
+                assert np.abs(wait().astype(int) - one.infer(frames)).max() <= 1
 
 
 def test_without_openvino_the_error_names_the_extra(

@@ -33,15 +33,23 @@ def open_tensorrt(
     return make
 
 
-@pytest.fixture(params=["double", "tensorrt", "tensorrt without a graph"])
-def runner(request: pytest.FixtureRequest, open_tensorrt: OpenTensorRt) -> Iterator[OverlappingRunner]:
+@pytest.fixture(params=["double", "tensorrt", "tensorrt without a graph", "openvino"])
+def runner(
+    request: pytest.FixtureRequest, open_tensorrt: OpenTensorRt, write_model: Callable[..., Path]
+) -> Iterator[OverlappingRunner]:
     gpu = FakeGpu(capturable=request.param == "tensorrt")
-    yield OverlappingAddRunner() if request.param == "double" else open_tensorrt(gpu)
+    if request.param == "openvino":
+        pytest.importorskip("openvino")
+        opened = open_runner(write_model("invert"), "openvino", threads=1)
+        assert is_overlapping(opened)
+        yield opened
+    else:
+        yield OverlappingAddRunner() if request.param == "double" else open_tensorrt(gpu)
     assert gpu.left_behind == gpu.contexts == 0
 
 
 def truth(runner: Runner, image: np.ndarray) -> np.ndarray:
-    return 255 - image if isinstance(runner, TensorRtRunner) else image + np.uint8(100)
+    return image + np.uint8(100) if isinstance(runner, OverlappingAddRunner) else 255 - image
 
 
 def images(count: int = 6) -> list[np.ndarray]:
