@@ -25,7 +25,8 @@ _NOT_BUILT_IN = {
     "or use `--engine onnxruntime` for the CPU",
 }
 _NEEDS = {
-    CUDA: "CUDA or cuDNN is missing or of another version; use `--engine onnxruntime` for the CPU",
+    CUDA: "CUDA or cuDNN is missing or of another version; on a PC "
+    '`pip install "onnxruntime-gpu[cuda,cudnn]"` brings them, and `--engine onnxruntime` is for the CPU',
     TENSORRT: "TensorRT, CUDA or cuDNN is missing or of another version; "
     "`--engine onnxruntime-cuda` does without TensorRT",
 }
