@@ -172,7 +172,7 @@ class Parts:
 def mark(making: Mapping[str, Any], stream: str, start: Fraction) -> str:
     """The comment of a video that ends before its source, by which it can be gone on with.
 
-    `start` is the time of the first frame in seconds; some file types move it where the sound starts before 0.
+    `start` is the time of the first frame in seconds; some file types move it where sound starts before 0.
     """
     return _MARK + json.dumps({"making": making, "stream": stream, "start": str(start)})
 
