@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
@@ -31,6 +30,7 @@ except ModuleNotFoundError:  # Windows
 
 _ABOUT, _LOCK = "about.json", "lock"
 _MARK = "unit-edge, cut short: "  # in the comment of a finished video that ends before its source
+_JOINED = "joined"
 _MEDIA = ".mp4"
 _HOLE = bytes(512)  # what a power cut may leave in a file, and no codec writes
 
@@ -40,19 +40,28 @@ ROUNDED_S = Fraction(1, 1500)
 
 @dataclass(frozen=True)
 class Part:
-    """The first `packets` of a video file, which are whole groups of pictures; until `end`, in seconds.
+    """Whole groups of pictures at the start of a video file.
 
-    `last` is the time of the last frame in them.
+    Attributes:
+        path: of the file.
+        packets: how many there are.
+        last: the time of the last frame, in seconds of the video that is made.
+        end: when that frame ends.
+        late: seconds by which the file's times are later than these.
     """
 
     path: Path
     packets: int
     last: Fraction
     end: Fraction
+    late: Fraction = Fraction(0)
 
     def __iter__(self) -> Iterator[Packet[VideoStream]]:
         with contextlib.suppress(_DamagedError):
-            yield from islice(_packets(self.path), self.packets)
+            for packet in islice(_packets(self.path), self.packets):
+                ticks = round(self.late / packet.time_base)
+                packet.pts, packet.dts = _known(packet.pts) - ticks, _known(packet.dts) - ticks
+                yield packet
 
 
 @dataclass(frozen=True)
@@ -62,10 +71,12 @@ class Kept:
     Attributes:
         parts: at least one.
         stream: stands for how they are encoded.
+        start: the time of the first frame, in seconds.
     """
 
     parts: tuple[Part, ...]
     stream: str
+    start: Fraction
 
     @property
     def frames(self) -> int:
@@ -95,18 +106,18 @@ class Parts:
         self.worthwhile = kept is not None
 
     def __enter__(self) -> Parts:
+        if self.folder.is_symlink():  # what lies elsewhere isn't ours to empty
+            raise SinkError(f"{self.folder}: is a link; remove it, the parts of {self._output} go there")
         self.folder.mkdir(exist_ok=True)
         self._locked = (self.folder / _LOCK).open("w")
         try:
             self._lock(self._locked)
             keep = {part.path for part in self._kept.parts} if self._kept is not None else set()
-            for path in self.folder.iterdir():
-                if path.name not in (_LOCK, _ABOUT) and path not in keep:
-                    path.unlink()
+            self._empty(keep | {self.folder / _ABOUT} if keep else keep)
             self._continues = self._output in keep
             used = [int(path.stem) for path in keep if path != self._output]
             self.media = self.folder / f"{max(used, default=0) + 1}{_MEDIA}"
-            self.joined = self.folder / f"joined{self._output.suffix}"
+            self.joined = self.folder / f"{_JOINED}{self._output.suffix}"
         except BaseException:
             self._locked.close()
             raise
@@ -124,6 +135,8 @@ class Parts:
                 "--resume to start over"
             )
         about = {"making": making, "stream": stream, "continues": self._continues}
+        if self._kept is not None:
+            about["start"] = str(self._kept.start)
         with replacing(self.folder / _ABOUT, durable=True) as temporary:
             temporary.write_text(json.dumps(about, indent=1) + "\n")
 
@@ -139,13 +152,29 @@ class Parts:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if not (self.worthwhile and isinstance(error, Exception)):
-            shutil.rmtree(self.folder, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                self._empty(set())
+                (self.folder / _LOCK).unlink()
+                self.folder.rmdir()
         self._locked.close()
 
+    def _empty(self, keep: Set[Path]) -> None:
+        """Removes what runs leave in the folder, and nothing else."""
+        for path in [
+            *_media(self._output),
+            *self.folder.glob(f"{_JOINED}.*"),
+            *self.folder.glob(f"*{_ABOUT}*"),
+        ]:
+            if path not in keep:
+                path.unlink()
 
-def mark(making: Mapping[str, Any], stream: str) -> str:
-    """The comment of a video that ends before its source, by which it can be gone on with."""
-    return _MARK + json.dumps({"making": making, "stream": stream})
+
+def mark(making: Mapping[str, Any], stream: str, start: Fraction) -> str:
+    """The comment of a video that ends before its source, by which it can be gone on with.
+
+    `start` is the time of the first frame in seconds; some file types move it where sound starts before 0.
+    """
+    return _MARK + json.dumps({"making": making, "stream": stream, "start": str(start)})
 
 
 def find_kept(output: Path, making: Mapping[str, Any]) -> Kept | None:
@@ -163,9 +192,14 @@ def find_kept(output: Path, making: Mapping[str, Any]) -> Kept | None:
             f"{output}: was begun with another {', '.join(others)}; repeat that one, or add --overwrite "
             "instead of --resume to start over"
         )
-    first = [output] if about.get("continues", True) and output.exists() else []
-    whole = tuple(part for path in (*first, *_media(output)) if (part := _part(path)) is not None)
-    return Kept(whole, str(about.get("stream"))) if whole else None
+    try:
+        start = Fraction(about.get("start", 0))
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+    finished = _part(output, start) if about.get("continues", True) and output.exists() else None
+    parts = [finished, *(_part(path) for path in _media(output))]
+    whole = tuple(part for part in parts if part is not None)
+    return Kept(whole, str(about.get("stream")), start) if whole else None
 
 
 def complete(output: Path) -> bool:
@@ -187,8 +221,8 @@ def _folder(output: Path) -> Path:
 
 def _media(output: Path) -> list[Path]:
     """The parts' files in the order in which they were written."""
-    names = [path for path in _folder(output).glob(f"*{_MEDIA}") if path.stem.isdecimal()]
-    return sorted(names, key=lambda path: int(path.stem))
+    files = [path for path in _folder(output).glob(f"*{_MEDIA}") if path.stem.isdecimal()]
+    return sorted(files, key=lambda path: int(path.stem))
 
 
 def _read_about(output: Path) -> dict[str, Any] | None:
@@ -215,22 +249,26 @@ def _marked(output: Path) -> dict[str, Any] | None:
     return about if isinstance(about, dict) and isinstance(about.get("making"), dict) else None
 
 
-def _part(path: Path) -> Part | None:
-    """What can be used of a file: all if it ends as it should, else what comes before its last key frame."""
+def _part(path: Path, start: Fraction | None = None) -> Part | None:
+    """What can be used of a file: all if it ends as it should, else what comes before its last key frame.
+
+    `start` is the time that its first frame should have, if the file may have moved it.
+    """
     whole: Part | None = None
-    count, last, end = 0, Fraction(0), Fraction(0)
+    count, last, end, late = 0, Fraction(0), Fraction(0), Fraction(0)
     try:
         for packet in _packets(path):
+            pts = _known(packet.pts) * packet.time_base - late
+            if not count and start is not None:
+                late, pts = pts - start, start
             if packet.is_keyframe and count:
-                whole = Part(path, count, last, end)
+                whole = Part(path, count, last, end, late)
             count += 1
-            assert packet.pts is not None, "_packets gives no others"
-            pts = packet.pts * packet.time_base
             last, end = max(last, pts), max(end, pts + (packet.duration or 0) * packet.time_base)
         ends_well = path.suffix != _MEDIA or _boxes_are_whole(path)
     except (_DamagedError, OSError):
         ends_well = False
-    return Part(path, count, last, end) if ends_well and count else whole
+    return Part(path, count, last, end, late) if ends_well and count else whole
 
 
 def _boxes_are_whole(path: Path) -> bool:
@@ -254,12 +292,18 @@ class _DamagedError(Exception):
     """A file can't be read on."""
 
 
+def _known(ticks: int | None) -> int:
+    assert ticks is not None, "_packets gives no packet without times"
+    return ticks
+
+
 def _packets(path: Path) -> Iterator[Packet[VideoStream]]:
-    """The packets of a video in the order in which they are stored.
+    """The packets of a video in the order in which they are stored, each with its times.
 
     Raises:
         _DamagedError: where that breaks off.
     """
+    early: list[Packet[VideoStream]] = []  # whose decoding time Matroska doesn't tell
     try:
         with av.open(f"file:{path}") as container:
             for packet in container.demux(container.streams.video[:1]):
@@ -267,6 +311,12 @@ def _packets(path: Path) -> Iterator[Packet[VideoStream]]:
                     continue
                 if packet.is_corrupt or packet.pts is None or _HOLE in bytes(packet):
                     raise _DamagedError
-                yield packet
+                early.append(packet)
+                if packet.dts is not None:
+                    step = packet.duration or 1
+                    for ahead, waiting in enumerate(reversed(early)):
+                        waiting.dts = packet.dts - ahead * step
+                    yield from early
+                    early = []
     except (av.FFmpegError, OSError):
         raise _DamagedError from None

@@ -106,6 +106,7 @@ class VideoSink:
         self._codec.check()
         self._cut_short = False
         self._packets = self._key_frames = 0
+        self._start = Fraction(0) if self._kept is None else self._kept.start
         self._last_pts: int | None = None
         self._end: Fraction | None = None
         with ExitStack() as stack, self._reporting():
@@ -171,6 +172,8 @@ class VideoSink:
         pts = round(time / self._time_base)
         if self._last_pts is not None:
             pts = max(pts, self._last_pts + 1)
+        elif self._kept is None:
+            self._start = time
         self._last_pts = pts
         duration = frame.duration or 1 / info.fps
         self._end = time + duration
@@ -218,7 +221,7 @@ class VideoSink:
             return
         comment = ""
         if self._cut_short and self._making is not None:
-            comment = mark(self._making, self._encoded_as)
+            comment = mark(self._making, self._encoded_as, self._start)
         join(
             parts,
             self._parts.joined,

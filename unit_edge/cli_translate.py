@@ -36,6 +36,7 @@ def translate(
     raw_format: cli_outputs.RawFormat = "yuv4mpegpipe",
     engine: EngineOption = "auto",
     threads: ThreadsOption = None,
+    batch: cli_outputs.Batch = None,
     overwrite: Annotated[bool, typer.Option("-y", "--overwrite", help="Replace an existing OUTPUT.")] = False,
     resume: cli_outputs.Resume = False,
     audio: Annotated[bool, typer.Option("--audio/--no-audio", help="Keep the sound.")] = True,
@@ -114,6 +115,11 @@ def translate(
     if to not in (None, manifest.target) or from_ not in (None, manifest.source):
         raise ConfigError(
             f"{model_path}: translates {domains_text(manifest)}; give that, or no --to and --from"
+        )
+    if batch not in (None, manifest.batch):
+        raise ConfigError(
+            f"{model_path}: is made for --batch {manifest.batch}, not {batch}, which is decided at export: "
+            f"`unit-edge export RUN --batch {batch}`"
         )
     address, length = parse_address(source), cli_outputs.seconds(duration)
     clips = clips_of(address)

@@ -22,6 +22,7 @@ from probe import frame_times
 from unit_edge.errors import TruncatedError, UnitEdgeError
 from unit_edge.runtime.codecs import Encoding
 from unit_edge.runtime.open_source import SourceOptions
+from unit_edge.runtime.parts import find_kept
 from unit_edge.runtime.translate import translate
 
 WriteClip = Callable[..., Path]
@@ -140,6 +141,23 @@ def test_eight_streams_at_once(write_model: WriteModel, tmp_path: Path) -> None:
             server.kill()
     assert min(frames for frames, _ in ends) >= 5, "each got its share"
     assert max(age for _, age in ends) < 1.5, "and none lags behind"
+
+
+def test_an_engine_that_fails_in_the_middle(
+    write_clip: WriteClip, write_model: WriteModel, tmp_path: Path
+) -> None:
+    model = write_model("fails")
+    clip = write_clip(
+        frames=50, fps=5, paint=lambda index: np.full((48, 64, 3), 100 if index < 40 else 250, np.uint8)
+    )
+    command = [*MAIN, "translate", str(clip), "--model", str(model), "-o", str(tmp_path / "out.mp4")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (1, "")
+    kept, error = done.stderr.splitlines()
+    assert "is kept; --resume" in kept
+    assert error.startswith(f"error: {model}: onnxruntime") and "failed" in error
+    found = find_kept(tmp_path / "out.mp4", {})
+    assert found is not None and 35 <= found.frames <= 40  # less the frames that waited to be written
 
 
 @pytest.mark.parametrize("pix_fmt", ["yuv420p10le", "yuv422p10le", "yuv444p"])

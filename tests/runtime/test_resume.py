@@ -166,11 +166,14 @@ def test_killed_then_resumed(write_clip: WriteClip, write_model: WriteModel, tmp
     assert output.read_bytes() == made
 
 
-def test_ctrl_c_then_resumed(write_clip: WriteClip, write_model: WriteModel, tmp_path: Path) -> None:
-    clip, output = write_clip(frames=FRAMES, fps=FPS, size=(320, 240), audio="aac"), tmp_path / "out.mp4"
+@pytest.mark.parametrize("name", ["out.mp4", "out.mkv"])
+def test_ctrl_c_then_resumed(
+    write_clip: WriteClip, write_model: WriteModel, tmp_path: Path, name: str
+) -> None:
+    clip, output = write_clip(frames=FRAMES, fps=FPS, size=(320, 240), audio="aac"), tmp_path / name
     command = [*MAIN, "translate", str(clip), "--model", str(write_model("slow")), "-o", str(output)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    part, deadline = tmp_path / ".out.mp4.parts" / "1.mp4", time.monotonic() + 60
+    part, deadline = tmp_path / f".{name}.parts" / "1.mp4", time.monotonic() + 60
     while not part.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     time.sleep(0.3)
@@ -179,9 +182,13 @@ def test_ctrl_c_then_resumed(write_clip: WriteClip, write_model: WriteModel, tmp
     shorter = frame_times(output)
     assert 0 < len(shorter) < FRAMES and not part.exists()
     subprocess.run([*command, "--resume"], check=True, capture_output=True)
-    assert frame_times(output) == [Fraction(index, FPS) for index in range(FRAMES)]
+    whole = tmp_path / f"whole-{name}"
+    translate(clip, whole, write_model("identity"))
+    assert frame_times(output) == frame_times(whole)
+    assert numbers(output) == [index % 24 for index in range(FRAMES)]
+    assert [data for _, data in packets(output, "audio")] == [data for _, data in packets(clip, "audio")]
     with av.open(str(output)) as container:
-        assert "comment" not in container.metadata
+        assert "comment" not in {name.lower() for name in container.metadata}
 
 
 def test_only_the_same_work_is_gone_on_with(
@@ -230,6 +237,15 @@ def test_two_runs_can_not_write_one_file(tmp_path: Path) -> None:
             VideoSink(tmp_path / "out.mp4", info).__enter__()
         assert files_in(tmp_path / ".out.mp4.parts") >= {"1.mp4"}
     assert files_in(tmp_path) == set()
+
+
+def test_a_folder_that_is_a_link_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "1.mp4").write_text("mine")
+    (tmp_path / ".out.mp4.parts").symlink_to(tmp_path / "precious")
+    with pytest.raises(SinkError, match="is a link"):
+        VideoSink(tmp_path / "out.mp4", VideoInfo(64, 48, Fraction(25))).__enter__()
+    assert (tmp_path / "precious" / "1.mp4").read_text() == "mine"
 
 
 def test_a_recording_goes_on_behind_what_was_recorded(tmp_path: Path) -> None:
