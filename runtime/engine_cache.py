@@ -56,8 +56,9 @@ def engine_folder(*made_for: object) -> Iterator[Path]:
         if not kept:
             with suppress(OSError):  # another process has put its own there meanwhile
                 working.rename(folder)
-    except BaseException:
-        _discard(working)
+    except BaseException as error:
+        if not kept or isinstance(error, Exception):  # an interruption says nothing about the engines
+            _discard(working)
         raise
     if not kept:
         _discard(working)
@@ -68,14 +69,16 @@ def _private_root() -> Path:
     home.mkdir(parents=True, exist_ok=True)
     root = home / "engines"
     root.mkdir(mode=0o700, exist_ok=True)
-    for path, forbidden in ((home, 0o022), (root, 0o077)):
-        about = path.lstat()
-        theirs = hasattr(os, "getuid") and about.st_uid != os.getuid()
-        if theirs or not stat.S_ISDIR(about.st_mode) or (os.name == "posix" and about.st_mode & forbidden):
-            raise EngineError(
-                f"{path}: others may change what is in it, and engines are code; "
-                f"remove it, or make it yours alone with `chmod 700 {path}`"
-            )
+    if os.name == "posix":
+        for path in (home, root):
+            about = path.lstat()
+            mine = stat.S_ISDIR(about.st_mode) and about.st_uid == os.getuid()
+            # what was in a folder that others could write to can't be trusted
+            if not mine or (path == root and about.st_mode & 0o077):
+                raise EngineError(
+                    f"{path}: others may have changed what is in it, and engines are code; remove it"
+                )
+        home.chmod(home.stat().st_mode & 0o755)
     for path in root.glob(f"{_UNFINISHED}*"):
         with suppress(FileNotFoundError):  # finished meanwhile
             if time.time() - path.stat().st_mtime > _ABANDONED_S:

@@ -65,14 +65,14 @@ class OrtGpuRunner:
         return f"onnxruntime {ort.__version__}, {'TensorRT' if self._tensorrt else 'CUDA'}{self._how}"
 
     def __enter__(self) -> OrtGpuRunner:
+        if self._tensorrt:  # before its libraries are loaded
+            # TF32, on by default, would lose the variances of the guided head
+            os.environ["NVIDIA_TF32_OVERRIDE"] = "0"
         require_provider(self._wanted)
         gpu = find_gpu()
         if gpu is None:
             raise EngineError("no NVIDIA GPU or driver found here; use `--engine onnxruntime` for the CPU")
         self._gpu = gpu
-        if self._tensorrt:
-            # TF32, on by default, would lose the variances of the guided head
-            os.environ["NVIDIA_TF32_OVERRIDE"] = "0"
         ort.set_default_logger_severity(FATAL_ONLY)
         options = session_options()
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL

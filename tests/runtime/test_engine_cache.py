@@ -91,12 +91,19 @@ def test_what_a_killed_process_left_goes_after_a_day(root: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX permissions")
-@pytest.mark.parametrize("which", ["home", "root"])
-def test_a_folder_that_others_may_write_to_is_refused(which: str, root: Path) -> None:
+def test_a_folder_that_others_could_write_to_is_refused(root: Path) -> None:
     fill("abc")
-    (root if which == "root" else root.parent).chmod(0o777)
-    with pytest.raises(EngineError, match="chmod 700"), engine_folder("abc"):
+    root.chmod(0o770)
+    with pytest.raises(EngineError, match="others may have changed"), engine_folder("abc"):
         pass
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX permissions")
+def test_the_folder_above_is_closed_to_others(root: Path) -> None:
+    root.parent.mkdir()
+    root.parent.chmod(0o777)
+    fill("abc")
+    assert root.parent.stat().st_mode & 0o777 == 0o755
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs symbolic links")
@@ -104,8 +111,15 @@ def test_a_link_is_refused(root: Path, tmp_path: Path) -> None:
     root.parent.mkdir()
     (tmp_path / "elsewhere").mkdir(mode=0o700)
     root.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(EngineError, match="chmod 700"), engine_folder("abc"):
+    with pytest.raises(EngineError, match="others may have changed"), engine_folder("abc"):
         pass
+
+
+def test_an_interruption_throws_no_good_engines_away(root: Path) -> None:
+    folder = fill("abc")
+    with pytest.raises(KeyboardInterrupt), engine_folder("abc"):
+        raise KeyboardInterrupt
+    assert (folder / "a.engine").exists()
 
 
 def test_a_place_that_cant_be_written_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
