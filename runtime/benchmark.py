@@ -45,6 +45,7 @@ def benchmark(
         with FileSource(video) as source:
             images = [frame.image for frame in islice(source, min(frames, _HELD_FRAMES))]
     height, width = images[0].shape[:2]
+    timings = _runner_ms(runner, images, frames)
     result: dict[str, Any] = {
         "model": runner.manifest.name,
         "engine": runner.engine,
@@ -52,7 +53,7 @@ def benchmark(
         "frame_size": [width, height],
         "batch": runner.manifest.batch,
         "frames": frames,
-        **_runner_ms(runner, images, frames),
+        **timings,
     }
     if video is not None:
         result |= _stages_ms(runner, video, frames)
