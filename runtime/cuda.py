@@ -36,6 +36,7 @@ class Stream:
 
     def __enter__(self) -> Stream:
         self._release: list[tuple[Callable[..., tuple[Any, ...]], Any]] = []
+        self._recording = False
         self._stream = call(cudart.cudaStreamCreateWithFlags, cudart.cudaStreamNonBlocking)
         return self
 
@@ -84,6 +85,22 @@ class Stream:
         """Returns when all that was started is done."""
         call(cudart.cudaStreamSynchronize, self._stream)
 
+    def event(self) -> Any:
+        """A place for a time of the GPU's clock, for `mark`."""
+        event = call(cudart.cudaEventCreate)
+        self._release.append((cudart.cudaEventDestroy, event))
+        return event
+
+    def mark(self, event: Any) -> None:
+        """Keeps in `event` when the GPU gets there: after all that was started before."""
+        # an ordinary record in a graph only orders its work, and keeps no time
+        external = cudart.cudaEventRecordExternal if self._recording else cudart.cudaEventRecordDefault
+        call(cudart.cudaEventRecordWithFlags, event, self._stream, external)
+
+    def seconds_between(self, first: Any, second: Any) -> float:
+        """From one event to another; both must have happened, see `wait`."""
+        return float(call(cudart.cudaEventElapsedTime, first, second)) / 1e3
+
     def recorded(self, work: Callable[[], None]) -> Callable[[], None]:
         """A function that starts what `work` starts, as one CUDA graph: a launch instead of dozens.
 
@@ -92,9 +109,11 @@ class Stream:
         """
         mode = cudart.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
         call(cudart.cudaStreamBeginCapture, self._stream, mode)
+        self._recording = True
         try:
             work()
         finally:
+            self._recording = False
             status, graph = cudart.cudaStreamEndCapture(self._stream)
         call(lambda: (status,))
         try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from unit_edge.runtime.split import Split
+
 
 @dataclass(slots=True)
 class Passage:
@@ -16,6 +18,7 @@ class Passage:
         infer_to: it came back.
         write_from: it went to the sink.
         write_to: the sink was done with it.
+        split: of the runner's call, where it knows one.
         age_s: seconds since it was captured, then; None unless the source is live.
     """
 
@@ -25,4 +28,5 @@ class Passage:
     infer_to: float = 0.0
     write_from: float = 0.0
     write_to: float = 0.0
+    split: Split | None = None
     age_s: float | None = None

@@ -22,6 +22,7 @@ from unit_edge.runtime.passage import Passage
 from unit_edge.runtime.runner import Runner
 from unit_edge.runtime.sink import FrameSink
 from unit_edge.runtime.source import FrameSource, LiveFrames, is_live
+from unit_edge.runtime.split import last_split
 
 _QUEUED_FRAMES = 4
 _LOOK_UP_S = 0.1
@@ -188,8 +189,9 @@ def _flow(
             images = infer_images(runner, [job.image for job in jobs])
             back = time.perf_counter()
             stats.infer_s += back - mark
+            split = last_split(runner) if passages is not None else None
             for job in jobs:
-                job.passage.infer_from, job.passage.infer_to = mark, back
+                job.passage.infer_from, job.passage.infer_to, job.passage.split = mark, back, split
             done = (_Job(job.frame, image, job.passage) for job, image in zip(jobs, images, strict=True))
             if not all(map(translated.put, done)):
                 break

@@ -42,14 +42,19 @@ class Runner(Protocol):
 
 
 def open_runner(
-    model: str | Path, engine: str = "auto", *, threads: int | None = None, lean: bool = False
+    model: str | Path,
+    engine: str = "auto",
+    *,
+    threads: int | None = None,
+    lean: bool = False,
+    split: bool = False,
 ) -> Runner:
     """The runner for a model file, checked against its manifest; to be entered with `with`.
 
     A bundled model's name, such as "day2night-edge-s", stands for its file. "auto" takes what `choose_engine`
     finds best; another engine is that one or an error. `threads` is of the inference on a CPU; None for as
     many as there are cores. `lean` has ONNX Runtime take a third less memory on a CPU, and up to a third more
-    time.
+    time. `split` has the time on the way to a GPU and back measured apart, see `split.last_split`.
 
     Raises:
         ModelError: the file or its manifest is missing, damaged, or of something else than frames.
@@ -79,7 +84,7 @@ def open_runner(
             raise
         raise EngineError(NO_ONNXRUNTIME) from None
     device = {"onnxruntime": "cpu", "onnxruntime-cuda": "cuda"}[engine]
-    return OrtRunner(model, manifest, device=device, threads=threads, lean=lean)
+    return OrtRunner(model, manifest, device=device, threads=threads, lean=lean, split=split)
 
 
 def _openvino(model: Path, manifest: Manifest, threads: int | None) -> Runner:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from unit_edge.errors import EngineError, ModelError
 from unit_edge.gpu import find_gpu
 from unit_edge.manifest import Manifest
 from unit_edge.runtime.runner import check_input
+from unit_edge.runtime.split import Split
 from unit_edge.runtime.tensorrt_backend import load_tensorrt, make_logger
 
 if TYPE_CHECKING:
@@ -80,6 +82,13 @@ class TensorRtRunner:
         self._stream.wait()
         return np.array(self._output)
 
+    @property
+    def last_split(self) -> Split | None:
+        """Of the last call, by the GPU's own clock; None before the first."""
+        if not self._shape:
+            return None
+        return Split(*(self._stream.seconds_between(*pair) for pair in pairwise(self._marks)))
+
     def _load(self, trt: Any, stack: ExitStack) -> None:
         content = self._path.read_bytes()
         # an engine is code: what runs is what was checked, even if the file changed meanwhile
@@ -138,17 +147,23 @@ class TensorRtRunner:
         self._context.set_tensor_address(spec_in.name, source)
         self._context.set_tensor_address(spec_out.name, target)
 
+        before, uploaded, computed, downloaded = marks = [stream.event() for _ in range(4)]
+
         def start() -> None:
+            stream.mark(before)
             stream.upload(source, self._input)
+            stream.mark(uploaded)
             if not self._context.execute_async_v3(stream.handle):
                 raise EngineError(f"{self._path}: {self.engine} failed: {self._logger.said}")
+            stream.mark(computed)
             stream.download(self._output, source=target)
+            stream.mark(downloaded)
 
         self._input[...] = 0
         start()  # the first run of a shape prepares what can't be recorded
         stream.wait()
         self._start = _recorded(stream, start)
-        self._shape = shape
+        self._marks, self._shape = marks, shape
 
 
 def _recorded(stream: Stream, start: Callable[[], None]) -> Callable[[], None]:
