@@ -81,6 +81,11 @@ class Stream:
         kind = cudart.cudaMemcpyKind.cudaMemcpyDeviceToHost
         call(cudart.cudaMemcpyAsync, target.ctypes.data, source, target.nbytes, kind, self._stream)
 
+    def copy(self, target: int, source: int, size: int) -> None:
+        """Starts to copy `size` bytes within the GPU's memory."""
+        kind = cudart.cudaMemcpyKind.cudaMemcpyDeviceToDevice
+        call(cudart.cudaMemcpyAsync, target, source, size, kind, self._stream)
+
     def wait(self) -> None:
         """Returns when all that was started is done."""
         call(cudart.cudaStreamSynchronize, self._stream)
