@@ -27,7 +27,7 @@ class Counters:
         steal_s: of a virtual machine, time that its cores waited for the real ones.
         swapped_pages: into swap and out of it.
         throttled: how often the processor was slowed down for its heat (x86).
-        cooling: sum of the states of all cooling devices that slow something down; 0 is full speed.
+        cooling: sum of the states of all cooling devices but fans; above 0, something is slowed down.
     """
 
     busy_s: float | None
@@ -43,7 +43,9 @@ def read_counters(root: Path = Path("/")) -> Counters:
     second = os.sysconf("SC_CLK_TCK") if ticks else 1
     swapped = [_line(root / "proc/vmstat", f"{name} ") for name in ("pswpin", "pswpout")]
     throttled = list(_numbers(root, "sys/devices/system/cpu/cpu*/thermal_throttle/core_throttle_count"))
-    cooling = list(_numbers(root, "sys/class/thermal/cooling_device*/cur_state"))
+    devices = (root / "sys/class/thermal").glob("cooling_device*")
+    slowing = [device for device in devices if "fan" not in (_read(device / "type") or "").lower()]
+    cooling = [state for device in slowing for state in _numbers(device, "cur_state")]
     return Counters(
         # user, nice, system, irq, softirq; idle and iowait aren't work, guests are in user
         busy_s=sum(ticks[i] for i in (0, 1, 2, 5, 6)) / second if ticks else None,

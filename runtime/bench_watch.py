@@ -190,10 +190,8 @@ def speed_spoilers(begin: Counters, end: Counters, samples: Samples) -> list[str
     if begin.throttled is not None and end.throttled is not None and end.throttled > begin.throttled:
         times = end.throttled - begin.throttled
         spoilers.append(f"the processor was slowed down for its heat {times} times")
-    if end.cooling is not None and end.cooling > (begin.cooling or 0):
-        spoilers.append("the system began to slow something down for its heat")
-    elif end.cooling and begin.cooling:
-        spoilers.append("the system is cooling: a fan runs, or something is slowed down for its heat")
+    if begin.cooling or end.cooling:
+        spoilers.append("the system slows something down for its heat")
     clock = _mean(samples.clocks)
     if clock is not None and clock < SLOW_CLOCK:
         spoilers.append(f"the processor ran at {clock:.0%} of its highest clock")
@@ -209,9 +207,8 @@ def power_spoilers(discharging: bool | None, mode: tuple[str, bool] | None) -> l
     if discharging:
         spoilers.append("the machine runs on its battery")
     if mode is not None and not mode[1]:
-        spoilers.append(
-            f"the power mode is {mode[0]}, not MAXN (`sudo nvpmodel -m 0`, then `sudo jetson_clocks`)"
-        )
+        remedy = "`sudo nvpmodel -m 0`, then `sudo jetson_clocks`"
+        spoilers.append(f"the power mode is {mode[0]}, not MAXN ({remedy})")
     return spoilers
 
 

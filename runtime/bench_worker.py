@@ -1,7 +1,7 @@
 """A process that measures one case: it does what it is told by lines of JSON, and answers with such lines.
 
-In a process of its own a case starts with nothing loaded, its memory and processor time are its own, and if it
-crashes or is killed for want of memory, the others go on.
+In a process of its own a case starts with nothing loaded, its memory and processor time are its own, and if
+it crashes or is killed for want of memory, the others go on.
 """
 
 from __future__ import annotations
