@@ -58,6 +58,7 @@ class Wanted:
         engines: "auto", "all", or names of engines.
         batches: frames in a call; empty for the model's own number.
         sizes: widths and heights of frames; empty for the model's own, or `DEFAULT_SIZE`.
+        clip_size: of the clip's frames, which are fitted to the model; None without a clip.
     """
 
     models: Sequence[str]
@@ -66,6 +67,7 @@ class Wanted:
     sizes: Sequence[tuple[int, int]] = ()
     streams: int = 1
     threads: int | None = None
+    clip_size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         for engine in self.engines:
@@ -115,7 +117,7 @@ def _case(given: str, engine: str, size: tuple[int, int] | None, batch: int | No
         engine=decision.engine,
         reason=decision.reason,
         note=decision.note,
-        refused=_misfit(path, manifest, case),
+        refused=_misfit(path, manifest, case, fitted=wanted.clip_size is not None),
     )
 
 
@@ -125,11 +127,11 @@ def _own_size(path: Path, manifest: Manifest) -> tuple[int, int]:
     return manifest.frame_size or DEFAULT_SIZE
 
 
-def _misfit(path: Path, manifest: Manifest, case: Case) -> str:
+def _misfit(path: Path, manifest: Manifest, case: Case, *, fitted: bool) -> str:
     """Why a model doesn't take the batch or the size; "" if it does."""
     fixed = manifest.input.shape[0]
     if fixed is not None and fixed != case.batch:
         return f"{path}: takes {fixed} at a time; `unit-edge export --batch {case.batch}` makes one that fits"
-    if manifest.frame_size not in (None, case.size):
+    if not fitted and manifest.frame_size not in (None, case.size):
         return "{}: takes frames of {}x{} only".format(path, *manifest.frame_size or ())
     return ""

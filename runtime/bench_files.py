@@ -67,7 +67,8 @@ def write_markdown(path: Path, report: dict[str, Any], plots: list[Path]) -> Non
     for table in (tabulate(report["rows"]), stage_table(report["rows"])):
         if len(table) > 1:
             parts.append(as_markdown(table))
-    parts.append("\n".join(f"- {line}" for line in remarks(report)))
+    for heading, lines in remarks(report):
+        parts.append("\n".join([f"**{heading}**", "", *(f"- {line}" for line in lines)]))
     parts += [f"![{plot.stem}]({plot.name})" for plot in plots]
     write_output(path, ("\n\n".join(parts) + "\n").encode())
 

@@ -96,6 +96,7 @@ def _summed_up(
         fps=sum(_counted(run, streams) for run in whole) / sum(_timed_s(run) for run in whole),
         first_frame_ms=1e3 * median(run["first_frame_s"] for run in whole),
         account=account(passages, seconds=seconds, streams=streams, live=live),
+        frame_size=tuple(whole[0]["frame_size"]),
         age_ms=summarise(ages) if ages else None,
         captured=sum(run["captured"] for run in whole) if live else None,
         dropped=sum(run["dropped"] for run in whole) if live else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,7 @@ def _stages(figure: Any, report: dict[str, Any]) -> bool:
             left += mean
     axis.set_yticks(range(len(rows)), [title(row) for row in rows], fontsize=8)
     axis.invert_yaxis()
-    axis.set_xlabel("ms of a frame from being read to being written, mean; stages of other frames run beside")
+    axis.set_xlabel("ms of a frame from being read to being written, mean", fontsize=8)
     axis.legend(fontsize=8, ncols=len(named), loc="lower center", bbox_to_anchor=(0.5, 1))
     return True
 
@@ -135,8 +136,8 @@ def _fps(figure: Any, report: dict[str, Any]) -> bool:
             )
     axis.set_yticks([k + 0.4 - height / 2 for k in range(len(things))], things, fontsize=8)
     axis.invert_yaxis()
-    axis.set_xlabel("frames a second")
-    axis.legend(fontsize=8)
+    axis.set_xlabel("frames a second", fontsize=8)
+    axis.legend(fontsize=8, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1))
     return True
 
 
@@ -151,17 +152,17 @@ def _roofline(figure: Any, report: dict[str, Any]) -> bool:
     bandwidths, peaks = report.get("bandwidth_gb_s", {}), report.get("peaks", ())
     if not rows or not peaks or not bandwidths:
         return False
-    figure.set_size_inches(8, 5.5)
+    figure.set_size_inches(10, 5)
     axis = figure.subplots()
-    least = min(row["roof"]["intensity"] for row in rows) / 4
-    most = 4 * max(row["roof"]["intensity"] for row in rows)
+    markers = cycle("ovs^D<p>P*X")
+    intensities = [row["roof"]["intensity"] for row in rows]
     for where, gb_s in bandwidths.items():
         on_gpu = where != "memory"
         for peak in peaks:
             if (peak["engine"] in ("tensorrt", "onnxruntime-cuda")) != on_gpu:
                 continue
             knee = 1e3 * peak["tflops"] / gb_s
-            corners = sorted({least, max(least, knee), max(most, 4 * knee)})
+            corners = [min(*intensities, knee) / 4, knee, 4 * max(*intensities, knee)]
             axis.plot(
                 corners,
                 [min(peak["tflops"], gb_s * corner / 1e3) for corner in corners],
@@ -171,11 +172,11 @@ def _roofline(figure: Any, report: dict[str, Any]) -> bool:
             )
     for row in rows:
         roof = row["roof"]
-        axis.plot(roof["intensity"], roof["tflops"], "o", markersize=5, label=title(row))
+        axis.plot(roof["intensity"], roof["tflops"], next(markers), markersize=6, label=title(row))
     axis.set_xscale("log")
     axis.set_yscale("log")
     axis.set_xlabel("operations for each byte of memory traffic")
     axis.set_ylabel("TFLOP/s")
     axis.grid(which="both", linewidth=0.3)
-    axis.legend(fontsize=6)
+    axis.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
     return True

@@ -54,6 +54,7 @@ class EndToEnd:
         fps: of all rounds: frames after the first, over the time from that one to the finished file.
         first_frame_ms: from opening the output to the first frame in it; the median of the rounds.
         account: what the stages took, of the frames of all rounds.
+        frame_size: width and height of the source's frames in pixels.
         alone_fps: frames a second of "decode", "model" and "encode" with nothing beside each; medians.
         slowest_alone: which of them.
         ratio: fps over that of the slowest alone, measured in turns.
@@ -67,6 +68,7 @@ class EndToEnd:
     fps: float
     first_frame_ms: float
     account: Account
+    frame_size: tuple[int, int]
     alone_fps: dict[str, float] | None = None
     slowest_alone: str | None = None
     ratio: Ratio | None = None

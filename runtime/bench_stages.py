@@ -53,6 +53,7 @@ class Whole:
         first_frame_s: from then until the sink had taken the first frame.
         cpu_s: processor time that it took, of all cores.
         captured, dropped: of a live source, else 0.
+        frame_size: width and height of the source's frames.
     """
 
     passages: list[Passage] = field(default_factory=list)
@@ -62,6 +63,7 @@ class Whole:
     cpu_s: float = 0.0
     captured: int = 0
     dropped: int = 0
+    frame_size: tuple[int, int] = (0, 0)
 
 
 def held_frames(path: Path) -> list[NDArray[np.uint8]]:
@@ -124,6 +126,7 @@ def run_whole(
                 begin = time.perf_counter()
                 stats = run(source, runner, sink, wish=wish, passages=part.passages)
                 part.seconds = time.perf_counter() - begin
+            part.frame_size = source.info.width, source.info.height
             part.frames, part.captured, part.dropped = stats.shown, stats.captured, stats.dropped
             if part.passages:
                 part.first_frame_s = part.passages[0].write_to - begin
@@ -153,6 +156,7 @@ def run_whole(
         cpu_s=time.process_time() - cpu_s,
         captured=sum(part.captured for part in parts),
         dropped=sum(part.dropped for part in parts),
+        frame_size=parts[0].frame_size,
     )
 
 

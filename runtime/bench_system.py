@@ -128,7 +128,7 @@ def power_mode(root: Path = Path("/")) -> tuple[str, bool] | None:
             for line in done.stdout.splitlines():
                 if line.startswith("NV Power Mode:"):
                     return _mode(line.partition(":")[2].strip())
-    number = (_read(root / "var/lib/nvpmodel/status") or "").partition("pmode:")[2].strip()
+    number = (_read(root / "var/lib/nvpmodel/status") or "").partition("pmode:")[2].partition(" ")[0]
     if not number.isdecimal():
         return None
     # < POWER_MODEL ID=0 NAME=MAXN >

@@ -82,7 +82,7 @@ def stage_table(rows: Sequence[dict[str, Any]]) -> list[list[str]]:
             time_ms = stage["time_ms"]
             lines.append(
                 [
-                    title(row),
+                    title(row) if name == next(iter(account["stages"])) else "",
                     name,
                     *(f"{time_ms[key]:.2f}" for key in ("mean", "p50", "p90", "p99", "max")),
                     f"{stage['share']:.0%}" if "share" in stage else "",
@@ -100,28 +100,26 @@ def title(row: dict[str, Any]) -> str:
     )
 
 
-def remarks(report: dict[str, Any]) -> list[str]:
-    """What there is to say beside the tables, a line each."""
-    lines = []
-    for row in report["rows"]:
-        lines += [f"{title(row)}: {text}" for text in _of_row(row)]
+def remarks(report: dict[str, Any]) -> list[tuple[str, list[str]]]:
+    """What there is to say beside the tables: a heading and lines for each row, and of all."""
+    of_all = []
     for pair in report.get("versus", ()):
-        lines.append(f"{pair['row']} takes {_ratio(pair['time_ratio'])} the time of {pair['against']}")
+        of_all.append(f"{pair['row']} takes {_ratio(pair['time_ratio'])} the time of {pair['against']}")
     for peak in report.get("peaks", ()):
-        lines.append(
+        of_all.append(
             f"peak of {peak['engine']} in {peak['precision']}: {peak['tflops']:.3f} TFLOP/s ({peak['load']})"
         )
     for name, value in report.get("bandwidth_gb_s", {}).items():
-        lines.append(f"bandwidth of the {name}: {value:.1f} GB/s, read and written")
+        of_all.append(f"bandwidth of the {name}: {value:.1f} GB/s, read and written")
     if (timers := report.get("timers")) is not None:
-        lines.append(
+        of_all.append(
             f"the timers of a frame take {1e6 * timers['seconds_a_frame']:.1f} µs, "
             f"{timers['share']:.3%} of the fastest row's frame"
         )
-    lines += report.get("notes", ())
+    of_all += report.get("notes", ())
     if report.get("interrupted"):
-        lines.append("stopped before all was measured")
-    return lines
+        of_all.append("stopped before all was measured")
+    return [*((title(row), _of_row(row)) for row in report["rows"]), ("all rows", of_all)]
 
 
 def _of_row(row: dict[str, Any]) -> list[str]:
@@ -135,6 +133,8 @@ def _of_row(row: dict[str, Any]) -> list[str]:
         )
     if (whole := row.get("end_to_end")) is not None:
         lines += _of_whole(whole)
+    if row.get("roof", {}).get("share", 0) > 1:
+        lines.append("mind: faster than the peak, which something else spoilt, or which is not this kind's")
     return [*lines, *(f"mind: {text}" for text in row["spoilers"])]
 
 

@@ -10,8 +10,11 @@ import contextlib
 import dataclasses
 import json
 import os
+import queue
+import shutil
 import sys
 import tempfile
+import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -45,6 +48,7 @@ from unit_edge.runtime.split import Split, last_split
 
 _NOISE_FRAMES = 4
 _MEMORY_SHARE = 0.9
+_LEAVE_S = 3.0
 
 
 class Session:
@@ -87,7 +91,9 @@ class Session:
         ]
         self._runners[0].infer(self._batches[0])
         first_s = time.perf_counter() - begin
-        _check_memory(streams, before, _resident())
+        after, free = _resident(), available_bytes()
+        if before is not None and after is not None and free is not None:
+            check_memory(streams, after - before, free)
         for _ in range(streams - 1):
             self._runners.append(self._opened(model, engine, threads, batch))
             self._runners[-1].infer(self._batches[0])
@@ -178,13 +184,9 @@ def _resident() -> int | None:
     return None if held is None else held[0]
 
 
-def _check_memory(streams: int, before: int | None, after: int | None) -> None:
-    """Refuses streams that wouldn't fit, by what the first one took; where the system says nothing, none."""
-    free = available_bytes()
-    if streams == 1 or before is None or after is None or free is None:
-        return
-    each = max(after - before, 1)
-    fitting = 1 + int(_MEMORY_SHARE * free / each)
+def check_memory(streams: int, each: int, free: int) -> None:
+    """Raises EngineError if streams of `each` bytes, of which one is open, don't fit into `free` bytes."""
+    fitting = 1 + int(_MEMORY_SHARE * free / max(each, 1))
     if streams > fitting:
         raise EngineError(
             f"{streams} streams need {streams * each / 2**30:.1f} GiB of memory, of which "
@@ -192,8 +194,18 @@ def _check_memory(streams: int, before: int | None, after: int | None) -> None:
         )
 
 
+def _read_orders(orders: queue.SimpleQueue[str], folder: Path) -> None:
+    """Passes lines on; "" when the parent has closed the pipe or is gone, and then it ends at all costs."""
+    for line in sys.stdin:
+        orders.put(line)
+    orders.put("")
+    time.sleep(_LEAVE_S)
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(1)  # a measurement that nobody waits for any more
+
+
 def main() -> None:
-    """The process: reads orders until its parent closes the pipe, or is gone."""
+    """The process: carries out orders until its parent closes the pipe, or is gone."""
     with contextlib.suppress(OSError):  # if memory runs out, this process goes and not another
         Path("/proc/self/oom_score_adj").write_text("1000")
     # what libraries print must not get between the lines of JSON
@@ -201,7 +213,9 @@ def main() -> None:
     os.dup2(2, 1)
     with tempfile.TemporaryDirectory(prefix="unit-edge-bench-") as folder, ExitStack() as stack:
         session = Session(stack, Path(folder))
-        for line in sys.stdin:
+        orders: queue.SimpleQueue[str] = queue.SimpleQueue()
+        threading.Thread(target=_read_orders, args=(orders, Path(folder)), daemon=True).start()
+        while line := orders.get():
             order = json.loads(line)
             try:
                 answer = getattr(session, order.pop("order"))(**order)

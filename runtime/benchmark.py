@@ -10,26 +10,26 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from unit_edge.address import Address
 from unit_edge.costs import CostsAt
-from unit_edge.errors import SourceError
 from unit_edge.interrupt import Interrupted, StopWish
 from unit_edge.runtime.bench_cases import Case
 from unit_edge.runtime.bench_machine import describe_machine
 from unit_edge.runtime.bench_measure import end_to_end, model_only
-from unit_edge.runtime.bench_peak import Built, device_of, measure_peak, roof_of
+from unit_edge.runtime.bench_peak import Built, Limits
 from unit_edge.runtime.bench_power import find_ina3221, open_nvml
 from unit_edge.runtime.bench_process import CaseFailed, Worker
-from unit_edge.runtime.bench_result import ModelOnly, Peak, Report, Roof, Row, Timers, Versus
+from unit_edge.runtime.bench_result import ModelOnly, Report, Roof, Row, Timers, Versus
 from unit_edge.runtime.bench_statistics import ratio_of_rounds
 from unit_edge.runtime.bench_timers import seconds_for_a_frame
 from unit_edge.runtime.bench_watch import Sensors, Watch
 
 VERSUS_ROUNDS = 12
+_PEAK_S, _PEAK_WARM_UP_S = 1.0, 3.0
 DRIFT = 0.05
 """Share by which the calls may become slower or faster before it is reported."""
-_BANDWIDTH_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -80,53 +80,39 @@ def benchmark(
 
     `against` has a case for each of `cases`, which is compared with it by taking turns. If the wish comes,
     the report has what was measured until then.
-
-    Raises:
-        SourceError: the clip can't be read, or isn't there.
     """
-    run = _Run(settings, wish, callbacks or Callbacks())
     made = datetime.now(timezone.utc).isoformat(timespec="seconds")
     machine = describe_machine()
-    if settings.source is not None and not settings.source.live and not settings.source.path.is_file():
-        raise SourceError(f"{settings.source.name}: no such file; expected a video")
+    callbacks = callbacks or Callbacks()
     interrupted = False
-    try:
-        for index, case in enumerate(cases):
-            run.measure(case, against[index] if against else None)
-        if settings.peak:
-            run.measure_peaks([*cases, *against])
-    except Interrupted:
-        interrupted = True
-    return Report(
-        made=made,
-        settings={
-            "seconds": settings.seconds,
-            "frames": settings.frames,
-            "warm_up_s": settings.warm_up_s,
-            "input": None if settings.source is None else settings.source.name,
-        },
-        machine=machine,
-        rows=tuple(run.with_roofs()),
-        versus=tuple(run.versus),
-        peaks=tuple(run.peaks),
-        bandwidth_gb_s=run.bandwidth_gb_s,
-        timers=_timers(run.rows),
-        notes=tuple(run.notes),
-        interrupted=interrupted,
-    )
+    with tempfile.TemporaryDirectory(prefix="unit-edge-bench-") as folder:
+        limits = Limits(
+            Path(folder),
+            wish,
+            callbacks.build,
+            seconds=min(_PEAK_S, settings.seconds),
+            warm_up_s=min(_PEAK_WARM_UP_S, settings.warm_up_s),
+        )
+        run = _Run(settings, wish, callbacks, limits)
+        try:
+            for index, case in enumerate(cases):
+                run.measure(case, against[index] if against else None)
+            if settings.peak:
+                run.measure_limits_again()
+        except Interrupted:
+            interrupted = True
+    return run.report(made, machine, interrupted=interrupted)
 
 
 class _Run:
     """What has been measured so far."""
 
-    def __init__(self, settings: Settings, wish: StopWish, callbacks: Callbacks) -> None:
-        self._settings, self._wish, self._tell = settings, wish, callbacks
+    def __init__(self, settings: Settings, wish: StopWish, callbacks: Callbacks, limits: Limits) -> None:
+        self._settings, self._wish, self._tell, self._limits = settings, wish, callbacks, limits
         self._sensors = Sensors(open_nvml(), find_ina3221())
         self._models: dict[str, Path] = {}
         self.rows: list[Row] = []
         self.versus: list[Versus] = []
-        self.peaks: list[Peak] = []
-        self.bandwidth_gb_s: dict[str, float] = {}
         self.notes: list[str] = []
 
     def measure(self, case: Case, against: Case | None) -> None:
@@ -154,6 +140,9 @@ class _Run:
         place = len(self.rows)
         self.rows.append(row)
         if not case.refused:
+            key = case.engine, case.precision, case.threads
+            if self._settings.peak and key not in self._limits.peaks:
+                self._measure_limits(*key)
             worker = stack.enter_context(Worker(self._wish))
             try:
                 for found in self._figures(case, row, worker):
@@ -248,44 +237,46 @@ class _Run:
             return
         self.versus.append(Versus(titles[0], titles[1], ratio_of_rounds(medians[0], medians[1])))
 
-    def measure_peaks(self, cases: Sequence[Case]) -> None:
-        """For each engine, precision and number of threads that a row has figures of."""
+    def measure_limits_again(self) -> None:
+        """Once more for all that has figures: one of the two times, the machine may have been busy."""
         measured = [row for row in self.rows if row.model_only is not None]
-        combinations = dict.fromkeys((row.engine, row.precision, row.threads) for row in measured)
-        with tempfile.TemporaryDirectory(prefix="unit-edge-bench-") as folder:
-            for engine, precision, threads in combinations:
-                self._tell.doing(f"the peak of this machine: {engine}, {precision}")
-                try:
-                    peak = measure_peak(
-                        engine, precision, threads, Path(folder), self._wish, self._tell.build
-                    )
-                    self.peaks.append(peak)
-                except CaseFailed as error:
-                    self.notes.append(f"no peak of {engine} in {precision}: {error}")
-        for device in dict.fromkeys(device_of(row.engine) for row in measured):
-            name = "memory" if device == "cpu" else "gpu memory"
-            self._tell.doing(f"the bandwidth of the {name}")
-            engine = next(row.engine for row in measured if device_of(row.engine) == device)
-            try:
-                with Worker(self._wish) as worker:
-                    found = worker.ask("bandwidth", engine=engine, seconds=_BANDWIDTH_S)
-                self.bandwidth_gb_s[name] = found["bytes_per_s"] / 1e9
-            except CaseFailed as error:
-                self.notes.append(f"no bandwidth of the {name}: {error}")
+        for key in dict.fromkeys((row.engine, row.precision, row.threads) for row in measured):
+            self._measure_limits(*key)
 
-    def with_roofs(self) -> list[Row]:
-        """The rows, those whose model's costs are known with their roofs."""
-        return [replace(row, roof=self._roof(row)) for row in self.rows]
+    def _measure_limits(self, engine: str, precision: str, threads: int | None) -> None:
+        self._tell.doing(f"the peak of this machine: {engine}, {precision}")
+        self._limits.measure(engine, precision, threads)
+
+    def report(self, made: str, machine: dict[str, Any], *, interrupted: bool) -> Report:
+        """All that was measured."""
+        settings, limits = self._settings, self._limits
+        return Report(
+            made=made,
+            settings={
+                "seconds": settings.seconds,
+                "frames": settings.frames,
+                "warm_up_s": settings.warm_up_s,
+                "input": None if settings.source is None else settings.source.name,
+            },
+            machine=machine,
+            rows=tuple(replace(row, roof=self._roof(row)) for row in self.rows),
+            versus=tuple(self.versus),
+            peaks=tuple(limits.peaks.values()),
+            bandwidth_gb_s=limits.bandwidth_gb_s,
+            timers=_timers(self.rows),
+            notes=(*self.notes, *(f"no {what}: {why}" for what, why in limits.problems.items())),
+            interrupted=interrupted,
+        )
 
     def _roof(self, row: Row) -> Roof | None:
-        costs = None
-        if row.model_only is not None:
-            costs = self._tell.costs(self._models[row.sha256], row.frame_size)
-        if costs is None:
+        if row.model_only is None:
             return None
-        name = "memory" if device_of(row.engine) == "cpu" else "gpu memory"
-        bandwidth = self.bandwidth_gb_s.get(name)
-        return roof_of(row, 2 * costs.macs, costs.traffic_bytes, self.peaks, bandwidth)
+        costs = self._tell.costs(self._models[row.sha256], row.frame_size)
+        return (
+            None
+            if costs is None or not costs.macs
+            else self._limits.roof_of(row, 2 * costs.macs, costs.traffic_bytes)
+        )
 
 
 def _own_spoilers(alone: ModelOnly) -> list[str]:

@@ -71,8 +71,8 @@ def write_engine() -> Callable[..., Path]:
 def write_model(tmp_path: Path) -> Callable[..., Path]:
     """write_model(kind, shape=(None, None, None, 3), **manifest fields) → path of a tiny .onnx.
 
-    Kinds: "identity"; "invert" (255 - x); "slow" (blurs that take tens of ms); "nchw" (identity on
-    uint8[N,3,H,W]); "float" (identity on float32).
+    Kinds: "identity"; "invert" (255 - x); "slow" (blurs that take tens of ms); "brittle" (identity, fails if
+    any value is above 100); "nchw" (identity on uint8[N,3,H,W]); "float" (identity on float32).
     """
     onnx = pytest.importorskip("onnx", reason="building test models needs the export extra")
     from onnx import TensorProto, helper
@@ -99,6 +99,12 @@ def write_model(tmp_path: Path) -> Callable[..., Path]:
                 ),
                 helper.make_node("Transpose", ["blur15"], ["d"], perm=[0, 2, 3, 1]),
                 helper.make_node("Cast", ["d"], ["translated"], to=TensorProto.UINT8),
+            ]
+        elif kind == "brittle":
+            constants = [helper.make_tensor("table", TensorProto.UINT8, [101], list(range(101)))]
+            nodes = [
+                helper.make_node("Cast", ["frame"], ["index"], to=TensorProto.INT64),
+                helper.make_node("Gather", ["table", "index"], ["translated"]),
             ]
         elif kind == "nchw":
             shape = (None, 3, None, None)

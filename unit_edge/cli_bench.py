@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from unit_edge.costs import CostsAt
-    from unit_edge.runtime.bench_cases import Case
-    from unit_edge.runtime.bench_result import Report, Row
+    from unit_edge.runtime.bench_cases import Case, Wanted
+    from unit_edge.runtime.bench_result import Row
 
 REGRESSION = 3
 """Exit code of --compare if something became slower."""
@@ -130,13 +131,16 @@ def bench(
         [found for text in size.split(",") if (found := frame_size(text))] if size else (),
         streams,
         threads,
+        None if address is None or address.live else _clip_size(address.path),
     )
     cases = cases_of(wanted)
-    others = _others(cases, against) if against is not None else []
+    others = _others(cases, wanted, against) if against is not None else []
     for note in dict.fromkeys(case.note for case in [*cases, *others] if case.note):
         typer.echo(f"note: {note}", err=True)
     settings = Settings(seconds, frames, warm_up, address, peak)
-    status = _Status()
+    if all(case.refused for case in cases):
+        raise UnitEdgeError(_reasons([(case.name, case.refused) for case in cases]))
+    status = _Status(several=len(cases) + len(others) > 1)
     with watch_signals() as wish:
         report = benchmark(
             cases,
@@ -147,7 +151,7 @@ def bench(
         )
     status.clear()
     if not report.interrupted and all(row.model_only is None for row in report.rows):
-        raise UnitEdgeError(_reasons(report))
+        raise UnitEdgeError(_reasons([(row.title, row.failed) for row in report.rows]))
     _show(report.as_dict(), outputs)
     if report.interrupted:
         raise Interrupted(wish.signal_number)
@@ -163,22 +167,30 @@ def _checked(path: Path) -> Path:
     return path
 
 
+def _clip_size(path: Path) -> tuple[int, int]:
+    from unit_edge.runtime.source import FileSource
+
+    with FileSource(path) as clip:
+        return clip.info.width, clip.info.height
+
+
 def _whole(text: str, option: str) -> int:
     if not (text.isascii() and text.isdecimal() and int(text)):
         raise ConfigError(f"{option} {text!r}; expected whole numbers with commas, such as 1,4")
     return int(text)
 
 
-def _others(cases: Sequence[Case], against: str) -> list[Case]:
+def _others(cases: Sequence[Case], wanted: Wanted, against: str) -> list[Case]:
     """What each case is compared with: the same on another engine, or another model on the same."""
-    from unit_edge.runtime.bench_cases import Wanted, cases_of
+    from unit_edge.runtime.bench_cases import cases_of
     from unit_edge.runtime.runner import ENGINES
 
     found = []
     for case in cases:
         model, engine = (str(case.model), against) if against in ENGINES else (against, case.engine)
-        wanted = Wanted([model], [engine], [case.batch], [case.size], case.streams, case.threads)
-        found += cases_of(wanted)
+        found += cases_of(
+            replace(wanted, models=[model], engines=[engine], batches=[case.batch], sizes=[case.size])
+        )
     return found
 
 
@@ -204,17 +216,17 @@ def _build(model: Path) -> Path:
     return build_engine(model, None, BuildOptions())
 
 
-def _reasons(report: Report) -> str:
-    if len(report.rows) == 1:
-        return report.rows[0].failed
-    return "nothing could be measured: " + "; ".join(f"{row.title}: {row.failed}" for row in report.rows)
+def _reasons(failures: Sequence[tuple[str, str]]) -> str:
+    if len(failures) == 1:
+        return failures[0][1]
+    return "nothing could be measured: " + "; ".join(f"{name}: {reason}" for name, reason in failures)
 
 
 class _Status:
-    """What is being done now, on a terminal; and a line for each row that is finished."""
+    """What is being done now, on a terminal; and a line for each finished row, if there are several."""
 
-    def __init__(self) -> None:
-        self._redraw = sys.stderr.isatty()
+    def __init__(self, *, several: bool) -> None:
+        self._several, self._redraw = several, sys.stderr.isatty()
 
     def doing(self, text: str) -> None:
         if self._redraw:
@@ -223,6 +235,8 @@ class _Status:
 
     def finished(self, row: Row) -> None:
         self.clear()
+        if not self._several:
+            return
         figures = row.failed
         if row.model_only is not None:
             figures = f"{row.model_only.fps:.1f} FPS" + (f"; {row.failed}" if row.failed else "")
@@ -243,7 +257,9 @@ def _show(report: dict[str, Any], outputs: Sequence[Path]) -> None:
     for table in (tabulate(report["rows"]), stage_table(report["rows"])):
         if len(table) > 1:
             typer.echo(as_text(table) + "\n")
-    for line in (*remarks(report), *DEFINITIONS):
+    for heading, lines in remarks(report):
+        typer.echo("\n  ".join([heading, *lines]))
+    for line in DEFINITIONS:
         typer.echo(line)
     for path in outputs:
         for written in _write(path, report):
@@ -275,8 +291,6 @@ def _write(path: Path, report: dict[str, Any]) -> list[Path]:
 
 
 def _compare(old: Path, new: Path, tolerance: float) -> None:
-    from dataclasses import asdict
-
     from unit_edge.runtime.bench_compare import compare, differences
     from unit_edge.runtime.bench_result import read_report
 
