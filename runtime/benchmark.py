@@ -14,6 +14,7 @@ from typing import Any
 
 from unit_edge.address import Address
 from unit_edge.costs import CostsAt
+from unit_edge.errors import UnitEdgeError
 from unit_edge.interrupt import Interrupted, StopWish
 from unit_edge.runtime.bench_cases import Case
 from unit_edge.runtime.bench_machine import describe_machine
@@ -250,6 +251,7 @@ class _Run:
     def report(self, made: str, machine: dict[str, Any], *, interrupted: bool) -> Report:
         """All that was measured."""
         settings, limits = self._settings, self._limits
+        rows = tuple(replace(row, roof=self._roof(row)) for row in self.rows)
         return Report(
             made=made,
             settings={
@@ -259,7 +261,7 @@ class _Run:
                 "input": None if settings.source is None else settings.source.name,
             },
             machine=machine,
-            rows=tuple(replace(row, roof=self._roof(row)) for row in self.rows),
+            rows=rows,
             versus=tuple(self.versus),
             peaks=tuple(limits.peaks.values()),
             bandwidth_gb_s=limits.bandwidth_gb_s,
@@ -271,12 +273,14 @@ class _Run:
     def _roof(self, row: Row) -> Roof | None:
         if row.model_only is None:
             return None
-        costs = self._tell.costs(self._models[row.sha256], row.frame_size)
-        return (
-            None
-            if costs is None or not costs.macs
-            else self._limits.roof_of(row, 2 * costs.macs, costs.traffic_bytes)
-        )
+        try:
+            costs = self._tell.costs(self._models[row.sha256], row.frame_size)
+        except UnitEdgeError as error:
+            self.notes.append(f"{row.title}: what it takes can't be counted: {error}")
+            return None
+        if costs is None or not costs.macs:
+            return None
+        return self._limits.roof_of(row, 2 * costs.macs, costs.traffic_bytes)
 
 
 def _own_spoilers(alone: ModelOnly) -> list[str]:

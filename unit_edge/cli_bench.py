@@ -199,6 +199,7 @@ def _costs(model: Path, size: tuple[int, int]) -> CostsAt | None:
     from unit_edge.runtime.runner import read_model
 
     manifest = read_model(model)
+    size = manifest.frame_size or size  # frames of other sizes are fitted to it
     known = manifest.costs.for_size(size) if manifest.costs is not None else None
     if known is not None or model.suffix != ".onnx":
         return known

@@ -23,6 +23,7 @@ from unit_edge.errors import ConfigError, EngineError
 from unit_edge.interrupt import StopWish
 from unit_edge.runtime.bench_cases import Wanted, cases_of
 from unit_edge.runtime.bench_clip import RepeatedClip
+from unit_edge.runtime.bench_onnx import Load, write_load
 from unit_edge.runtime.bench_process import CaseFailed, Worker
 from unit_edge.runtime.bench_worker import check_memory
 
@@ -187,21 +188,28 @@ def test_two_things_take_turns(write_model: WriteModel) -> None:
     assert [row["engine"] for row in report["rows"]] == ["onnxruntime", "openvino"]
 
 
-def test_every_file(write_model: WriteModel, write_clip: WriteClip, tmp_path: Path) -> None:
+def test_every_file(write_clip: WriteClip, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="plots need the bench extra")
+    pytest.importorskip("onnx", reason="counting what a model takes needs the export extra")
     folder = tmp_path / "results"
-    model, clip = write_model("invert"), write_clip(frames=4)
+    model, clip = tmp_path / "load.onnx", write_clip(frames=4)
+    load = Load(kernel=3, layers=2, channels=32, side=64)
+    write_load(model, "fp32", load)
     arguments = [argument for argument in QUICK if argument != "--no-peak"]
     report = measured(model, "--input", clip, *arguments, "--seconds", "0.1", "-o", folder)
     assert {path.name for path in folder.iterdir()} == {
         *("bench.json", "bench.csv", "README.md"),
-        *("latency.png", "stages.png", "fps.png"),  # no roofline: nobody has counted what this model takes
+        *("latency.png", "stages.png", "fps.png", "roofline.png"),
     }
+    roof, fps = report["rows"][0]["roof"], report["rows"][0]["model_only"]["fps"]
+    assert roof["operations"] == load.operations
+    assert roof["tflops"] == pytest.approx(load.operations * fps / 1e12, rel=1e-4)
+    assert roof["share"] == pytest.approx(roof["tflops"] / report["peaks"][0]["tflops"], rel=1e-4)
     assert json.loads((folder / "bench.json").read_text()) == report
     (line,) = csv.DictReader((folder / "bench.csv").open())
     assert float(line["model_only.latency_ms.p99"]) == report["rows"][0]["model_only"]["latency_ms"]["p99"]
     page = (folder / "README.md").read_text()
-    assert "| invert | onnxruntime | fp32 | 1 | 64x48 |" in page and "![stages](stages.png)" in page
+    assert "| load | onnxruntime | fp32 | 1 | 64x48 |" in page and "![stages](stages.png)" in page
     assert all(path.read_bytes()[1:4] == b"PNG" for path in folder.glob("*.png"))
     again = tmp_path / "again.json"
     assert measured("--from", folder / "bench.json", "-o", again) == json.loads(again.read_text()) == report
