@@ -41,6 +41,21 @@ class Runner(Protocol):
         """uint8[N,H,W,3] BGR to the same; returns when done, in an array that is the caller's."""
 
 
+class Opened:
+    """A runner that is open already and stays so: entering and leaving this does nothing."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self.manifest, self.engine, self.infer = runner.manifest, runner.engine, runner.infer
+
+    def __enter__(self) -> Runner:
+        return self._runner
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
 def open_runner(
     model: str | Path,
     engine: str = "auto",

@@ -121,8 +121,8 @@ def test_a_batch_is_counted_in_frames(write_model: WriteModel) -> None:
 
 
 def test_a_model_that_fails_in_the_middle(write_clip: WriteClip, write_model: WriteModel) -> None:
-    clip = write_clip(frames=6, paint=lambda index: picture(20 if index < 3 else 200, (64, 48)))
-    brittle, sound = write_model("brittle"), write_model("invert")
+    clip = write_clip(frames=6, paint=lambda index: picture(20 if index < 3 else 240, (64, 48)))
+    brittle, sound = write_model("fails"), write_model("invert")
     report = measured(brittle, sound, "--input", clip, *QUICK, "--frames", "4")
     failed, row = report["rows"]
     assert "failed:" in failed["failed"] and "\n" not in failed["failed"]
