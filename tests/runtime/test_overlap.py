@@ -15,6 +15,7 @@ from unit_edge.errors import EngineError
 from unit_edge.frames import Frame
 from unit_edge.runtime.pipeline import Stats, run
 from unit_edge.runtime.runner import IN_FLIGHT, OverlappingRunner, Runner, is_overlapping, open_runner
+from unit_edge.runtime.split import Split, last_split
 from unit_edge.runtime.tensorrt_runner import TensorRtRunner
 
 OpenTensorRt = Callable[[FakeGpu], TensorRtRunner]
@@ -162,6 +163,20 @@ def test_stopping_early_leaves_the_runner_free(open_tensorrt: OpenTensorRt) -> N
             with pytest.raises(ZeroDivisionError):
                 run(ListSource(100), runner, ListSink(), fail)
         assert (runner.infer(images()[1]) == 255 - 40).all()
+
+
+@pytest.mark.parametrize("capturable", [True, False])
+def test_upload_compute_and_download_are_told_apart(open_tensorrt: OpenTensorRt, capturable: bool) -> None:
+    with open_tensorrt(FakeGpu(capturable=capturable)) as runner:
+        assert last_split(runner) is None
+        for index in range(3):
+            runner.infer(picture(index)[np.newaxis])
+            # on this GPU each operation takes a millisecond, and each mark too
+            assert last_split(runner) == Split(2e-3, 2e-3, 2e-3)
+        first, second = runner.start(picture(0)[np.newaxis]), runner.start(picture(1)[np.newaxis])
+        first()
+        assert last_split(runner) == Split(2e-3, 2e-3, 2e-3)
+        second()
 
 
 def test_frames_of_changing_size(open_tensorrt: OpenTensorRt) -> None:
