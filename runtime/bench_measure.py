@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import replace
 from statistics import median
 from typing import Any
@@ -13,6 +12,7 @@ from unit_edge.runtime.bench_account import account
 from unit_edge.runtime.bench_process import CaseFailed, Worker
 from unit_edge.runtime.bench_result import EndToEnd, ModelOnly
 from unit_edge.runtime.bench_statistics import drift, histogram, ratio_of_rounds, summarise
+from unit_edge.runtime.bench_system import usable_cores
 from unit_edge.runtime.bench_warmup import WarmUp
 from unit_edge.runtime.passage import Passage
 from unit_edge.runtime.split import Split
@@ -112,7 +112,7 @@ def _summed_up(
         alone_fps={stage: median(values) for stage, values in fps.items()},
         slowest_alone=slowest,
         ratio=ratio if streams == 1 else None,  # several streams have the stages several times
-        processor_allows_fps=(os.cpu_count() or 1) / cpu_s if cpu_s else None,
+        processor_allows_fps=usable_cores() / cpu_s if cpu_s else None,
     )
 
 

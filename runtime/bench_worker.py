@@ -59,6 +59,7 @@ class Session:
         self._runners: list[Runner] = []
         self._info: VideoInfo | None = None
         self._images: list[NDArray[np.uint8]] = []
+        self._translated: list[NDArray[np.uint8]] = []
 
     def open(
         self,
@@ -131,13 +132,22 @@ class Session:
         elif stage == "encode":
             assert self._info is not None, "a clip was given"
             path = self._folder / "alone.mp4"
-            done = encode_alone(self._images, self._info, path, frames=frames, seconds=seconds)
+            images = self._translated or self._translate()
+            done = encode_alone(images, self._info, path, frames=frames, seconds=seconds)
         else:
             batch = len(self._batches[0])
             calls = None if frames is None else -(-frames // batch)
             timed = time_calls(self._runners[:1], self._batches, seconds=seconds, calls=calls)
             done = Alone(batch * len(timed.latencies_s), timed.wall_s, timed.cpu_s)
         return dataclasses.asdict(done)
+
+    def _translate(self) -> list[NDArray[np.uint8]]:
+        """The clip's frames as they will be encoded."""
+        width, height = self._images[0].shape[1::-1]
+        fit, batches = Fit(self._runners[0]), self._batches
+        translated = [image for batch in batches for image in self._runners[0].infer(batch)]
+        self._translated = [fit.back(image, width, height) for image in translated]
+        return self._translated
 
     def whole(self, address: str, frames: int | None, seconds: float) -> dict[str, Any]:
         """All stages at once."""

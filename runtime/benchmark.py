@@ -142,10 +142,10 @@ class _Run:
         self.rows.append(row)
         if not case.refused:
             key = case.engine, case.precision, case.threads
-            if self._settings.peak and key not in self._limits.peaks:
-                self._measure_limits(*key)
-            worker = stack.enter_context(Worker(self._wish))
             try:
+                if self._settings.peak and key not in self._limits.peaks:
+                    self._measure_limits(*key)
+                worker = stack.enter_context(Worker(self._wish))
                 for found in self._figures(case, row, worker):
                     self.rows[place] = found
             except CaseFailed as error:
