@@ -93,7 +93,7 @@ def test_a_live_source_has_ages_instead(write_model: WriteModel) -> None:
     with LiveServer(fps=25, size=(96, 64)) as server:
         report = measured(write_model("invert"), "--input", server.url, *arguments, "--seconds", "1")
     whole = report["rows"][0]["end_to_end"]
-    assert whole["frame_size"] == [96, 64] and list(whole["account"]["stages"])[0] == "capture"
+    assert whole["frame_size"] == [96, 64] and next(iter(whole["account"]["stages"])) == "capture"
     assert whole["captured"] - whole["dropped"] == whole["frames"] == whole["age_ms"]["count"] > 0
     assert "alone_fps" not in whole and "ratio" not in whole
 
