@@ -94,6 +94,7 @@ def _summed_up(
     found = EndToEnd(
         frames=sum(run["frames"] for run in whole),
         fps=sum(_counted(run, streams) for run in whole) / sum(_timed_s(run) for run in whole),
+        round_fps=tuple(_counted(run, streams) / _timed_s(run) for run in whole),
         first_frame_ms=1e3 * median(run["first_frame_s"] for run in whole),
         account=account(passages, seconds=seconds, streams=streams, live=live),
         frame_size=tuple(whole[0]["frame_size"]),
@@ -106,7 +107,7 @@ def _summed_up(
     fps = {stage: [turn[stage]["frames"] / turn[stage]["seconds"] for turn in alone] for stage in _STAGES}
     slowest = min(_STAGES, key=lambda stage: median(fps[stage]))
     cpu_s = sum(median(turn[stage]["cpu_s"] / turn[stage]["frames"] for turn in alone) for stage in _STAGES)
-    ratio = ratio_of_rounds([_counted(run, streams) / _timed_s(run) for run in whole], fps[slowest])
+    ratio = ratio_of_rounds(found.round_fps, fps[slowest])
     return replace(
         found,
         alone_fps={stage: median(values) for stage, values in fps.items()},

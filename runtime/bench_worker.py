@@ -80,7 +80,6 @@ class Session:
             random = np.random.default_rng(0)
             shape = _NOISE_FRAMES, size[1], size[0], 3
             self._images = list(random.integers(0, 256, shape, dtype=np.uint8))
-        before = _resident()
         begin = time.perf_counter()
         self._runners.append(self._opened(model, engine, threads, batch))
         opened_s = time.perf_counter() - begin
@@ -92,12 +91,13 @@ class Session:
         ]
         self._runners[0].infer(self._batches[0])
         first_s = time.perf_counter() - begin
-        after, free = _resident(), available_bytes()
-        if before is not None and after is not None and free is not None:
-            check_memory(streams, after - before, free)
-        for _ in range(streams - 1):
+        while len(self._runners) < streams:
+            before = _resident()
             self._runners.append(self._opened(model, engine, threads, batch))
             self._runners[-1].infer(self._batches[0])
+            after, free = _resident(), available_bytes()
+            if before is not None and after is not None and free is not None:
+                check_memory(streams, len(self._runners), after - before, free)
         height, width = self._images[0].shape[:2]
         return {
             "engine": self._runners[0].engine,
@@ -194,13 +194,13 @@ def _resident() -> int | None:
     return None if held is None else held[0]
 
 
-def check_memory(streams: int, each: int, free: int) -> None:
-    """Raises EngineError if streams of `each` bytes, of which one is open, don't fit into `free` bytes."""
-    fitting = 1 + int(_MEMORY_SHARE * free / max(each, 1))
+def check_memory(streams: int, opened: int, each: int, free: int) -> None:
+    """Raises EngineError if streams of `each` bytes, some of which are open, don't fit into `free` bytes."""
+    fitting = opened + int(_MEMORY_SHARE * free / max(each, 1))
     if streams > fitting:
         raise EngineError(
-            f"{streams} streams need {streams * each / 2**30:.1f} GiB of memory, of which "
-            f"{(free + each) / 2**30:.1f} GiB are free; at most {fitting} fit: --streams {fitting}"
+            f"{streams} streams need {(streams - opened) * each / 2**30:.1f} GiB more memory than the first "
+            f"{opened}, and {free / 2**30:.1f} GiB are free; at most {fitting} fit: --streams {fitting}"
         )
 
 

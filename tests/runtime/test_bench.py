@@ -168,9 +168,9 @@ def test_nothing_to_measure_is_one_line(write_model: WriteModel, tmp_path: Path)
 
 
 def test_streams_that_do_not_fit() -> None:
-    check_memory(3, each=100, free=400)
-    with pytest.raises(EngineError, match=r"9 streams .*--streams 4"):
-        check_memory(9, each=100 << 20, free=400 << 20)
+    check_memory(5, opened=2, each=100, free=400)
+    with pytest.raises(EngineError, match=r"9 streams need 0\.7 GiB .*--streams 5"):
+        check_memory(9, opened=2, each=100 << 20, free=400 << 20)
 
 
 def test_several_streams(write_model: WriteModel, write_clip: WriteClip) -> None:
