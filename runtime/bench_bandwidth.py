@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+
+from unit_edge.runtime.bench_system import usable_cores
 
 _BYTES = 256 << 20  # beyond any cache
 _GPU_ENGINES = ("tensorrt", "onnxruntime-cuda")
@@ -24,7 +25,7 @@ def memory_bandwidth(engine: str, seconds: float) -> float:
     """
     if engine in _GPU_ENGINES:
         return _of_gpu(seconds)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     source, target = np.ones(_BYTES, np.uint8), np.zeros(_BYTES, np.uint8)
     parts = list(zip(np.array_split(source, cores), np.array_split(target, cores), strict=True))
     fastest_s, begin, copies = float("inf"), time.perf_counter(), 0

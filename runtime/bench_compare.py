@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from unit_edge.runtime.bench_table import title
 
 _SETUP = ("processor", "board", "cores", "gpus", "power_mode", "system")
@@ -34,8 +36,8 @@ class Change:
 def compare(old: dict[str, Any], new: dict[str, Any], tolerance: float) -> list[Change]:
     """The changes from one benchmark's JSON to another's, row by row.
 
-    A row is slower if its FPS fell by more than `tolerance` (a share), and of the model alone also the
-    quartiles of its latency don't overlap the old ones: what scatters that much is no proof.
+    A row is slower if its FPS fell by more than `tolerance` (a share), and the quartiles of its latency (or
+    of its rounds' FPS) don't overlap the old ones: what scatters that much is no proof.
     """
     before = {title(row): row for row in old["rows"]}
     after = {title(row): row for row in new["rows"]}
@@ -56,16 +58,21 @@ def compare(old: dict[str, Any], new: dict[str, Any], tolerance: float) -> list[
 
 def _change(name: str, figure: str, then: dict[str, Any], now: dict[str, Any], tolerance: float) -> Change:
     ratio = now["fps"] / then["fps"]
-    apart = True
-    if "latency_ms" in then:
-        old, new = then["latency_ms"], now["latency_ms"]
-        apart = new["p25"] > old["p75"] or new["p75"] < old["p25"]
+    (old_low, old_high), (new_low, new_high) = _quartiles(then), _quartiles(now)
+    apart = new_low > old_high or new_high < old_low
     verdict = "same"
     if apart and ratio < 1 - tolerance:
         verdict = "slower"
     elif apart and ratio > 1 + tolerance:
         verdict = "faster"
     return Change(name, figure, ratio, verdict)
+
+
+def _quartiles(figures: dict[str, Any]) -> tuple[float, float]:
+    if "latency_ms" in figures:
+        return figures["latency_ms"]["p25"], figures["latency_ms"]["p75"]
+    low, high = np.percentile(figures["round_fps"], (25, 75))
+    return float(low), float(high)
 
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:

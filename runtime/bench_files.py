@@ -30,12 +30,13 @@ def check_path(path: Path) -> None:
         raise ConfigError(f"{path}: is a folder; expected the name of a file")
 
 
-def write_json(path: Path, report: dict[str, Any]) -> None:
-    """The whole benchmark."""
-    write_output(path, (json.dumps(report, indent=1) + "\n").encode())
+def write_json(path: Path, report: dict[str, Any]) -> Path:
+    """The whole benchmark; returns where it is, as the others do."""
+    write_output(path, (json.dumps(report) + "\n").encode())
+    return path
 
 
-def write_csv(path: Path, report: dict[str, Any]) -> None:
+def write_csv(path: Path, report: dict[str, Any]) -> Path:
     """A line for each row, a column for each figure that any of them has: `model_only.latency_ms.p50`."""
     flat = [dict(_flat(row)) for row in report["rows"]]
     columns = list(dict.fromkeys(name for row in flat for name in row))
@@ -44,6 +45,7 @@ def write_csv(path: Path, report: dict[str, Any]) -> None:
     writer.writeheader()
     writer.writerows(flat)
     write_output(path, text.getvalue().encode())
+    return path
 
 
 def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
@@ -57,7 +59,7 @@ def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
         yield name, "; ".join(map(str, value)) if isinstance(value, list) else value
 
 
-def write_markdown(path: Path, report: dict[str, Any], plots: list[Path]) -> None:
+def write_markdown(path: Path, report: dict[str, Any], plots: list[Path]) -> Path:
     """A page for people, with the plots if there are any."""
     machine = ", ".join(
         f"{name.replace('_', ' ')} {_short(value)}" for name, value in report["machine"].items()
@@ -71,6 +73,7 @@ def write_markdown(path: Path, report: dict[str, Any], plots: list[Path]) -> Non
         parts.append("\n".join([f"**{heading}**", "", *(f"- {line}" for line in lines)]))
     parts += [f"![{plot.stem}]({plot.name})" for plot in plots]
     write_output(path, ("\n\n".join(parts) + "\n").encode())
+    return path
 
 
 def _short(value: Any) -> str:

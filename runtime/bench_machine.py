@@ -37,7 +37,6 @@ def describe_machine() -> dict[str, Any]:
         "power_mode": None if mode is None else mode[0],
         "load_before": None if load is None else load[0],
         "system": system_name(),
-        "kernel": platform.release(),
         "python": sys.version.split()[0],
         "unit_edge": __version__,
     }

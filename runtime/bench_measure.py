@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import replace
 from statistics import median
 from typing import Any
@@ -13,6 +12,7 @@ from unit_edge.runtime.bench_account import account
 from unit_edge.runtime.bench_process import CaseFailed, Worker
 from unit_edge.runtime.bench_result import EndToEnd, ModelOnly
 from unit_edge.runtime.bench_statistics import drift, histogram, ratio_of_rounds, summarise
+from unit_edge.runtime.bench_system import usable_cores
 from unit_edge.runtime.bench_warmup import WarmUp
 from unit_edge.runtime.passage import Passage
 from unit_edge.runtime.split import Split
@@ -94,6 +94,7 @@ def _summed_up(
     found = EndToEnd(
         frames=sum(run["frames"] for run in whole),
         fps=sum(_counted(run, streams) for run in whole) / sum(_timed_s(run) for run in whole),
+        round_fps=tuple(_counted(run, streams) / _timed_s(run) for run in whole),
         first_frame_ms=1e3 * median(run["first_frame_s"] for run in whole),
         account=account(passages, seconds=seconds, streams=streams, live=live),
         frame_size=tuple(whole[0]["frame_size"]),
@@ -106,13 +107,13 @@ def _summed_up(
     fps = {stage: [turn[stage]["frames"] / turn[stage]["seconds"] for turn in alone] for stage in _STAGES}
     slowest = min(_STAGES, key=lambda stage: median(fps[stage]))
     cpu_s = sum(median(turn[stage]["cpu_s"] / turn[stage]["frames"] for turn in alone) for stage in _STAGES)
-    ratio = ratio_of_rounds([_counted(run, streams) / _timed_s(run) for run in whole], fps[slowest])
+    ratio = ratio_of_rounds(found.round_fps, fps[slowest])
     return replace(
         found,
         alone_fps={stage: median(values) for stage, values in fps.items()},
         slowest_alone=slowest,
         ratio=ratio if streams == 1 else None,  # several streams have the stages several times
-        processor_allows_fps=(os.cpu_count() or 1) / cpu_s if cpu_s else None,
+        processor_allows_fps=usable_cores() / cpu_s if cpu_s else None,
     )
 
 

@@ -40,7 +40,7 @@ class Limits:
     Attributes:
         peaks: by engine, precision and number of threads.
         bandwidth_gb_s: of "memory" and "gpu memory", 10⁹ bytes a second, read and written.
-        problems: why there is none, by what it is of.
+        problems: why one is missing, by engine.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Limits:
         self._seconds, self._warm_up_s = seconds, warm_up_s
         self.peaks: dict[tuple[str, str, int | None], Peak] = {}
         self.bandwidth_gb_s: dict[str, float] = {}
-        self.problems: dict[str, str] = {}
+        self.problems: dict[str, list[str]] = {}
 
     def measure(self, engine: str, precision: str, threads: int | None) -> None:
         """Measures both limits of an engine, once more if they were before.
@@ -71,7 +71,7 @@ class Limits:
             peaks += [self.peaks[key]] if key in self.peaks else []
             self.peaks[key] = max(peaks, key=lambda peak: peak.tflops)
         except CaseFailed as error:
-            self.problems[f"peak of {engine} in {precision}"] = str(error)
+            self._missing(engine, f"no peak of {engine} in {precision}: {error}")
         name = memory_of(engine)
         try:
             with Worker(self._wish) as worker:
@@ -79,7 +79,12 @@ class Limits:
             gb_s = found["bytes_per_s"] / 1e9
             self.bandwidth_gb_s[name] = max(gb_s, self.bandwidth_gb_s.get(name, 0.0))
         except CaseFailed as error:
-            self.problems[f"bandwidth of the {name}"] = str(error)
+            self._missing(engine, f"no bandwidth of the {name}: {error}")
+
+    def _missing(self, engine: str, problem: str) -> None:
+        known = self.problems.setdefault(engine, [])
+        if problem not in known:
+            known.append(problem)
 
     def _peak(self, engine: str, precision: str, threads: int | None) -> Peak:
         """What an engine reaches with the better of two load models.

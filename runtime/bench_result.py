@@ -52,6 +52,7 @@ class EndToEnd:
     Attributes:
         frames: that were written, all rounds and streams together.
         fps: of all rounds: frames after the first, over the time from that one to the finished file.
+        round_fps: the same of each round.
         first_frame_ms: from opening the output to the first frame in it; the median of the rounds.
         account: what the stages took, of the frames of all rounds.
         frame_size: width and height of the source's frames in pixels.
@@ -66,6 +67,7 @@ class EndToEnd:
 
     frames: int
     fps: float
+    round_fps: tuple[float, ...]
     first_frame_ms: float
     account: Account
     frame_size: tuple[int, int]

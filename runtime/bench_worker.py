@@ -59,6 +59,7 @@ class Session:
         self._runners: list[Runner] = []
         self._info: VideoInfo | None = None
         self._images: list[NDArray[np.uint8]] = []
+        self._translated: list[NDArray[np.uint8]] = []
 
     def open(
         self,
@@ -79,7 +80,6 @@ class Session:
             random = np.random.default_rng(0)
             shape = _NOISE_FRAMES, size[1], size[0], 3
             self._images = list(random.integers(0, 256, shape, dtype=np.uint8))
-        before = _resident()
         begin = time.perf_counter()
         self._runners.append(self._opened(model, engine, threads, batch))
         opened_s = time.perf_counter() - begin
@@ -91,12 +91,13 @@ class Session:
         ]
         self._runners[0].infer(self._batches[0])
         first_s = time.perf_counter() - begin
-        after, free = _resident(), available_bytes()
-        if before is not None and after is not None and free is not None:
-            check_memory(streams, after - before, free)
-        for _ in range(streams - 1):
+        while len(self._runners) < streams:
+            before = _resident()
             self._runners.append(self._opened(model, engine, threads, batch))
             self._runners[-1].infer(self._batches[0])
+            after, free = _resident(), available_bytes()
+            if before is not None and after is not None and free is not None:
+                check_memory(streams, len(self._runners), after - before, free)
         height, width = self._images[0].shape[:2]
         return {
             "engine": self._runners[0].engine,
@@ -131,13 +132,22 @@ class Session:
         elif stage == "encode":
             assert self._info is not None, "a clip was given"
             path = self._folder / "alone.mp4"
-            done = encode_alone(self._images, self._info, path, frames=frames, seconds=seconds)
+            images = self._translated or self._translate()
+            done = encode_alone(images, self._info, path, frames=frames, seconds=seconds)
         else:
             batch = len(self._batches[0])
             calls = None if frames is None else -(-frames // batch)
             timed = time_calls(self._runners[:1], self._batches, seconds=seconds, calls=calls)
             done = Alone(batch * len(timed.latencies_s), timed.wall_s, timed.cpu_s)
         return dataclasses.asdict(done)
+
+    def _translate(self) -> list[NDArray[np.uint8]]:
+        """The clip's frames as they will be encoded."""
+        width, height = self._images[0].shape[1::-1]
+        fit, batches = Fit(self._runners[0]), self._batches
+        translated = [image for batch in batches for image in self._runners[0].infer(batch)]
+        self._translated = [fit.back(image, width, height) for image in translated]
+        return self._translated
 
     def whole(self, address: str, frames: int | None, seconds: float) -> dict[str, Any]:
         """All stages at once."""
@@ -186,13 +196,13 @@ def _resident() -> int | None:
     return None if held is None else held[0]
 
 
-def check_memory(streams: int, each: int, free: int) -> None:
-    """Raises EngineError if streams of `each` bytes, of which one is open, don't fit into `free` bytes."""
-    fitting = 1 + int(_MEMORY_SHARE * free / max(each, 1))
+def check_memory(streams: int, opened: int, each: int, free: int) -> None:
+    """Raises EngineError if streams of `each` bytes, some of which are open, don't fit into `free` bytes."""
+    fitting = opened + int(_MEMORY_SHARE * free / max(each, 1))
     if streams > fitting:
         raise EngineError(
-            f"{streams} streams need {streams * each / 2**30:.1f} GiB of memory, of which "
-            f"{(free + each) / 2**30:.1f} GiB are free; at most {fitting} fit: --streams {fitting}"
+            f"{streams} streams need {(streams - opened) * each / 2**30:.1f} GiB more memory than the first "
+            f"{opened}, and {free / 2**30:.1f} GiB are free; at most {fitting} fit: --streams {fitting}"
         )
 
 

@@ -142,10 +142,10 @@ class _Run:
         self.rows.append(row)
         if not case.refused:
             key = case.engine, case.precision, case.threads
-            if self._settings.peak and key not in self._limits.peaks:
-                self._measure_limits(*key)
-            worker = stack.enter_context(Worker(self._wish))
             try:
+                if self._settings.peak and key not in self._limits.peaks:
+                    self._measure_limits(*key)
+                worker = stack.enter_context(Worker(self._wish))
                 for found in self._figures(case, row, worker):
                     self.rows[place] = found
             except CaseFailed as error:
@@ -252,6 +252,7 @@ class _Run:
         """All that was measured."""
         settings, limits = self._settings, self._limits
         rows = tuple(replace(row, roof=self._roof(row)) for row in self.rows)
+        measured = dict.fromkeys(row.engine for row in rows if row.model_only is not None)
         return Report(
             made=made,
             settings={
@@ -266,7 +267,7 @@ class _Run:
             peaks=tuple(limits.peaks.values()),
             bandwidth_gb_s=limits.bandwidth_gb_s,
             timers=_timers(self.rows),
-            notes=(*self.notes, *(f"no {what}: {why}" for what, why in limits.problems.items())),
+            notes=(*self.notes, *(text for engine in measured for text in limits.problems.get(engine, ()))),
             interrupted=interrupted,
         )
 

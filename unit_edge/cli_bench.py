@@ -14,7 +14,7 @@ from unit_edge.cli_common import frame_size
 from unit_edge.errors import ConfigError, UnitEdgeError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from unit_edge.costs import CostsAt
     from unit_edge.runtime.bench_cases import Case, Wanted
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 REGRESSION = 3
 """Exit code of --compare if something became slower."""
 _CLEAR_LINE = "\r\x1b[K"
-_FILES = ("bench.json", "bench.csv", "README.md")
+_SUFFIXES = (".json", ".csv", ".md")
 
 
 def bench(
@@ -160,7 +160,7 @@ def bench(
 def _checked(path: Path) -> Path:
     from unit_edge.runtime.bench_files import check_path
 
-    if path.suffix in (".json", ".csv", ".md") and not path.is_dir():
+    if path.suffix in _SUFFIXES and not path.is_dir():
         check_path(path)
     elif path.suffix or path.is_file():
         raise ConfigError(f"output {path}: expected a .json, .csv or .md file, or a folder")
@@ -262,33 +262,35 @@ def _show(report: dict[str, Any], outputs: Sequence[Path]) -> None:
         typer.echo("\n  ".join([heading, *lines]))
     for line in DEFINITIONS:
         typer.echo(line)
-    for path in outputs:
-        for written in _write(path, report):
-            typer.echo(f"wrote {written}")
-    typer.echo(json.dumps(report))
+    try:
+        for path in outputs:
+            for written in _write(path, report):
+                typer.echo(f"wrote {written}")
+    finally:  # a full disk doesn't take the figures along
+        typer.echo(json.dumps(report))
 
 
-def _write(path: Path, report: dict[str, Any]) -> list[Path]:
+def _write(path: Path, report: dict[str, Any]) -> Iterator[Path]:
+    """Writes a file, or all into a folder, and gives each as soon as it is there."""
     from unit_edge.runtime.bench_files import write_csv, write_json, write_markdown
     from unit_edge.runtime.bench_plots import draw_plots
 
+    one = path.suffix in _SUFFIXES
+    folder = path.parent if one else path
+    folder.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".json" or not one:
+        yield write_json(path if one else folder / "bench.json", report)
+    if path.suffix == ".csv" or not one:
+        yield write_csv(path if one else folder / "bench.csv", report)
     plots: list[Path] = []
-    files = [path]
-    if path.suffix not in (".json", ".csv", ".md"):
-        path.mkdir(parents=True, exist_ok=True)
-        files = [path / name for name in _FILES]
+    if not one:
         try:
-            plots = draw_plots(report, path)
+            plots = draw_plots(report, folder)
         except UnitEdgeError as error:
             typer.echo(f"note: {error}", err=True)
-    for file in files:
-        if file.suffix == ".json":
-            write_json(file, report)
-        elif file.suffix == ".csv":
-            write_csv(file, report)
-        else:
-            write_markdown(file, report, plots)
-    return [*files, *plots]
+        yield from plots
+    if path.suffix == ".md" or not one:
+        yield write_markdown(path if one else folder / "README.md", report, plots)
 
 
 def _compare(old: Path, new: Path, tolerance: float) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from doubles import picture
+from live_servers import LiveServer
 from typer.testing import CliRunner
 
 from unit_edge.cli import app
@@ -85,6 +86,16 @@ def test_a_clip_is_followed_through_all_stages(write_clip: WriteClip, write_mode
     assert sum(stage["share"] for stage in stages.values()) == pytest.approx(1, rel=0.01)
     assert whole["slowest_alone"] == min(whole["alone_fps"], key=whole["alone_fps"].get)
     assert "age_ms" not in whole and "dropped" not in whole
+
+
+def test_a_live_source_has_ages_instead(write_model: WriteModel) -> None:
+    arguments = [argument for argument in QUICK if argument not in ("--frames", "3")]
+    with LiveServer(fps=25, size=(96, 64)) as server:
+        report = measured(write_model("invert"), "--input", server.url, *arguments, "--seconds", "1")
+    whole = report["rows"][0]["end_to_end"]
+    assert whole["frame_size"] == [96, 64] and next(iter(whole["account"]["stages"])) == "capture"
+    assert whole["captured"] - whole["dropped"] == whole["frames"] == whole["age_ms"]["count"] > 0
+    assert "alone_fps" not in whole and "ratio" not in whole
 
 
 def test_the_clip_begins_again_with_later_times(write_clip: WriteClip) -> None:
@@ -157,9 +168,9 @@ def test_nothing_to_measure_is_one_line(write_model: WriteModel, tmp_path: Path)
 
 
 def test_streams_that_do_not_fit() -> None:
-    check_memory(3, each=100, free=400)
-    with pytest.raises(EngineError, match=r"9 streams .*--streams 4"):
-        check_memory(9, each=100 << 20, free=400 << 20)
+    check_memory(5, opened=2, each=100, free=400)
+    with pytest.raises(EngineError, match=r"9 streams need 0\.7 GiB .*--streams 5"):
+        check_memory(9, opened=2, each=100 << 20, free=400 << 20)
 
 
 def test_several_streams(write_model: WriteModel, write_clip: WriteClip) -> None:
