@@ -178,7 +178,15 @@ def _flow(
         # A live frame doesn't wait for others: the places left in a batch are filled up.
         together = 1 if live is not None else runner.manifest.batch
         groups = in_batches(decoded, together, _image_of)
-        with closing(inferred(runner, groups, _image_of, overlap=live is None, spent=infer_took)) as results:
+        results = inferred(
+            runner,
+            groups,
+            _image_of,
+            overlap=live is None,
+            more=lambda: decoded.ready(together),
+            spent=infer_took,
+        )
+        with closing(results):
             for jobs, images in results:
                 done = (_Job(job.frame, image) for job, image in zip(jobs, images, strict=True))
                 if not all(map(translated.put, done)):
