@@ -112,8 +112,11 @@ def test_two_frames_are_on_the_gpu_at_once(open_tensorrt: OpenTensorRt) -> None:
         done = inferred(
             runner, groups, lambda image: image, overlap=True, more=lambda: True, spent=spent.append
         )
-        for (image,), translated in done:
-            assert np.array_equal(translated[0], 255 - image)
+        back = 0.0
+        for one in done:
+            assert np.array_equal(one.images[0], 255 - one.group[0])
+            assert back <= one.begun < one.back, "the time of a call is counted once"
+            back = one.back
         assert (gpu.contexts, gpu.most_waiting) == (2, 2)
     assert len(spent) == 10
 
