@@ -6,7 +6,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import suppress
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,23 @@ T = TypeVar("T")
 Waiting = Callable[[], NDArray[np.uint8]]
 
 
+@dataclass(frozen=True)
+class Inferred(Generic[T]):
+    """A group that has been through the runner.
+
+    Attributes:
+        group: as it was given.
+        images: its translations, uint8[len(group),H,W,3].
+        begun: seconds of time.perf_counter(), when the runner got it, or was done with the one before.
+        back: when the result was there.
+    """
+
+    group: list[T]
+    images: NDArray[np.uint8]
+    begun: float
+    back: float
+
+
 def inferred(
     runner: Runner,
     groups: Iterable[list[T]],
@@ -26,8 +44,8 @@ def inferred(
     overlap: bool,
     more: Callable[[], bool],
     spent: Callable[[float], None],
-) -> Generator[tuple[list[T], NDArray[np.uint8]], None, None]:
-    """Each group with its translations, uint8[len(group),H,W,3], in order.
+) -> Generator[Inferred[T], None, None]:
+    """Each group with its translations, in order.
 
     Close it when you leave early: what was started is then waited for, so that the runner is free again.
 
@@ -38,26 +56,30 @@ def inferred(
         spent: gets the seconds of each call of the runner.
     """
     ahead = IN_FLIGHT if overlap and is_overlapping(runner) else 1
-    started: deque[tuple[list[T], Waiting]] = deque()
+    started: deque[tuple[list[T], Waiting, float]] = deque()
+    before = 0.0
 
-    def finish() -> tuple[list[T], NDArray[np.uint8]]:
-        group, wait = started.popleft()
+    def finish() -> Inferred[T]:
+        nonlocal before
+        group, wait, begun = started.popleft()
         mark = time.perf_counter()
         images = wait()
-        spent(time.perf_counter() - mark)
-        return group, images[: len(group)]
+        begun, before = max(begun, before), time.perf_counter()
+        spent(before - mark)
+        return Inferred(group, images[: len(group)], begun, before)
 
     try:
         for group in groups:
             mark = time.perf_counter()
-            started.append((group, _start(runner, [image_of(item) for item in group], at_once=ahead == 1)))
+            wait = _start(runner, [image_of(item) for item in group], at_once=ahead == 1)
+            started.append((group, wait, mark))
             spent(time.perf_counter() - mark)
             while started and (len(started) == ahead or not more()):
                 yield finish()
         while started:
             yield finish()
     finally:
-        for _, wait in started:
+        for _, wait, _ in started:
             with suppress(Exception):  # the first failure is the one that is told
                 wait()
 

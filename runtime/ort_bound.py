@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from itertools import pairwise
+
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
 from unit_edge.errors import EngineError
 from unit_edge.runtime.ort_session import one_line
+from unit_edge.runtime.split import Split
 
 
 class BoundSession:
@@ -26,6 +30,7 @@ class BoundSession:
             device: where it runs, "cuda" or "cpu".
         """
         self._session = session
+        self.split: Split | None = None  # of the last call
         self._input, self._output = (
             ort.OrtValue.ortvalue_from_shape_and_type(shape, np.uint8, device, 0) for _ in names
         )
@@ -39,11 +44,16 @@ class BoundSession:
         Raises:
             EngineError: ONNX Runtime fails; the text is its own.
         """
+        times = [time.perf_counter()]
         try:
             self._input.update_inplace(np.ascontiguousarray(frames))
+            times.append(time.perf_counter())
             self._session.run_with_iobinding(self._binding)
+            times.append(time.perf_counter())
             translated = np.asarray(self._output.numpy(), dtype=np.uint8)
+            times.append(time.perf_counter())
         except Exception as error:  # onnxruntime's exceptions share no base but this
             raise EngineError(one_line(error)) from error
+        self.split = Split(*(end - begin for begin, end in pairwise(times)))
         # of the CPU's memory it is a view
         return translated if translated.flags.owndata else translated.copy()

@@ -33,6 +33,7 @@ from unit_edge.runtime.ort_session import (
     session_options,
 )
 from unit_edge.runtime.runner import check_input
+from unit_edge.runtime.split import Split
 
 _SIZES_KEPT = 2
 _DEVICE = "cuda"
@@ -58,6 +59,7 @@ class OrtGpuRunner:
         self._wanted = TENSORRT if tensorrt else CUDA
         self.manifest = manifest
         self._how = ""
+        self.last_split: Split | None = None
 
     @property
     def engine(self) -> str:
@@ -97,9 +99,11 @@ class OrtGpuRunner:
         check_input(self._model, self.manifest, frames)
         session = self._sessions.of(frames.shape)
         try:
-            return session.infer(frames)
+            translated = session.infer(frames)
         except EngineError as error:
             raise EngineError(f"{self._model}: {self.engine} failed: {error}") from error
+        self.last_split = session.split
+        return translated
 
     def _prepare(self, shape: tuple[int, ...]) -> BoundSession:
         with _PREPARING, self._engines(shape) as engines:

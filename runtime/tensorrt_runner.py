@@ -17,6 +17,7 @@ from unit_edge.errors import EngineError, ModelError
 from unit_edge.gpu import find_gpu
 from unit_edge.manifest import Manifest
 from unit_edge.runtime.runner import IN_FLIGHT, check_input
+from unit_edge.runtime.split import Split
 from unit_edge.runtime.tensorrt_backend import load_tensorrt, make_logger
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class TensorRtRunner:
         with ExitStack() as stack:
             self._load(trt, stack)
             self._slots: list[Slot] = []
+            self._done: Slot | None = None
             stack.callback(self._slots.clear)
             slot = self._new_slot(stack)
             size = self.manifest.frame_size
@@ -85,7 +87,17 @@ class TensorRtRunner:
             slot = self._new_slot(self._stack)
         slot.fit(frames.shape)
         slot.start(frames)
-        return slot.finish
+
+        def finish() -> NDArray[np.uint8]:
+            self._done = slot
+            return slot.finish()
+
+        return finish
+
+    @property
+    def last_split(self) -> Split | None:
+        """Of the call that came back last, by the GPU's own clock; None before the first."""
+        return None if self._done is None else self._done.split
 
     def _load(self, trt: Any, stack: ExitStack) -> None:
         content = self._path.read_bytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from types import TracebackType
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from unit_edge.errors import EngineError
 from unit_edge.runtime.cuda import Stream
+from unit_edge.runtime.split import Split
 
 
 class Slot:
@@ -54,17 +56,23 @@ class Slot:
         self._context.set_tensor_address(source_name, source)
         self._context.set_tensor_address(target_name, target)
 
+        before, uploaded, computed, downloaded = marks = [stream.event() for _ in range(4)]
+
         def launch() -> None:
+            stream.mark(before)
             stream.upload(source, self._input)
+            stream.mark(uploaded)
             if not self._context.execute_async_v3(stream.handle):
                 raise self._failed("failed")
+            stream.mark(computed)
             stream.download(self._output, source=target)
+            stream.mark(downloaded)
 
         self._input[...] = 0
         launch()  # the first run of a shape prepares what can't be recorded
         stream.wait()
         self._launch = _recorded(stream, launch)
-        self._shape = shape
+        self._marks, self._shape = marks, shape
 
     def start(self, frames: NDArray[np.uint8]) -> None:
         """Starts on frames of the shape that it fits; they are the caller's again at once."""
@@ -77,6 +85,11 @@ class Slot:
         self.busy = False
         self._stream.wait()
         return np.array(self._output)
+
+    @property
+    def split(self) -> Split:
+        """Of the call that was finished last, until the next one is started."""
+        return Split(*(self._stream.seconds_between(*pair) for pair in pairwise(self._marks)))
 
 
 def _recorded(stream: Stream, launch: Callable[[], None]) -> Callable[[], None]:

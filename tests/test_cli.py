@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 import signal
@@ -128,13 +127,6 @@ def test_info_and_models(write_model: WriteModel) -> None:
     assert code == 0
     assert "day to night" in output and "run runs/x, step 5" in output and "any size" in output
     assert cli("models")[0] == 0
-
-
-def test_bench_ends_with_one_line_of_json(write_model: WriteModel) -> None:
-    code, output = cli("bench", write_model(), "--size", "32x24", "--frames", "3")
-    result = json.loads(output.splitlines()[-1])
-    assert code == 0 and result["frame_size"] == [32, 24] and result["infer_p50_ms"] >= 0
-    assert "expected WIDTHxHEIGHT" in cli("bench", write_model(), "--size", "12")[1]
 
 
 def test_sheet(write_clip: WriteClip, here: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +12,7 @@ from typer.core import TyperGroup
 
 from unit_edge import (
     __version__,
+    cli_bench,
     cli_build,
     cli_doctor,
     cli_inspect,
@@ -21,7 +21,7 @@ from unit_edge import (
     cli_translate,
 )
 from unit_edge.address import redact
-from unit_edge.cli_common import EngineOption, ModelArgument, ThreadsOption, decided, domains_text, frame_size
+from unit_edge.cli_common import ModelArgument, domains_text
 from unit_edge.cli_evaluate import evaluate
 from unit_edge.errors import UnitEdgeError
 from unit_edge.registry import bundled_models, resolve_model
@@ -158,37 +158,6 @@ def sheet(
     typer.echo(f"{output}: before and after")
 
 
-@app.command()
-def bench(
-    model: ModelArgument,
-    video: Annotated[Path | None, typer.Option(help="Measure on this clip, all stages included.")] = None,
-    size: Annotated[str | None, typer.Option(metavar="WxH", help="Frame size, without a clip.")] = None,
-    frames: Annotated[int, typer.Option(min=1, help="How many frames to measure.")] = 50,
-    engine: EngineOption = "auto",
-    threads: ThreadsOption = None,
-) -> None:
-    """Measure how fast a model runs here.
-
-    The last line is JSON; times are in ms.
-
-    \b
-    Examples:
-      unit-edge bench day-to-night --size 1280x720
-      unit-edge bench my-night.onnx --video drive.mp4 --frames 200
-    """
-    from unit_edge.runtime.benchmark import benchmark
-    from unit_edge.runtime.runner import open_runner, read_model
-
-    path = resolve_model(model)
-    decision = decided(engine, read_model(path), path)
-    with open_runner(path, decision.engine, threads=threads) as runner:
-        result = benchmark(runner, frames=frames, size=frame_size(size), video=video)
-    result["engine_reason"] = decision.reason or "asked for"
-    for name, value in result.items():
-        typer.echo(f"{name:16} {value}")
-    typer.echo(json.dumps(result))
-
-
 for _command in (
     cli_train.train,
     evaluate,
@@ -197,6 +166,7 @@ for _command in (
     cli_build.build,
     cli_inspect.inspect,
     cli_inspect.boards,
+    cli_bench.bench,
     cli_doctor.doctor,
 ):
     app.command()(_command)

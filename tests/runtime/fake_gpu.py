@@ -35,6 +35,8 @@ class FakeGpu:
         self.memory: dict[int, Any] = {}
         self.streams: dict[int, list[Operation]] = {}
         self.graphs: dict[int, list[Operation]] = {}
+        self.events: dict[int, int | None] = {}
+        self.clock = 0
         self.contexts = 0
         self.executions = 0
         self.most_waiting = 0
@@ -46,8 +48,8 @@ class FakeGpu:
 
     @property
     def left_behind(self) -> int:
-        """Blocks of memory, streams and graphs that nobody gave back."""
-        return len(self.memory) + len(self.streams) + len(self.graphs)
+        """Blocks of memory, streams, graphs and events that nobody gave back."""
+        return len(self.memory) + len(self.streams) + len(self.graphs) + len(self.events)
 
     def put(self, stream: int, operation: Operation) -> None:
         if stream in self._recording:
@@ -59,7 +61,13 @@ class FakeGpu:
     def wait(self, stream: int) -> None:
         assert stream not in self._recording, "a stream can't be waited for while it is recorded"
         while self.streams[stream]:
+            self.clock += 1
             self.streams[stream].pop(0)()
+
+    def record(self, event: int, stream: int, *, external: bool) -> None:
+        """Without `external`, an event in a graph only orders its work, and keeps no time."""
+        keeps = external or stream not in self._recording
+        self.put(stream, lambda: self.events.__setitem__(event, self.clock if keeps else None))
 
     def execute(self, stream: int, source: int, target: int, size: int) -> bool:
         self.executions += 1
@@ -108,6 +116,7 @@ def fake_cudart(gpu: FakeGpu) -> Any:
 
     class cudaError_t(Enum):
         cudaSuccess = 0
+        cudaErrorNotReady = 600
         cudaErrorStreamCaptureInvalidated = 901
 
     good = cudaError_t.cudaSuccess
@@ -155,6 +164,25 @@ def fake_cudart(gpu: FakeGpu) -> Any:
             gpu.put(stream, operation)
         return (good,)
 
+    def create_event() -> tuple[Any, int]:
+        event = gpu.number()
+        gpu.events[event] = None
+        return good, event
+
+    def destroy_event(event: int) -> tuple[Any]:
+        del gpu.events[event]
+        return (good,)
+
+    def record(event: int, stream: int, flags: int) -> tuple[Any]:
+        gpu.record(event, stream, external=flags == 1)
+        return (good,)
+
+    def elapsed(first: int, second: int) -> tuple[Any, float]:
+        began, ended = gpu.events[first], gpu.events[second]
+        if began is None or ended is None:
+            return cudaError_t.cudaErrorNotReady, 0.0
+        return good, float(ended - began)
+
     def release(address: int) -> tuple[Any]:
         gpu.free(address)
         return (good,)
@@ -182,6 +210,12 @@ def fake_cudart(gpu: FakeGpu) -> Any:
         cudaGraphDestroy=destroy_graph,
         cudaGraphExecDestroy=destroy_graph,
         cudaGraphLaunch=launch,
+        cudaEventCreate=create_event,
+        cudaEventDestroy=destroy_event,
+        cudaEventRecordDefault=0,
+        cudaEventRecordExternal=1,
+        cudaEventRecordWithFlags=record,
+        cudaEventElapsedTime=elapsed,
     )
 
 

@@ -16,6 +16,7 @@ from unit_edge.frames import Frame
 from unit_edge.runtime.ahead import inferred
 from unit_edge.runtime.pipeline import Stats, run
 from unit_edge.runtime.runner import IN_FLIGHT, OverlappingRunner, Runner, is_overlapping, open_runner
+from unit_edge.runtime.split import Split, last_split
 from unit_edge.runtime.tensorrt_runner import TensorRtRunner
 
 OpenTensorRt = Callable[[FakeGpu], TensorRtRunner]
@@ -111,8 +112,11 @@ def test_two_frames_are_on_the_gpu_at_once(open_tensorrt: OpenTensorRt) -> None:
         done = inferred(
             runner, groups, lambda image: image, overlap=True, more=lambda: True, spent=spent.append
         )
-        for (image,), translated in done:
-            assert np.array_equal(translated[0], 255 - image)
+        back = 0.0
+        for one in done:
+            assert np.array_equal(one.images[0], 255 - one.group[0])
+            assert back <= one.begun < one.back, "the time of a call is counted once"
+            back = one.back
         assert (gpu.contexts, gpu.most_waiting) == (2, 2)
     assert len(spent) == 10
 
@@ -196,6 +200,20 @@ def test_stopping_early_leaves_the_runner_free(open_tensorrt: OpenTensorRt) -> N
             with pytest.raises(ZeroDivisionError):
                 run(ListSource(100), runner, ListSink(), fail)
         assert (runner.infer(images()[1]) == 255 - 40).all()
+
+
+@pytest.mark.parametrize("capturable", [True, False])
+def test_upload_compute_and_download_are_told_apart(open_tensorrt: OpenTensorRt, capturable: bool) -> None:
+    with open_tensorrt(FakeGpu(capturable=capturable)) as runner:
+        assert last_split(runner) is None
+        for index in range(3):
+            runner.infer(picture(index)[np.newaxis])
+            # on this GPU each operation takes a millisecond, and each mark too
+            assert last_split(runner) == Split(2e-3, 2e-3, 2e-3)
+        first, second = runner.start(picture(0)[np.newaxis]), runner.start(picture(1)[np.newaxis])
+        first()
+        assert last_split(runner) == Split(2e-3, 2e-3, 2e-3)
+        second()
 
 
 def test_frames_of_changing_size(open_tensorrt: OpenTensorRt) -> None:
