@@ -10,7 +10,7 @@ import numpy as np
 from unit_edge.runtime.bench_system import usable_cores
 
 _BYTES = 256 << 20  # beyond any cache
-_GPU_ENGINES = ("tensorrt", "onnxruntime-cuda")
+_GPU_ENGINES = ("tensorrt", "onnxruntime-cuda", "onnxruntime-tensorrt")
 _LEAST_COPIES = 3
 
 

@@ -26,7 +26,7 @@ Built = Callable[[Path], Path]
 
 def device_of(engine: str) -> str:
     """ "gpu" or "cpu", where an engine computes."""
-    return "gpu" if engine in ("tensorrt", "onnxruntime-cuda") else "cpu"
+    return "gpu" if engine in ("tensorrt", "onnxruntime-cuda", "onnxruntime-tensorrt") else "cpu"
 
 
 def memory_of(engine: str) -> str:

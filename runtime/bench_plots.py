@@ -159,7 +159,7 @@ def _roofline(figure: Any, report: dict[str, Any]) -> bool:
     for where, gb_s in bandwidths.items():
         on_gpu = where != "memory"
         for peak in peaks:
-            if (peak["engine"] in ("tensorrt", "onnxruntime-cuda")) != on_gpu:
+            if (peak["engine"] not in ("onnxruntime", "openvino")) != on_gpu:
                 continue
             knee = 1e3 * peak["tflops"] / gb_s
             corners = [min(*intensities, knee) / 4, knee, 4 * max(*intensities, knee)]
