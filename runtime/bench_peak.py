@@ -11,14 +11,14 @@ from unit_edge.runtime.bench_onnx import Load, write_load
 from unit_edge.runtime.bench_process import CaseFailed, Worker
 from unit_edge.runtime.bench_result import Peak, Roof, Row
 
-# as large as it takes to keep a CPU's cores, or a data centre's GPU, from waiting for anything
-_LOADS = {
+LOADS: dict[str, tuple[Load, ...]] = {
     "cpu": (Load(kernel=1, layers=8, channels=512, side=64), Load(kernel=3, layers=8, channels=128, side=64)),
     "gpu": (
         Load(kernel=1, layers=8, channels=1024, side=256),
         Load(kernel=3, layers=8, channels=256, side=256),
     ),
 }
+"""As large as it takes to keep a CPU's cores, or a data centre's GPU, from waiting for anything."""
 
 Built = Callable[[Path], Path]
 """Makes the TensorRT engine of a model and returns where it is."""
@@ -93,7 +93,7 @@ class Limits:
             CaseFailed: none of them runs.
         """
         found, why = [], "it can't be built without TensorRT's builder"
-        for load in _LOADS[device_of(engine)]:
+        for load in LOADS[device_of(engine)]:
             path = self._folder / f"{engine}-{precision}-{load.kernel}.onnx"
             target = write_load(path, precision, load, signed=engine == "tensorrt").target
             try:
