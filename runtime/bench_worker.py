@@ -42,7 +42,7 @@ from unit_edge.runtime.bench_system import available_bytes, resident_bytes
 from unit_edge.runtime.bench_warmup import warm_up
 from unit_edge.runtime.open_source import SourceOptions
 from unit_edge.runtime.pipeline import Fit
-from unit_edge.runtime.runner import Runner, open_runner
+from unit_edge.runtime.runner import Runner, is_overlapping, open_runner
 from unit_edge.runtime.source import FileSource
 from unit_edge.runtime.split import Split, last_split
 
@@ -107,7 +107,7 @@ class Session:
         }
 
     def _opened(self, model: str, engine: str, threads: int | None, batch: int) -> Runner:
-        runner = self._stack.enter_context(open_runner(model, engine, threads=threads, split=True))
+        runner = self._stack.enter_context(open_runner(model, engine, threads=threads))
         return runner if runner.manifest.batch == batch else Batched(runner, batch)
 
     def warm_up(self, limit_s: float) -> dict[str, Any]:
@@ -173,6 +173,8 @@ class Batched:
             output=dataclasses.replace(runner.manifest.output, shape=shapes[1]),
         )
         self.engine = runner.engine
+        if is_overlapping(runner):
+            self.start = runner.start
 
     @property
     def last_split(self) -> Split | None:

@@ -114,16 +114,18 @@ class Stream:
         """
         mode = cudart.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
         call(cudart.cudaStreamBeginCapture, self._stream, mode)
+        graph = None
         self._recording = True
         try:
-            work()
-        finally:
-            self._recording = False
-            status, graph = cudart.cudaStreamEndCapture(self._stream)
-        call(lambda: (status,))
-        try:
+            try:
+                work()
+            finally:
+                self._recording = False
+                status, graph = cudart.cudaStreamEndCapture(self._stream)
+            call(lambda: (status,))
             executable = call(cudart.cudaGraphInstantiate, graph, 0)
         finally:
-            cudart.cudaGraphDestroy(graph)
+            if graph is not None and int(graph):
+                cudart.cudaGraphDestroy(graph)
         self._release.append((cudart.cudaGraphExecDestroy, executable))
         return lambda: call(cudart.cudaGraphLaunch, executable, self._stream)

@@ -14,7 +14,8 @@ class Passage:
     Attributes:
         read_from: the source was asked for it.
         read_to: it was there, in the model's size.
-        infer_from: it went to the runner, together with the rest of its batch.
+        infer_from: it went to the runner, together with the rest of its batch; if that had another then, when
+            it was done with that.
         infer_to: it came back.
         write_from: it went to the sink.
         write_to: the sink was done with it.

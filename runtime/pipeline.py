@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field, replace
 
 import cv2
@@ -16,7 +16,8 @@ from unit_edge.errors import TruncatedError
 from unit_edge.frames import Frame
 from unit_edge.interrupt import Interrupted, StopWish, watch_signals
 from unit_edge.runtime.ages import Ages
-from unit_edge.runtime.batch import in_batches, infer_images
+from unit_edge.runtime.ahead import inferred
+from unit_edge.runtime.batch import in_batches
 from unit_edge.runtime.channel import Channel, Newest
 from unit_edge.runtime.passage import Passage
 from unit_edge.runtime.runner import Runner
@@ -36,7 +37,7 @@ class Stats:
         frames: that went through the runner.
         seconds: wall-clock time, from the first read to the last write.
         decode_s: of these, time in which the source was at work; the three overlap.
-        infer_s: time in which the runner was at work.
+        infer_s: time spent in the runner, or waiting for it.
         encode_s: time in which the sink was at work.
         shown: frames that the sink has taken.
         captured: frames that came, of a live source; 0 for others, as all that follows.
@@ -158,6 +159,9 @@ def _flow(
             if not decoded.put(job):
                 return
 
+    def infer_took(seconds: float) -> None:
+        stats.infer_s += seconds
+
     def encode() -> None:
         for job in translated:
             mark = time.perf_counter()
@@ -184,24 +188,31 @@ def _flow(
     try:
         # A live frame doesn't wait for others: the places left in a batch are filled up.
         together = 1 if live is not None else runner.manifest.batch
-        for jobs in in_batches(decoded, together, lambda job: job.image):
-            mark = time.perf_counter()
-            images = infer_images(runner, [job.image for job in jobs])
-            back = time.perf_counter()
-            stats.infer_s += back - mark
-            split = last_split(runner) if passages is not None else None
-            for job in jobs:
-                job.passage.infer_from, job.passage.infer_to, job.passage.split = mark, back, split
-            done = (_Job(job.frame, image, job.passage) for job, image in zip(jobs, images, strict=True))
-            if not all(map(translated.put, done)):
-                break
-            stats.frames += len(jobs)
-            stats.seconds = time.perf_counter() - began
-            if live is not None:
-                _count(stats, live, decoded, translated)
-            progress(stats)
-            if wish:
-                break
+        groups = in_batches(decoded, together, _image_of)
+        results = inferred(
+            runner,
+            groups,
+            _image_of,
+            overlap=live is None,
+            more=lambda: decoded.ready(together),
+            spent=infer_took,
+        )
+        with closing(results):
+            for one in results:
+                split = last_split(runner) if passages is not None else None
+                for job in one.group:
+                    passage = job.passage
+                    passage.infer_from, passage.infer_to, passage.split = one.begun, one.back, split
+                pairs = zip(one.group, one.images, strict=True)
+                if not all(translated.put(replace(job, image=image)) for job, image in pairs):
+                    break
+                stats.frames += len(one.group)
+                stats.seconds = time.perf_counter() - began
+                if live is not None:
+                    _count(stats, live, decoded, translated)
+                progress(stats)
+                if wish:
+                    break
         stopped_early = bool(wish)
     except BaseException:
         translated.leave()
@@ -240,6 +251,10 @@ class _Job:
     frame: Frame
     image: NDArray[np.uint8]
     passage: Passage
+
+
+def _image_of(job: _Job) -> NDArray[np.uint8]:
+    return job.image
 
 
 class _Stage(threading.Thread):

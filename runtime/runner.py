@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from unit_edge.manifest import Manifest, TensorSpec, sha256_of
 from unit_edge.registry import resolve_model
 from unit_edge.runtime.choice import NO_ONNXRUNTIME, decide
 
-ENGINES = ("auto", "onnxruntime", "onnxruntime-cuda", "openvino", "tensorrt")
+ENGINES = ("auto", "onnxruntime", "onnxruntime-cuda", "onnxruntime-tensorrt", "openvino", "tensorrt")
 ENGINE_SUFFIX = ".engine"
 _ONNX_FIRST_BYTE = 0x08  # the tag of ir_version, which every ONNX file begins with
 
@@ -41,6 +42,32 @@ class Runner(Protocol):
         """uint8[N,H,W,3] BGR to the same; returns when done, in an array that is the caller's."""
 
 
+class OverlappingRunner(Runner, Protocol):
+    """A runner that takes frames while it still works on those before.
+
+    Upload, inference and download of neighbours then overlap: that is more frames a second, each of
+    which is back later. So it is for files, not for live sources.
+    """
+
+    def start(self, frames: NDArray[np.uint8]) -> Callable[[], NDArray[np.uint8]]:
+        """Starts on uint8[N,H,W,3]; the function that it returns waits for the result.
+
+        It is to be called once, in the order of the starts. `frames` is the caller's again at once. At most
+        IN_FLIGHT may be started and not waited for.
+
+        Raises:
+            EngineError: it fails, or there are too many.
+        """
+
+
+IN_FLIGHT = 2
+
+
+def is_overlapping(runner: Runner) -> TypeGuard[OverlappingRunner]:
+    """Whether a runner has `start`."""
+    return hasattr(runner, "start")
+
+
 class Opened:
     """A runner that is open already and stays so: entering and leaving this does nothing."""
 
@@ -57,19 +84,14 @@ class Opened:
 
 
 def open_runner(
-    model: str | Path,
-    engine: str = "auto",
-    *,
-    threads: int | None = None,
-    lean: bool = False,
-    split: bool = False,
+    model: str | Path, engine: str = "auto", *, threads: int | None = None, lean: bool = False
 ) -> Runner:
     """The runner for a model file, checked against its manifest; to be entered with `with`.
 
     A bundled model's name, such as "day2night-edge-s", stands for its file. "auto" takes what `choose_engine`
     finds best; another engine is that one or an error. `threads` is of the inference on a CPU; None for as
     many as there are cores. `lean` has ONNX Runtime take a third less memory on a CPU, and up to a third more
-    time. `split` has the time on the way to a GPU and back measured apart, see `split.last_split`.
+    time.
 
     Raises:
         ModelError: the file or its manifest is missing, damaged, or of something else than frames.
@@ -92,14 +114,20 @@ def open_runner(
         raise ConfigError(f"{model}: TensorRT runs engines; build one here with `unit-edge build {model}`")
     if engine == "openvino":
         return _openvino(model, manifest, threads)
+    return _onnxruntime(model, manifest, engine, threads, lean)
+
+
+def _onnxruntime(model: Path, manifest: Manifest, engine: str, threads: int | None, lean: bool) -> Runner:
     try:
+        from unit_edge.runtime.ort_gpu_runner import OrtGpuRunner
         from unit_edge.runtime.ort_runner import OrtRunner
     except ModuleNotFoundError as error:
         if error.name != "onnxruntime":
             raise
         raise EngineError(NO_ONNXRUNTIME) from None
-    device = {"onnxruntime": "cpu", "onnxruntime-cuda": "cuda"}[engine]
-    return OrtRunner(model, manifest, device=device, threads=threads, lean=lean, split=split)
+    if engine == "onnxruntime":
+        return OrtRunner(model, manifest, threads=threads, lean=lean)
+    return OrtGpuRunner(model, manifest, tensorrt=engine == "onnxruntime-tensorrt")
 
 
 def _openvino(model: Path, manifest: Manifest, threads: int | None) -> Runner:

@@ -25,7 +25,9 @@ DataRoot = Annotated[
 EngineOption = Annotated[
     str,
     typer.Option(
-        metavar="NAME", help="What runs the model: auto, onnxruntime, onnxruntime-cuda, openvino, tensorrt."
+        metavar="NAME",
+        help="What runs the model: auto, onnxruntime, onnxruntime-cuda, onnxruntime-tensorrt, openvino, "
+        "tensorrt.",
     ),
 ]
 ThreadsOption = Annotated[

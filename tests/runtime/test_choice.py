@@ -33,6 +33,12 @@ ORT, GPU_ORT, BOTH = (
         (GPU_ORT, "fp16", "onnxruntime-cuda", "there is an NVIDIA GPU"),
         (Installed(onnxruntime=True, for_gpus=True), "fp32", "onnxruntime", "no NVIDIA GPU"),
         (Installed(onnxruntime=True, gpu=True), "fp32", "onnxruntime", "though there is an NVIDIA GPU"),
+        (
+            Installed(onnxruntime=True, for_gpus=True, gpu=True, lacking="libcudnn.so.9: no such file"),
+            "fp32",
+            "onnxruntime",
+            "can't use it: libcudnn.so.9",
+        ),
         (Installed(openvino=True), "fp32", "openvino", "onnxruntime is not installed"),
     ],
 )
