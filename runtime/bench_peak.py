@@ -7,6 +7,7 @@ from pathlib import Path
 
 from unit_edge.errors import UnitEdgeError
 from unit_edge.interrupt import StopWish
+from unit_edge.runtime.bench_cases import device_of, memory_of
 from unit_edge.runtime.bench_onnx import Load, write_load
 from unit_edge.runtime.bench_process import CaseFailed, Worker
 from unit_edge.runtime.bench_result import Peak, Roof, Row
@@ -22,16 +23,6 @@ LOADS: dict[str, tuple[Load, ...]] = {
 
 Built = Callable[[Path], Path]
 """Makes the TensorRT engine of a model and returns where it is."""
-
-
-def device_of(engine: str) -> str:
-    """ "gpu" or "cpu", where an engine computes."""
-    return "gpu" if engine in ("tensorrt", "onnxruntime-cuda") else "cpu"
-
-
-def memory_of(engine: str) -> str:
-    """What its memory is called."""
-    return "memory" if device_of(engine) == "cpu" else "gpu memory"
 
 
 class Limits:
@@ -95,7 +86,7 @@ class Limits:
         found, why = [], "it can't be built without TensorRT's builder"
         for load in LOADS[device_of(engine)]:
             path = self._folder / f"{engine}-{precision}-{load.kernel}.onnx"
-            target = write_load(path, precision, load, signed=engine == "tensorrt").target
+            target = write_load(path, precision, load, signed="tensorrt" in engine).target
             try:
                 if engine == "tensorrt":
                     if self._build is None:
