@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from unit_edge import __version__, cli_build, cli_doctor, cli_inspect, cli_live, cli_outputs, cli_train
+from unit_edge import (
+    __version__,
+    cli_adapt,
+    cli_build,
+    cli_doctor,
+    cli_inspect,
+    cli_live,
+    cli_outputs,
+    cli_train,
+)
 from unit_edge.address import LIVE_KINDS, parse_address, redact
 from unit_edge.cli_common import ModelArgument, frame_size
 from unit_edge.cli_evaluate import evaluate
@@ -334,6 +343,8 @@ for _command in (
     cli_inspect.inspect,
     cli_inspect.boards,
     cli_doctor.doctor,
+    cli_adapt.adapt,
+    cli_adapt.accuracy,
 ):
     app.command()(_command)
 

@@ -1,0 +1,107 @@
+"""`unit-edge adapt` and `unit-edge accuracy`: digits without labels."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from unit_edge.cli_common import DataRoot, needs
+from unit_edge.errors import ConfigError
+
+if TYPE_CHECKING:
+    from unit_edge.train.adapt_evaluate import Accuracy
+
+
+def adapt(
+    config: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[CONFIG.toml]", help="The settings of the run; with --resume, the run's own do."
+        ),
+    ] = None,
+    run: Annotated[Path | None, typer.Option("--run", metavar="DIR", help="[default: runs/CONFIG]")] = None,
+    data: DataRoot = Path(),
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint.")] = False,
+    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu or cuda.")] = "auto",
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; repeatable.")
+    ] = None,
+    without_target: Annotated[
+        bool,
+        typer.Option("--source-only", help="Never look at the target: what to compare an adaptation with."),
+    ] = False,
+) -> None:
+    """Train a digit classifier for a domain without labels (UNIT's Table 2).
+
+    The source's images and labels and the target's images are used; the target's test set, where the settings
+    name one, only for the accuracy in the end. The last line is JSON.
+
+    \b
+    Examples:
+      unit-edge adapt train/configs/mnist-to-usps.toml --data DATA
+      unit-edge adapt train/configs/usps-to-mnist.toml --data DATA --run runs/seed1 --set optim.seed=1
+      unit-edge adapt train/configs/mnist-to-usps.toml --data DATA --source-only --run runs/unadapted
+      unit-edge adapt --run runs/seed1 --data DATA --resume
+      unit-edge accuracy runs/seed1 my-digits/
+
+    Ctrl-C and SIGTERM write a checkpoint first.
+    """
+    from unit_edge.adapt_config import source_only
+    from unit_edge.settings import load_adapt_config, override_adapt
+
+    with needs("train"):
+        from unit_edge.train.adapt_loop import adapt as train
+        from unit_edge.train.adapt_state import load_run_settings
+
+    overrides = list(settings or [])
+    if config is not None:
+        chosen = load_adapt_config(config, overrides)
+        run = run if run is not None else Path("runs") / config.stem
+    elif run is not None and resume:
+        chosen = override_adapt(load_run_settings(run), overrides)
+    else:
+        raise ConfigError("say what to adapt: a CONFIG.toml, or --run DIR --resume to go on with a run")
+    if without_target:
+        chosen = source_only(chosen)
+    result = train(chosen, run, data_root=data, resume=resume, device=device)
+    typer.echo(f"{run}: weights.safetensors, contact-sheet.png")
+    if result is not None:
+        _show(result, ", ".join(chosen.target.test))
+
+
+def accuracy(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run of `unit-edge adapt`.")],
+    digits: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIGITS", help="A .npz (x, y), an SVHN .mat, or a folder with the folders 0 to 9."
+        ),
+    ],
+) -> None:
+    """Measure an adapted classifier on labelled digits.
+
+    Images of any size are stretched to 32x32, as in training. The last line is JSON.
+
+    \b
+    Example:
+      unit-edge accuracy runs/mnist-to-usps usps_test.npz
+    """
+    with needs("train"):
+        from unit_edge.train.adapt_evaluate import accuracy as measure
+        from unit_edge.train.adapt_state import load_adaptation, load_run_settings
+        from unit_edge.train.digits import read_digits
+
+    config = load_run_settings(run)
+    nets = load_adaptation(run, config)
+    _show(measure(nets, config, [read_digits(digits, config.network.channels)]), str(digits))
+
+
+def _show(result: Accuracy, what: str) -> None:
+    typer.echo(f"accuracy {result.share:.4f} on {result.images} images of {what}")
+    by_class = result.by_class()
+    shares = (f"{digit}: {'-' if share is None else f'{share:.3f}'}" for digit, share in enumerate(by_class))
+    typer.echo("by digit " + "  ".join(shares))
+    typer.echo(json.dumps({"accuracy": result.share, "images": result.images, "by_digit": by_class}))
