@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unit_edge.adapt_config import CLASSES, SIDE, DigitNetworkConfig
-from unit_edge.train.networks import DOMAINS
+from unit_edge.train.networks import DOMAINS, initialise
 
 
 class DigitUNIT(nn.Module):
@@ -57,10 +57,7 @@ class DigitUNIT(nn.Module):
         )
         places = xy_channels() if config.coordinates else torch.zeros(1, 0, SIDE, SIDE)
         self.register_buffer("coordinates", places, persistent=False)
-        for layer in self.modules():
-            if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
-                nn.init.normal_(layer.weight, 0.0, 0.02)
-                nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+        initialise(self, config.init)
 
     def encode(self, *images: Tensor) -> Tensor:
         """Images of X1 and of X2 → the means of q(z|x), of X1's first; the shared layers run once."""

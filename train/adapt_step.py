@@ -169,8 +169,8 @@ def judge_terms(
     features = judge.features({domain: torch.cat(own) for domain, own in enumerate(images)})
     real, classes = judge.heads(features)
     # in either domain: the batch's own images, those made of the source's codes, those of the target's
-    real1, real2 = (part.split(count) for part in real.chunk(2))
-    class1, class2 = (part.split(count) for part in classes.chunk(2))
+    real1, real2 = (torch.split(part, count) for part in real.chunk(2))
+    class1, class2 = (torch.split(part, count) for part in classes.chunk(2))
     terms = {"class1": weights.classification * adapt_losses.classification(class1[0], batch.labels)}
     if made is not None:
         for domain, (own, translated) in enumerate(((real1[0], real1[2]), (real2[0], real2[1]))):
@@ -194,11 +194,11 @@ def generator_terms(
 ) -> dict[str, Tensor]:
     """What E1, E2, G1, G2 minimise: the VAE and GAN terms of equations 3 and 4, without cycles."""
     weights, count = config.loss, len(batch.source)
-    means1, means2 = made.means.split(count)
-    back1, to1 = made.first.split(count)
-    to2, back2 = made.second.split(count)
+    means1, means2 = torch.split(made.means, count)
+    back1, to1 = torch.split(made.first, count)
+    to2, back2 = torch.split(made.second, count)
     real, _ = nets.judge.heads(nets.judge.features({0: to1, 1: to2}))
-    real1, real2 = real.split(count)
+    real1, real2 = torch.split(real, count)
     return {
         "kl1": weights.kl * losses.kl(means1),
         "kl2": weights.kl * losses.kl(means2),

@@ -53,7 +53,7 @@ def read_all(paths: Sequence[str], root: Path, channels: int) -> list[Digits]:
         DataError: one is missing or unusable, or a class has no image in any of them.
     """
     sets = [read_digits(root / path, channels) for path in paths]
-    counts = sum(np.bincount(part.labels, minlength=CLASSES) for part in sets)
+    counts = np.bincount(np.concatenate([part.labels for part in sets]), minlength=CLASSES)
     empty = [str(digit) for digit in range(CLASSES) if counts[digit] == 0]
     if empty:
         named = ", ".join(str(root / path) for path in paths)

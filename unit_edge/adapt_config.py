@@ -51,6 +51,8 @@ class DigitNetworkConfig:
     """Table 5, for SVHN to MNIST, or the smaller Table 6, for MNIST and USPS."""
     negative_slope: float = 0.01
     """Of every LeakyReLU."""
+    init: Literal["normal", "kaiming-half"] = "normal"
+    """Of E and G: N(0, 0.02) (released code), or Kaiming at half its scale, which starts faster."""
 
     def __post_init__(self) -> None:
         require(self.width > 0, "network.width", self.width, "1 or more")
