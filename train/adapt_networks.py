@@ -104,9 +104,7 @@ class DigitDiscriminator(nn.Module):
         if config.discriminator == "table-5":
             w, slope = config.width, config.negative_slope
             widths = (config.channels, w, 2 * w, 4 * w, 8 * w)
-            layers = [
-                _pooled(a, b, 2, nn.LeakyReLU(slope)) for a, b in pairwise(widths[1:])
-            ]
+            layers = [_pooled(a, b, 2, nn.LeakyReLU(slope)) for a, b in pairwise(widths[1:])]
             self.first = nn.ModuleList(_pooled(widths[0], w, 2, nn.LeakyReLU(slope)) for _ in DOMAINS)
             self.dropouts: tuple[float, ...] = (0.1, 0.3, 0.5, 0.5)
             features = 8 * w * (SIDE // 16) ** 2
@@ -123,6 +121,7 @@ class DigitDiscriminator(nn.Module):
         for layer in self.modules():
             if isinstance(layer, (nn.Conv2d, nn.Linear)):
                 nn.init.xavier_normal_(layer.weight)
+                assert layer.bias is not None
                 nn.init.zeros_(layer.bias)
 
     def features(self, images: dict[int, Tensor], dropout: bool = True) -> Tensor:
@@ -166,6 +165,23 @@ class Adaptation(nn.Module):
         self.config = config
         self.unit = DigitUNIT(config)
         self.judge = DigitDiscriminator(config)
+
+    def halves(self) -> list[tuple[nn.Module, nn.Module]]:
+        """The private parts of E, G and D: X1's and X2's."""
+        return [
+            (parts[0], parts[1]) for parts in (self.unit.encoders, self.unit.generators, self.judge.first)
+        ]
+
+    def tie(self) -> None:
+        """Makes X2's private parts equal to X1's."""
+        for one, other in self.halves():
+            other.load_state_dict(one.state_dict())
+
+    def copy_estimates(self) -> None:
+        """Gives BatchNorm of X2's private parts the running estimates of X1's."""
+        for one, other in self.halves():
+            for mine, theirs in zip(one.buffers(), other.buffers(), strict=True):
+                theirs.copy_(mine)
 
 
 def xy_channels() -> Tensor:

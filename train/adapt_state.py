@@ -39,6 +39,8 @@ class AdaptState:
         self.config, self.step = config, 0
         torch.manual_seed(optim.seed)
         self.nets = Adaptation(config.network).to(device)
+        if optim.warmup_steps:
+            self.nets.tie()
         self.nets.to(memory_format=memory_format(config.speed))  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.nets).eval().requires_grad_(False) if optim.ema else self.nets
         trained = [self.nets.judge, self.nets.unit] if config.loss.adapts else [self.nets.judge]

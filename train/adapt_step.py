@@ -86,10 +86,10 @@ class AdaptUpdate:
         seed = self.config.optim.seed
         torch.manual_seed(mix(seed, step, DROPOUT))
         made = None
+        draw = Draw((seed, step, CODES), Part(2 * len(batch.source), 0, 2 * len(batch.source)), self.device)
+        if self.config.loss.adapts and step < self.config.optim.warmup_steps:
+            return self._warm_up(batch, draw, step)
         if self.config.loss.adapts:
-            draw = Draw(
-                (seed, step, CODES), Part(2 * len(batch.source), 0, 2 * len(batch.source)), self.device
-            )
             with self._autocast():
                 made = make(self.nets, batch, draw)
         with self._autocast():
@@ -100,6 +100,20 @@ class AdaptUpdate:
                 with self._autocast():
                     generated = generator_terms(self.nets, batch, made, self.config)
                 terms |= self._descend(self.optimisers[1], generated)
+        self._count_faults(step)
+        return terms
+
+    def _warm_up(self, batch: DigitBatch, draw: Draw, step: int) -> dict[str, float]:
+        """Both domains' images through E1, G1 and the source's through D1; the others' halves follow them.
+
+        Translation then starts as the identity, and D2 as D1.
+        """
+        with self._autocast():
+            judged = judge_terms(self.nets, batch, None, None, self.config)
+            generated = autoencoder_terms(self.nets, batch, draw, self.config)
+        terms = self._descend(self.optimisers[0], judged)
+        terms |= self._descend(self.optimisers[1], generated)
+        self.nets.copy_estimates()
         self._count_faults(step)
         return terms
 
@@ -120,6 +134,10 @@ class AdaptUpdate:
         optimiser.zero_grad(set_to_none=True)
         if not bad:
             torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
+            for one, other in self.nets.halves():
+                for mine, theirs in zip(one.parameters(), other.parameters(), strict=True):
+                    if theirs.grad is None:  # in the warm-up, which starts with equal halves
+                        theirs.grad = mine.grad
             optimiser.step()
         return values
 
@@ -206,4 +224,17 @@ def generator_terms(
         "reconstruction2": weights.reconstruction * losses.reconstruction(batch.target, back2),
         "gan1": weights.gan * losses.gan_generator([real1], "bce"),
         "gan2": weights.gan * losses.gan_generator([real2], "bce"),
+    }
+
+
+def autoencoder_terms(
+    nets: Adaptation, batch: DigitBatch, draw: Draw, config: AdaptConfig
+) -> dict[str, Tensor]:
+    """What E1 and G1 minimise in the warm-up: the VAE of equation 3, of both domains' images."""
+    x = torch.cat([batch.source, batch.target])
+    means = nets.unit.encoder_shared(nets.unit.encoders[0](nets.unit.placed(x)))
+    back = nets.unit.generators[0](nets.unit.generator_shared(draw.sample(means.float())))
+    return {
+        "kl1": config.loss.kl * losses.kl(means),
+        "reconstruction1": config.loss.reconstruction * losses.reconstruction(x, back),
     }

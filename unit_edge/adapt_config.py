@@ -149,7 +149,8 @@ class AdaptConfig:
         require(
             self.source.name != self.target.name, "target.name", self.target.name, "another than source's"
         )
-        require(self.optim.warmup_steps == 0, "optim.warmup_steps", self.optim.warmup_steps, "0 in adapt")
+        warmup = self.optim.warmup_steps
+        require(warmup < self.optim.steps, "optim.warmup_steps", warmup, "fewer than optim.steps")
         require(self.speed.precision != "fp16", "speed.precision", "fp16", "fp32 or bf16 in adapt")
         for name, value in (("compile", False), ("checkpointing", False), ("accumulate", 1)):
             given = getattr(self.speed, name)
