@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -73,7 +74,12 @@ def adapt(
 
 
 def accuracy(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run of `unit-edge adapt`.")],
+    run_or_model: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN|MODEL.onnx", help="A run of `unit-edge adapt`, or its exported classifier."
+        ),
+    ],
     digits: Annotated[
         Path,
         typer.Argument(
@@ -86,17 +92,69 @@ def accuracy(
     Images of any size are stretched to 32x32, as in training. The last line is JSON.
 
     \b
-    Example:
+    Examples:
       unit-edge accuracy runs/mnist-to-usps usps_test.npz
+      unit-edge export runs/mnist-to-usps --to digit -o digit.onnx
+      unit-edge accuracy digit.onnx my-digits/
     """
-    with needs("train"):
+    with needs("export" if run_or_model.suffix == ".onnx" else "train"):
         from unit_edge.train.adapt_evaluate import accuracy as measure
+        from unit_edge.train.adapt_evaluate import confusion
         from unit_edge.train.adapt_state import load_adaptation, load_run_settings
         from unit_edge.train.digits import read_digits
 
-    config = load_run_settings(run)
-    nets = load_adaptation(run, config)
-    _show(measure(nets, config, [read_digits(digits, config.network.channels)]), str(digits))
+        if run_or_model.suffix == ".onnx":
+            from unit_edge.export.digits import classify_file
+
+            read = read_digits(digits, channels=3)
+            result = confusion(read.labels, classify_file(run_or_model, read))
+        else:
+            config = load_run_settings(run_or_model)
+            nets = load_adaptation(run_or_model, config)
+            result = measure(nets, config, [read_digits(digits, config.network.channels)])
+    _show(result, str(digits))
+
+
+def is_adaptation(run: Path) -> bool:
+    """Whether a folder is a run of `unit-edge adapt`, as far as its settings tell."""
+    try:
+        return '"preset": "digits"' in (run / "config.json").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def export(
+    run: Path,
+    to: str,
+    *,
+    output: Path | None,
+    batch: int,
+    frames: Path | None,
+    unfit: Mapping[str, object],
+) -> None:
+    """`unit-edge export` of an adaptation; of `unfit` options none may be given."""
+    _refuse(run, unfit)
+    with needs("export"):
+        from unit_edge.export.digits import export_digits
+
+    exported = export_digits(run, to, output=output, batch=batch, frames=frames)
+    typer.echo(f"{exported.model}: {exported.model.stat().st_size / 2**20:.1f} MiB")
+    typer.echo(exported.report)
+
+
+def verify(model: Path, run: Path, frames: Path | None, unfit: Mapping[str, object]) -> None:
+    """`unit-edge verify` against an adaptation."""
+    _refuse(run, unfit)
+    with needs("export"):
+        from unit_edge.export.digits import verify_digits
+
+    typer.echo(verify_digits(model, run, frames))
+
+
+def _refuse(run: Path, unfit: Mapping[str, object]) -> None:
+    given = [name for name, value in unfit.items() if value]
+    if given:
+        raise ConfigError(f"{run}: is an adaptation of digits; leave out {', '.join(given)}")
 
 
 def _show(result: Accuracy, what: str) -> None:
