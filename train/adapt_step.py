@@ -83,12 +83,21 @@ class AdaptUpdate:
             TrainingError: too many steps in a row had a term that was not finite.
         """
         self.faults.clear()
+        torch.manual_seed(mix(self.config.optim.seed, step, DROPOUT))
+        estimates = [buffer.clone() for buffer in self.nets.buffers()]
+        terms = self._step(batch, step)
+        if self.faults:  # which BatchNorm would remember
+            for buffer, good in zip(self.nets.buffers(), estimates, strict=True):
+                buffer.copy_(good)
+        self._count_faults(step)
+        return terms
+
+    def _step(self, batch: DigitBatch, step: int) -> dict[str, float]:
         seed = self.config.optim.seed
-        torch.manual_seed(mix(seed, step, DROPOUT))
         made = None
         draw = Draw((seed, step, CODES), Part(2 * len(batch.source), 0, 2 * len(batch.source)), self.device)
         if self.config.loss.adapts and step < self.config.optim.warmup_steps:
-            return self._warm_up(batch, draw, step)
+            return self._warm_up(batch, draw)
         if self.config.loss.adapts:
             with self._autocast():
                 made = make(self.nets, batch, draw)
@@ -100,10 +109,9 @@ class AdaptUpdate:
                 with self._autocast():
                     generated = generator_terms(self.nets, batch, made, self.config)
                 terms |= self._descend(self.optimisers[1], generated)
-        self._count_faults(step)
         return terms
 
-    def _warm_up(self, batch: DigitBatch, draw: Draw, step: int) -> dict[str, float]:
+    def _warm_up(self, batch: DigitBatch, draw: Draw) -> dict[str, float]:
         """Both domains' images through E1, G1 and the source's through D1; the others' halves follow them.
 
         Translation then starts as the identity, and D2 as D1.
@@ -114,7 +122,6 @@ class AdaptUpdate:
         terms = self._descend(self.optimisers[0], judged)
         terms |= self._descend(self.optimisers[1], generated)
         self.nets.copy_estimates()
-        self._count_faults(step)
         return terms
 
     def _judge_terms(self, batch: DigitBatch, made: Made | None, step: int) -> dict[str, Tensor]:
