@@ -101,7 +101,7 @@ class AdaptState:
             if self.average is not self.nets:
                 self.average.load_state_dict(part("average.") or part("nets."))
             for name, optimiser in zip(OPTIMISERS, self.optimisers, strict=False):
-                checkpoint.restore_optimiser(name, optimiser, tensors)
+                checkpoint.restore_optimiser(name, optimiser, tensors, partial=True)
             self.step = int(state["step"])
             self.update.skipped = int(state.get("skipped", 0))
         except (RuntimeError, KeyError, TypeError, ValueError):

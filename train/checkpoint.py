@@ -197,8 +197,16 @@ def flatten_optimiser(prefix: str, optimiser: torch.optim.Optimizer) -> dict[str
     }
 
 
-def restore_optimiser(prefix: str, optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+def restore_optimiser(
+    prefix: str, optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor], *, partial: bool = False
+) -> None:
     """Puts back what `flatten_optimiser` took, in the memory layout of the parameters.
+
+    Args:
+        prefix: that it was given.
+        optimiser: to put it into.
+        tensors: what it gave.
+        partial: some parameters may not have had a gradient yet, and then nothing belongs to them.
 
     Raises:
         KeyError: what belongs to some parameters is missing.
@@ -212,7 +220,8 @@ def restore_optimiser(prefix: str, optimiser: torch.optim.Optimizer, tensors: Ma
             if value.shape == parameter.shape:
                 value = torch.empty_like(parameter, device="cpu").copy_(value)
             state.setdefault(int(index), {})[name] = value
-    if state and any(len(state.get(index, {})) < 3 for index in range(len(parameters))):
+    counts = [len(state.get(index, {})) for index in range(len(parameters))]
+    if state and any(count < 3 and not (partial and count == 0) for count in counts):
         raise KeyError(prefix)
     optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
 

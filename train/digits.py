@@ -23,6 +23,8 @@ from unit_edge.train.frames_cache import cache_root
 _SIDES = 8, 1024
 """Sides of an image in pixels, smallest and largest."""
 _ZERO_IN_SVHN = 10
+_AT_ONCE = 10_000
+"""Images that are converted at once."""
 
 
 @dataclass(frozen=True)
@@ -135,20 +137,24 @@ def _convert(path: Path, images: Path, labels: Path) -> None:
     try:
         file = loadmat(path)
         x, y = file["X"], file["y"]
-    except OSError:
-        raise
     except KeyError as error:
         raise DataError(f"{path}: has no array {error}; expected SVHN's X and y") from None
-    except Exception as error:  # scipy raises whatever it stumbles over
+    except Exception as error:  # scipy raises whatever it stumbles over, OSError without a number too
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         raise DataError(f"{path}: damaged or cut off ({error}); get the file again") from None
     if x.dtype != np.uint8 or x.ndim != 4 or x.shape[:3] != (SIDE, SIDE, 3):
         raise DataError(
             f"{path}: X is {x.dtype}{list(x.shape)}; expected uint8[32,32,3,N]: SVHN's cropped digits"
         )
     y = y.ravel()
-    for target, array in ((images, x.transpose(3, 0, 1, 2)), (labels, np.where(y == _ZERO_IN_SVHN, 0, y))):
-        with replacing(target) as temporary, temporary.open("wb") as out:
-            np.save(out, np.ascontiguousarray(array), allow_pickle=False)
+    with replacing(images) as temporary:
+        mapped = np.lib.format.open_memmap(temporary, "w+", np.uint8, (x.shape[3], SIDE, SIDE, 3))
+        for first in range(0, len(mapped), _AT_ONCE):  # a second copy in memory would be 1.6 GB
+            mapped[first : first + _AT_ONCE] = x[..., first : first + _AT_ONCE].transpose(3, 0, 1, 2)
+        mapped.flush()
+    with replacing(labels) as temporary, temporary.open("wb") as out:
+        np.save(out, np.where(y == _ZERO_IN_SVHN, 0, y), allow_pickle=False)
 
 
 def _from_folder(path: Path) -> tuple[NDArray[np.uint8], NDArray[Any]]:

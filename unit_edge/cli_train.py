@@ -161,7 +161,7 @@ def export(
         given = {
             "--board": board, "--precision": None if precision == "fp32" else precision,
             "--calibrate": calibrate, "--int8-for": int8_for, "--int8-skip": int8_skip,
-            "--allow-low-quality": allow_low_quality, "--frame-size": frame_size,
+            "--allow-low-quality": allow_low_quality, "--frame-size": cli_common.frame_size(frame_size),
             "--network-size": network_size, "--residual": residual, "--best": best, "--python": python,
         }  # fmt: skip
         cli_adapt.export(run, to, output=output, batch=batch, frames=frames, unfit=given)

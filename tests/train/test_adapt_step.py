@@ -133,7 +133,7 @@ def test_a_step_changes_every_network() -> None:
 
 def test_without_the_target_only_d1_is_trained() -> None:
     loss = AdaptLossConfig(gan=0, features=0)
-    state, parts = advanced(settings(loss=loss, optim=OptimConfig(steps=5, batch=COUNT, lr=1e-3)), 1)
+    _, parts = advanced(settings(loss=loss, optim=OptimConfig(steps=5, batch=COUNT, lr=1e-3)), 1)
     assert {"shared", "digit"} <= parts <= {"first", "shared", "digit"}
 
 

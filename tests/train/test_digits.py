@@ -142,7 +142,7 @@ def test_bad_mat_is_one_line_and_leaves_nothing(tmp_path: Path, cache: Path) -> 
 
 def test_other_files_and_folders_are_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("digits")
-    with pytest.raises(DataError, match="no set of digits; expected a .npz, a .mat, or a folder"):
+    with pytest.raises(DataError, match=r"no set of digits; expected a \.npz, a \.mat, or a folder"):
         read_digits(tmp_path / "notes.txt", 1)
     with pytest.raises(DataError, match="no images; expected the folders 0 to 9"):
         read_digits(tmp_path, 1)
