@@ -88,6 +88,7 @@ def test_resume_and_source_only(here: Path) -> None:
         (("adapt", "my.toml", "--set", "network.widht=3"), "unknown key network.widht; did you mean"),
         (("adapt", "my.toml", "--set", "loss.gan=0"), "loss.gan = 0.0, expected above 0"),
         (("adapt", "my.toml", "--set", "speed.precision=fp16"), "expected fp32 or bf16 in adapt"),
+        (("train", "my.toml"), "preset = 'digits' is for `unit-edge adapt`"),
         (("adapt", "my.toml", "--data", "nowhere"), "thin/train.npz: no such file"),
         (("accuracy", "nowhere", "thick/test.npz"), "expected what `unit-edge adapt` wrote"),
         (("accuracy", "nowhere.onnx", "thick/test.npz"), "manifest is missing"),

@@ -75,6 +75,8 @@ def from_dict(raw: dict[str, Any]) -> RunConfig:
         raise ConfigError(f"settings = {raw!r}, expected a table")
     raw = dict(raw)
     preset = raw.get("preset", "paper")
+    if preset == "digits":
+        raise ConfigError("preset = 'digits' is for `unit-edge adapt`")
     if not isinstance(preset, str) or preset not in PRESETS:
         raise ConfigError(f"preset = {preset!r}, expected one of {', '.join(PRESETS)}")
     network = raw.get("network", {})
