@@ -15,7 +15,7 @@ from unit_edge.train.digits import Digits
 
 BATCH = 256
 """Images that are classified at once."""
-UNLABELLED = 2000
+UNLABELLED = 1000
 """At most so many training images of the target are looked at while a run goes on."""
 
 
