@@ -65,8 +65,10 @@ class AdaptState:
     @torch.no_grad()
     def _follow(self, decay: float) -> None:
         torch._foreach_lerp_(list(self.average.parameters()), list(self.nets.parameters()), 1 - decay)
+        # BatchNorm's estimates of networks that are an average are averages too; its counters are no matter
         for mine, theirs in zip(self.average.buffers(), self.nets.buffers(), strict=True):
-            mine.copy_(theirs)  # BatchNorm's running estimates are averages already
+            if mine.is_floating_point():
+                mine.lerp_(theirs, 1 - decay)
 
     def save(self, run: Path) -> None:
         """Writes a checkpoint and RUN/weights.safetensors.

@@ -217,14 +217,17 @@ def judge_terms(
 def generator_terms(
     nets: Adaptation, batch: DigitBatch, made: Made, config: AdaptConfig
 ) -> dict[str, Tensor]:
-    """What E1, E2, G1, G2 minimise: the VAE and GAN terms of equations 3 and 4, without cycles."""
+    """What E1, E2, G1, G2 minimise: the VAE and GAN terms of equations 3 and 4, without cycles.
+
+    With `loss.translated`, also that D2 takes translations of the source for what they were made from.
+    """
     weights, count = config.loss, len(batch.source)
     means1, means2 = torch.split(made.means, count)
     back1, to1 = torch.split(made.first, count)
     to2, back2 = torch.split(made.second, count)
-    real, _ = nets.judge.heads(nets.judge.features({0: to1, 1: to2}))
+    real, classes = nets.judge.heads(nets.judge.features({0: to1, 1: to2}))
     real1, real2 = torch.split(real, count)
-    return {
+    terms = {
         "kl1": weights.kl * losses.kl(means1),
         "kl2": weights.kl * losses.kl(means2),
         "reconstruction1": weights.reconstruction * losses.reconstruction(batch.source, back1),
@@ -232,6 +235,10 @@ def generator_terms(
         "gan1": weights.gan * losses.gan_generator([real1], "bce"),
         "gan2": weights.gan * losses.gan_generator([real2], "bce"),
     }
+    if weights.translated:
+        term = adapt_losses.classification(classes[count:], batch.labels)
+        terms["translated_g"] = weights.translated * term
+    return terms
 
 
 def autoencoder_terms(

@@ -74,7 +74,8 @@ class AdaptLossConfig:
     features: float = 1.0
     """L1 between D1's and D2's highest features of the two images generated from one code."""
     translated: float = 0.0
-    """Cross-entropy of D2's class head on translated images of the source. Not in the paper."""
+    """Cross-entropy of D2's class head on translated images of the source, which D2 learns from and E, G
+    are held to (Bousmalis et al. 2017). Not in the paper."""
     consistency: float = 0.0
     """Cross-entropy of D2's class head on changed images of the target, with what the moving average
     says of the unchanged ones for labels (French et al. 2018, Sohn et al. 2020). Not in the paper."""
