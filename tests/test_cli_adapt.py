@@ -56,6 +56,7 @@ def test_adapt_export_verify_and_measure(here: Path) -> None:
     assert code == 0, err
     result = json.loads(out.splitlines()[-1])
     assert result["images"] == 20 and len(result["by_digit"]) == 10
+    assert json.loads((here / "runs/my/accuracy.json").read_text()) == result
     code, out, err = cli("accuracy", "runs/my", "thick/test.npz")
     assert code == 0 and json.loads(out.splitlines()[-1]) == result
     code, out, err = cli("export", "runs/my", "--to", "digit", "-o", "digit.onnx")

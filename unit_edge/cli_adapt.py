@@ -11,6 +11,7 @@ import typer
 
 from unit_edge.cli_common import DataRoot, needs
 from unit_edge.errors import ConfigError
+from unit_edge.files import write_output
 
 if TYPE_CHECKING:
     from unit_edge.train.adapt_evaluate import Accuracy
@@ -68,8 +69,9 @@ def adapt(
     if without_target:
         chosen = source_only(chosen)
     result = train(chosen, run, data_root=data, resume=resume, device=device)
-    typer.echo(f"{run}: weights.safetensors, contact-sheet.png")
+    typer.echo(f"{run}: weights.safetensors, contact-sheet.png" + (", accuracy.json" if result else ""))
     if result is not None:
+        write_output(run / "accuracy.json", (_as_json(result) + "\n").encode())
         _show(result, ", ".join(chosen.target.test))
 
 
@@ -162,4 +164,15 @@ def _show(result: Accuracy, what: str) -> None:
     by_class = result.by_class()
     shares = (f"{digit}: {'-' if share is None else f'{share:.3f}'}" for digit, share in enumerate(by_class))
     typer.echo("by digit " + "  ".join(shares))
-    typer.echo(json.dumps({"accuracy": result.share, "images": result.images, "by_digit": by_class}))
+    typer.echo(_as_json(result))
+
+
+def _as_json(result: Accuracy) -> str:
+    return json.dumps(
+        {
+            "accuracy": result.share,
+            "images": result.images,
+            "by_digit": result.by_class(),
+            "confusion": result.confusion.tolist(),
+        }
+    )

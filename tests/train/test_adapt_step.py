@@ -85,7 +85,7 @@ def test_discriminators_terms_in_numpy(discriminator: str) -> None:
 
 
 def test_generators_terms_in_numpy() -> None:
-    weights = AdaptLossConfig(gan=0.5, kl=0.2, reconstruction=7.0)
+    weights = AdaptLossConfig(gan=0.5, kl=0.2, reconstruction=7.0, translated=0.3)
     config, samples = settings(TINY, weights), batch()
     torch.manual_seed(0)
     nets = Adaptation(TINY)
@@ -105,6 +105,8 @@ def test_generators_terms_in_numpy() -> None:
         "reconstruction2": 7.0 * np.abs(second[COUNT:] - samples.target.numpy()).mean(),
         "gan1": 0.5 * softplus(-real[0]).mean(),
         "gan2": 0.5 * softplus(-real[1]).mean(),
+        "translated_g": 0.3
+        * cross_entropy(nets.judge.classify(made.second[:COUNT], 1), samples.labels.numpy()).mean(),
     }
     assert {k: v.item() for k, v in terms.items()} == pytest.approx(expected, rel=1e-4)
 
