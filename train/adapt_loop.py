@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -149,7 +150,8 @@ def _refuse_other_run(run: Path, config: AdaptConfig) -> None:
     earlier = load_run_settings(run)
     differing = differences("network", earlier.network, config.network)
     for name in ("source", "target"):
-        differing += differences(name, getattr(earlier, name), getattr(config, name))
+        there, here = getattr(earlier, name), getattr(config, name)
+        differing += differences(name, there, replace(here, test=there.test))
     if differing:
         raise CheckpointError(
             f"{run}: was trained with other settings ({'; '.join(differing)}); train into another folder"

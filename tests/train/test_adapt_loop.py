@@ -138,6 +138,11 @@ def test_other_runs_are_refused(root: Path, tmp_path: Path) -> None:
     other = settings(DigitNetworkConfig(width=3))
     with pytest.raises(CheckpointError, match=r"network.width 2 there, 3 here"):
         adapt(other, run, data_root=root, resume=True, device="cpu")
+    other = settings(inverted=True)
+    with pytest.raises(CheckpointError, match=r"source.inverted False there, True here"):
+        adapt(other, run, data_root=root, resume=True, device="cpu")
+    untested = replace(settings(), target=replace(settings().target, test=()))
+    assert adapt(untested, run, data_root=root, resume=True, device="cpu") is None
     with pytest.raises(CheckpointError, match="is a run of `unit-edge adapt`"):
         load_run_config(run)
 
