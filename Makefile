@@ -50,8 +50,14 @@ lint: dev ## Check style
 typecheck: dev ## Check types
 	@$(PY) -m mypy
 
-bench: .venv/runtime.done ## Time the bundled models on this machine
-	@for model in unit_edge/models/*.onnx; do .venv/bin/unit-edge bench $$model --size 1280x720 || exit 1; done
+BUNDLED = $(basename $(notdir $(wildcard unit_edge/models/*.onnx)))
+
+bench: dev demo/bikes.mp4 ## Measure the bundled models and the big presets on this machine, into docs/benchmarks/
+	@.venv/bin/unit-edge bench $(BUNDLED) --engine onnxruntime,openvino --input demo/bikes.mp4 --seconds 4 \
+		-o docs/benchmarks/bundled
+	@$(PY) -m unit_edge.export.untrained paper released --size 640x480 -o runs/untrained
+	@.venv/bin/unit-edge bench runs/untrained/paper.onnx runs/untrained/released.onnx --engine onnxruntime,openvino \
+		--frames 4 --warm-up 1 -o docs/benchmarks/presets
 
 bench-train: dev ## Time a training step of each preset, and against the released way
 	@$(PY) -m unit_edge.train.bench

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -81,6 +82,12 @@ class AudioCopy:
             if first is not None and (first.pts or 0) * tick <= self._start:
                 self._input.seek(int(begin / tick), stream=self._stream)
                 return
+
+    def check(self, muxer: str) -> None:
+        """Raises av.FFmpegError if a file of that type can't take the sound."""
+        with av.open(io.BytesIO(), "w", format=muxer) as trial:
+            self.attach(trial)
+            trial.start_encoding()
 
     def attach(self, output: OutputContainer) -> None:
         """Adds the stream to the output; before its first packet."""

@@ -13,7 +13,6 @@ NO_ONNXRUNTIME = (
     'onnxruntime is not installed; install it with `pip install "unit-edge[cpu]"`, '
     'or `pip install "unit-edge[gpu]"` for an NVIDIA GPU (never both)'
 )
-_CUDA = "CUDAExecutionProvider"
 
 
 @dataclass(frozen=True)
@@ -25,12 +24,14 @@ class Installed:
         for_gpus: that build is the one for NVIDIA GPUs.
         gpu: there is such a GPU, with a driver.
         openvino: OpenVINO.
+        lacking: why that onnxruntime can't use the GPU: a library of CUDA that is missing; empty if none is.
     """
 
     onnxruntime: bool = False
     for_gpus: bool = False
     gpu: bool = False
     openvino: bool = False
+    lacking: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,9 @@ class Decision:
 def choose_engine(manifest: Manifest, *, plan: bool, installed: Installed) -> tuple[str, str]:
     """The best engine for a model, and why it is that.
 
+    ONNX Runtime's TensorRT provider is only taken when it is asked for: it builds for minutes at each new
+    size of frames, and TF32 can only be turned off for the whole process.
+
     Args:
         plan: the model is an engine of TensorRT, not an ONNX file.
 
@@ -59,7 +63,7 @@ def choose_engine(manifest: Manifest, *, plan: bool, installed: Installed) -> tu
     int8 = manifest.precision == "int8"
     if plan:
         return "tensorrt", "nothing else runs .engine files"
-    if installed.onnxruntime and installed.for_gpus and installed.gpu:
+    if installed.onnxruntime and installed.for_gpus and installed.gpu and not installed.lacking:
         return "onnxruntime-cuda", "there is an NVIDIA GPU, and onnxruntime is the build for it"
     if installed.openvino and int8:
         return "openvino", "on a CPU it is faster than onnxruntime with int8 models"
@@ -67,6 +71,8 @@ def choose_engine(manifest: Manifest, *, plan: bool, installed: Installed) -> tu
         return "openvino", "onnxruntime is not installed"
     if not installed.onnxruntime:
         raise EngineError(NO_ONNXRUNTIME)
+    if installed.lacking:
+        return "onnxruntime", f"there is an NVIDIA GPU, but onnxruntime can't use it: {installed.lacking}"
     if installed.gpu:
         return "onnxruntime", "this onnxruntime is the CPU's, though there is an NVIDIA GPU"
     if int8:
@@ -99,9 +105,12 @@ def decide(engine: str, manifest: Manifest, *, plan: bool) -> Decision:
 def look_around() -> Installed:
     """What this machine has; loads onnxruntime only where there is a GPU."""
     gpu, onnxruntime = find_gpu() is not None, find_spec("onnxruntime") is not None
-    for_gpus = False
+    for_gpus, lacking = False, ""
     if gpu and onnxruntime:
         import onnxruntime as ort
 
-        for_gpus = _CUDA in ort.get_available_providers()
-    return Installed(onnxruntime, for_gpus, gpu, find_spec("openvino") is not None)
+        from unit_edge.runtime.ort_session import CUDA, missing_library
+
+        for_gpus = CUDA in ort.get_available_providers()
+        lacking = missing_library(CUDA) if for_gpus else ""
+    return Installed(onnxruntime, for_gpus, gpu, find_spec("openvino") is not None, lacking)

@@ -136,7 +136,11 @@ def _x264(crf: float, preset: str) -> dict[str, str]:
 
 def _x265(crf: float, preset: str) -> dict[str, str]:
     # x265's default of 28 is meant to look like x264's 23.
-    return {"crf": f"{min(51, crf * 28 / 23):.1f}", "preset": preset, "x265-params": "log-level=none"}
+    return {
+        "crf": f"{min(51, crf * 28 / 23):.1f}",
+        "preset": preset,
+        "x265-params": "log-level=none:open-gop=0",
+    }
 
 
 def _svt(crf: float, preset: str) -> dict[str, str]:

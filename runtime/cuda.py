@@ -36,6 +36,7 @@ class Stream:
 
     def __enter__(self) -> Stream:
         self._release: list[tuple[Callable[..., tuple[Any, ...]], Any]] = []
+        self._recording = False
         self._stream = call(cudart.cudaStreamCreateWithFlags, cudart.cudaStreamNonBlocking)
         return self
 
@@ -80,9 +81,30 @@ class Stream:
         kind = cudart.cudaMemcpyKind.cudaMemcpyDeviceToHost
         call(cudart.cudaMemcpyAsync, target.ctypes.data, source, target.nbytes, kind, self._stream)
 
+    def copy(self, target: int, source: int, size: int) -> None:
+        """Starts to copy `size` bytes within the GPU's memory."""
+        kind = cudart.cudaMemcpyKind.cudaMemcpyDeviceToDevice
+        call(cudart.cudaMemcpyAsync, target, source, size, kind, self._stream)
+
     def wait(self) -> None:
         """Returns when all that was started is done."""
         call(cudart.cudaStreamSynchronize, self._stream)
+
+    def event(self) -> Any:
+        """A place for a time of the GPU's clock, for `mark`."""
+        event = call(cudart.cudaEventCreate)
+        self._release.append((cudart.cudaEventDestroy, event))
+        return event
+
+    def mark(self, event: Any) -> None:
+        """Keeps in `event` when the GPU gets there: after all that was started before."""
+        # an ordinary record in a graph only orders its work, and keeps no time
+        external = cudart.cudaEventRecordExternal if self._recording else cudart.cudaEventRecordDefault
+        call(cudart.cudaEventRecordWithFlags, event, self._stream, external)
+
+    def seconds_between(self, first: Any, second: Any) -> float:
+        """From one event to another; both must have happened, see `wait`."""
+        return float(call(cudart.cudaEventElapsedTime, first, second)) / 1e3
 
     def recorded(self, work: Callable[[], None]) -> Callable[[], None]:
         """A function that starts what `work` starts, as one CUDA graph: a launch instead of dozens.
@@ -92,14 +114,18 @@ class Stream:
         """
         mode = cudart.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
         call(cudart.cudaStreamBeginCapture, self._stream, mode)
+        graph = None
+        self._recording = True
         try:
-            work()
-        finally:
-            status, graph = cudart.cudaStreamEndCapture(self._stream)
-        call(lambda: (status,))
-        try:
+            try:
+                work()
+            finally:
+                self._recording = False
+                status, graph = cudart.cudaStreamEndCapture(self._stream)
+            call(lambda: (status,))
             executable = call(cudart.cudaGraphInstantiate, graph, 0)
         finally:
-            cudart.cudaGraphDestroy(graph)
+            if graph is not None and int(graph):
+                cudart.cudaGraphDestroy(graph)
         self._release.append((cudart.cudaGraphExecDestroy, executable))
         return lambda: call(cudart.cudaGraphLaunch, executable, self._stream)

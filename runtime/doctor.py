@@ -18,7 +18,7 @@ from unit_edge.runtime.doctor_groups import GROUPS
 
 SCHEMA = 1
 DEFAULT_LIMIT_S = 30.0
-_ENGINES = ("onnxruntime", "onnxruntime-cuda", "openvino")
+_ENGINES = ("onnxruntime", "onnxruntime-cuda", "onnxruntime-tensorrt", "openvino")
 _ENGINE_BACKENDS = ("tensorrt", "tensorrt-rtx")
 _NEEDED = ("numpy", "pyav", "libx264", "opencv")
 _REFERENCE = "onnxruntime"

@@ -17,11 +17,14 @@ from unit_edge.runtime.doctor_remedies import remedy
 
 _FRAME = (96, 160)  # height and width
 _LEAST_TENSORRT = (10, 3)
-_CUDA_PROVIDER = "CUDAExecutionProvider"
 
 
 def onnxruntime_probes() -> dict[str, Callable[[], list[Finding]]]:
-    return {"onnxruntime": _onnxruntime, "onnxruntime-cuda": _onnxruntime_cuda}
+    return {
+        "onnxruntime": _onnxruntime,
+        "onnxruntime-cuda": _onnxruntime_cuda,
+        "onnxruntime-tensorrt": _onnxruntime_tensorrt,
+    }
 
 
 def _onnxruntime() -> list[Finding]:
@@ -37,14 +40,34 @@ def _onnxruntime() -> list[Finding]:
 
 
 def _onnxruntime_cuda() -> list[Finding]:
+    return [_ran("onnxruntime-cuda", _version_with("CUDAExecutionProvider"))]
+
+
+def _onnxruntime_tensorrt() -> list[Finding]:
+    name, version = "onnxruntime-tensorrt", _version_with("TensorrtExecutionProvider")
+    from unit_edge.runtime.runner import open_runner
+
+    models = bundled_models()
+    if not models:
+        return [Finding(name, OK, f"{version}; not tried: no model is bundled here")]
+    try:
+        with open_runner(models[0][0], name):
+            pass
+    except Exception as error:
+        raise Problem(BROKEN, f"{version}: {one_line(error, 240)}") from None
+    # a first frame would have it build an engine, which can take minutes
+    return [Finding(name, OK, f"{version}, starts; builds an engine for each new size of frames")]
+
+
+def _version_with(provider: str) -> str:
+    """The version of an onnxruntime that has an execution provider, and a GPU to use it on."""
     import onnxruntime
 
-    if _CUDA_PROVIDER not in onnxruntime.get_available_providers():
-        fact = "this onnxruntime is the CPU's"
-        raise Problem(MISSING, fact, remedy("onnxruntime-cuda"))
+    if provider not in onnxruntime.get_available_providers():
+        raise Problem(MISSING, "this onnxruntime is the CPU's", remedy("onnxruntime-cuda"))
     if find_gpu() is None:
         raise Problem(MISSING, "no NVIDIA GPU or driver")
-    return [_ran("onnxruntime-cuda", onnxruntime.__version__)]
+    return str(onnxruntime.__version__)
 
 
 def openvino_probes() -> dict[str, Callable[[], list[Finding]]]:

@@ -49,34 +49,41 @@ class Excerpt:
 class ExcerptSource(FileSource):
     """The frames of a file with start <= time < start + duration, at their times less `start`."""
 
-    def __init__(self, path: Path, excerpt: Excerpt) -> None:
+    def __init__(self, path: Path, excerpt: Excerpt, *, skip: Fraction = Fraction(0)) -> None:
+        """The frames of the excerpt's first `skip` seconds are left out; there may be none after them."""
         super().__init__(path)
-        self._excerpt = excerpt
+        self._excerpt, self._skip = excerpt, skip
 
     @property
     def info(self) -> VideoInfo:
         """`frame_count` is worked out from the stated length, and so is near the truth only."""
         info = super().info
-        if not self._excerpt or not self.duration:
+        if not self._excerpt:
+            left_out = round(self._skip * info.fps)
+            return replace(
+                info, frame_count=max(0, info.frame_count - left_out) if info.frame_count else None
+            )
+        if not self.duration:
             return info
         left = max(Fraction(0), self.duration - self._excerpt.start)
         seconds = left if self._excerpt.duration is None else min(left, self._excerpt.duration)
         # Times of the excerpt need not be multiples of the file's ticks.
         ticks = math.lcm(info.time_base.denominator, self._excerpt.start.denominator)
         time_base = Fraction(1, ticks) if ticks <= 10**6 else info.time_base
-        return replace(info, frame_count=math.ceil(seconds * info.fps), time_base=time_base)
+        count = math.ceil(max(Fraction(0), seconds - self._skip) * info.fps)
+        return replace(info, frame_count=count, time_base=time_base)
 
     def __iter__(self) -> Iterator[Frame]:
         start, end = self._excerpt.start, self._excerpt.end
         index = 0
-        for frame in self._from(start):
-            if frame.pts < start:
+        for frame in self._from(start + self._skip):
+            if frame.pts < start + self._skip:
                 continue
             if end is not None and frame.pts >= end:
                 break
             yield replace(frame, index=index, pts=frame.pts - start)
             index += 1
-        if index == 0:
+        if index == 0 and not self._skip:
             length = f"; it is {float(self.duration):.2f} s long" if self.duration else ""
             raise SourceError(f"{self._path}: no frame at {float(start):g} s or after{length}")
 

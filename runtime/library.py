@@ -21,6 +21,7 @@ def translate_video(
     encoding: Encoding | None = None,
     steady: bool = False,
     overwrite: bool = False,
+    resume: bool = False,
     progress: Callable[[Stats], None] | None = None,
 ) -> Stats:
     """Translates a video, an image, a folder of images, or a stream; returns when it is done.
@@ -34,12 +35,13 @@ def translate_video(
             translates to: "night".
         threads: of the inference on a CPU; None for as many as there are cores.
         steady: take flicker out.
-        progress: called in this thread after each frame; what it raises stops the translation, and
-            nothing is left behind.
+        resume: go on with an output that was interrupted; begin if there is none.
+        progress: called in this thread after each frame; what it raises stops the translation, as
+            an error does.
 
     Raises:
         UnitEdgeError: one line that says what is wrong; nothing is left behind but what a
-            TruncatedError says is finished.
+            TruncatedError says is finished, and what `resume` can go on with.
         Interrupted: a signal ended it; the output holds the frames until then.
     """
     return translate(
@@ -51,6 +53,7 @@ def translate_video(
         encoding=encoding,
         steady=steady,
         overwrite=overwrite,
+        resume=resume,
         progress=progress,
     )
 

@@ -78,11 +78,12 @@ def open_source(
     options: SourceOptions | None = None,
     notice: Callable[[str], None] | None = None,
     excerpt: Excerpt | None = None,
+    skip: Fraction = Fraction(0),
 ) -> FrameSource:
     """The source that an address names; to be entered with `with`, which connects.
 
     `notice` gets a line when a live source is lost and when it is back. `excerpt` is the part of a video file
-    that is wanted.
+    that is wanted, `skip` how many seconds of that aren't.
 
     Raises:
         ConfigError: an option doesn't fit.
@@ -92,7 +93,7 @@ def open_source(
     if address.kind == "path":
         if address.path.is_dir() or is_image(address.path):
             return ImageSource(address.path)
-        return ExcerptSource(address.path, excerpt or Excerpt())
+        return ExcerptSource(address.path, excerpt or Excerpt(), skip=skip)
     if address.kind == "images":
         return ImageSource(address.target)
     if address.kind == "stdin":

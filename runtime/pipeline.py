@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field, replace
 
 import cv2
@@ -16,11 +16,14 @@ from unit_edge.errors import TruncatedError
 from unit_edge.frames import Frame
 from unit_edge.interrupt import Interrupted, StopWish, watch_signals
 from unit_edge.runtime.ages import Ages
-from unit_edge.runtime.batch import in_batches, infer_images
+from unit_edge.runtime.ahead import inferred
+from unit_edge.runtime.batch import in_batches
 from unit_edge.runtime.channel import Channel, Newest
+from unit_edge.runtime.passage import Passage
 from unit_edge.runtime.runner import Runner
 from unit_edge.runtime.sink import FrameSink
 from unit_edge.runtime.source import FrameSource, LiveFrames, is_live
+from unit_edge.runtime.split import last_split
 
 _QUEUED_FRAMES = 4
 _LOOK_UP_S = 0.1
@@ -34,7 +37,7 @@ class Stats:
         frames: that went through the runner.
         seconds: wall-clock time, from the first read to the last write.
         decode_s: of these, time in which the source was at work; the three overlap.
-        infer_s: time in which the runner was at work.
+        infer_s: time spent in the runner, or waiting for it.
         encode_s: time in which the sink was at work.
         shown: frames that the sink has taken.
         captured: frames that came, of a live source; 0 for others, as all that follows.
@@ -93,13 +96,14 @@ def run(
     sink: FrameSink,
     progress: Callable[[Stats], None] | None = None,
     wish: StopWish | None = None,
+    passages: list[Passage] | None = None,
 ) -> Stats:
     """Puts every frame of the source through the runner and into the sink, in order.
 
     Of a live source it is the newest frame that goes on, whenever a stage has time for one. `source` and
     `runner` are open already; the sink is opened and finished here. `progress` is called in the calling
     thread after each frame, or batch of them, and while a live source gives none. `wish` is for who watches
-    signals, or keys, itself.
+    signals, or keys, itself. `passages` is filled with one for each frame that the sink has taken.
 
     Raises:
         TruncatedError: the source broke off; the good frames are in the finished sink.
@@ -109,7 +113,7 @@ def run(
     """
     stats = Stats()
     with watch_signals() if wish is None else nullcontext(wish) as wish, sink:
-        cut_short = _flow(source, runner, sink, stats, wish, progress or (lambda _: None))
+        cut_short = _flow(source, runner, sink, stats, wish, progress or (lambda _: None), passages)
         if cut_short is not None:
             sink.cut_short()
     if cut_short is not None:
@@ -124,6 +128,7 @@ def _flow(
     stats: Stats,
     wish: StopWish,
     progress: Callable[[Stats], None],
+    passages: list[Passage] | None,
 ) -> TruncatedError | Interrupted | None:
     """Runs the three stages to their end; returns why that came early, if it did."""
     live = source if is_live(source) else None
@@ -147,10 +152,15 @@ def _flow(
             frame = next(frames, None)
             if frame is None:
                 return
-            job = _Job(frame, fit.to_model(frame.image))
-            stats.decode_s += time.perf_counter() - mark
+            image = fit.to_model(frame.image)
+            passage = Passage(mark, time.perf_counter())
+            job = _Job(frame, image, passage)
+            stats.decode_s += passage.read_to - mark
             if not decoded.put(job):
                 return
+
+    def infer_took(seconds: float) -> None:
+        stats.infer_s += seconds
 
     def encode() -> None:
         for job in translated:
@@ -161,10 +171,15 @@ def _flow(
                 width, height = live.info.width, live.info.height
                 before = resized(before, width, height)
             sink.write(replace(job.frame, image=fit.back(job.image, width, height), before=before))
-            stats.encode_s += time.perf_counter() - mark
+            passage = job.passage
+            passage.write_from, passage.write_to = mark, time.perf_counter()
+            stats.encode_s += passage.write_to - mark
             stats.shown += 1
             if job.frame.captured_s is not None:
-                stats.ages.add(time.monotonic() - job.frame.captured_s)
+                passage.age_s = time.monotonic() - job.frame.captured_s
+                stats.ages.add(passage.age_s)
+            if passages is not None:
+                passages.append(passage)
 
     reader = _Stage("unit-edge decode", decode, decoded.end)
     writer = _Stage("unit-edge encode", encode, translated.leave)
@@ -173,20 +188,23 @@ def _flow(
     try:
         # A live frame doesn't wait for others: the places left in a batch are filled up.
         together = 1 if live is not None else runner.manifest.batch
-        for jobs in in_batches(decoded, together, lambda job: job.image):
-            mark = time.perf_counter()
-            images = infer_images(runner, [job.image for job in jobs])
-            stats.infer_s += time.perf_counter() - mark
-            done = (_Job(job.frame, image) for job, image in zip(jobs, images, strict=True))
-            if not all(map(translated.put, done)):
-                break
-            stats.frames += len(jobs)
-            stats.seconds = time.perf_counter() - began
-            if live is not None:
-                _count(stats, live, decoded, translated)
-            progress(stats)
-            if wish:
-                break
+        groups = in_batches(decoded, together, _image_of)
+        with closing(inferred(runner, groups, _image_of, overlap=live is None, spent=infer_took)) as results:
+            for one in results:
+                split = last_split(runner) if passages is not None else None
+                for job in one.group:
+                    passage = job.passage
+                    passage.infer_from, passage.infer_to, passage.split = one.begun, one.back, split
+                pairs = zip(one.group, one.images, strict=True)
+                if not all(translated.put(replace(job, image=image)) for job, image in pairs):
+                    break
+                stats.frames += len(one.group)
+                stats.seconds = time.perf_counter() - began
+                if live is not None:
+                    _count(stats, live, decoded, translated)
+                progress(stats)
+                if wish:
+                    break
         stopped_early = bool(wish)
     except BaseException:
         translated.leave()
@@ -220,10 +238,15 @@ def _count(stats: Stats, live: LiveFrames, *channels: Channel[_Job]) -> None:
 
 @dataclass(frozen=True)
 class _Job:
-    """A frame on its way: its picture at the model's size, and the frame that it is of."""
+    """A frame on its way: its picture at the model's size, the frame that it is of, and its times."""
 
     frame: Frame
     image: NDArray[np.uint8]
+    passage: Passage
+
+
+def _image_of(job: _Job) -> NDArray[np.uint8]:
+    return job.image
 
 
 class _Stage(threading.Thread):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from unit_edge.manifest import Manifest, TensorSpec, sha256_of
 from unit_edge.registry import resolve_model
 from unit_edge.runtime.choice import NO_ONNXRUNTIME, decide
 
-ENGINES = ("auto", "onnxruntime", "onnxruntime-cuda", "openvino", "tensorrt")
+ENGINES = ("auto", "onnxruntime", "onnxruntime-cuda", "onnxruntime-tensorrt", "openvino", "tensorrt")
 ENGINE_SUFFIX = ".engine"
 _ONNX_FIRST_BYTE = 0x08  # the tag of ir_version, which every ONNX file begins with
 
@@ -39,6 +40,47 @@ class Runner(Protocol):
 
     def infer(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """uint8[N,H,W,3] BGR to the same; returns when done, in an array that is the caller's."""
+
+
+class OverlappingRunner(Runner, Protocol):
+    """A runner that takes frames while it still works on those before.
+
+    Upload, inference and download of neighbours then overlap: that is more frames a second, each of
+    which is back later. So it is for files, not for live sources.
+    """
+
+    def start(self, frames: NDArray[np.uint8]) -> Callable[[], NDArray[np.uint8]]:
+        """Starts on uint8[N,H,W,3]; the function that it returns waits for the result.
+
+        It is to be called once, in the order of the starts. `frames` is the caller's again at once. At most
+        IN_FLIGHT may be started and not waited for.
+
+        Raises:
+            EngineError: it fails, or there are too many.
+        """
+
+
+IN_FLIGHT = 2
+
+
+def is_overlapping(runner: Runner) -> TypeGuard[OverlappingRunner]:
+    """Whether a runner has `start`."""
+    return hasattr(runner, "start")
+
+
+class Opened:
+    """A runner that is open already and stays so: entering and leaving this does nothing."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self.manifest, self.engine, self.infer = runner.manifest, runner.engine, runner.infer
+
+    def __enter__(self) -> Runner:
+        return self._runner
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
 
 def open_runner(
@@ -72,14 +114,20 @@ def open_runner(
         raise ConfigError(f"{model}: TensorRT runs engines; build one here with `unit-edge build {model}`")
     if engine == "openvino":
         return _openvino(model, manifest, threads)
+    return _onnxruntime(model, manifest, engine, threads, lean)
+
+
+def _onnxruntime(model: Path, manifest: Manifest, engine: str, threads: int | None, lean: bool) -> Runner:
     try:
+        from unit_edge.runtime.ort_gpu_runner import OrtGpuRunner
         from unit_edge.runtime.ort_runner import OrtRunner
     except ModuleNotFoundError as error:
         if error.name != "onnxruntime":
             raise
         raise EngineError(NO_ONNXRUNTIME) from None
-    device = {"onnxruntime": "cpu", "onnxruntime-cuda": "cuda"}[engine]
-    return OrtRunner(model, manifest, device=device, threads=threads, lean=lean)
+    if engine == "onnxruntime":
+        return OrtRunner(model, manifest, threads=threads, lean=lean)
+    return OrtGpuRunner(model, manifest, tensorrt=engine == "onnxruntime-tensorrt")
 
 
 def _openvino(model: Path, manifest: Manifest, threads: int | None) -> Runner:

@@ -21,7 +21,7 @@ from unit_edge.runtime.hud import Numbers
 from unit_edge.runtime.look import Look
 from unit_edge.runtime.pipeline import Stats
 from unit_edge.runtime.recorder import Recorder
-from unit_edge.runtime.runner import Runner, open_runner
+from unit_edge.runtime.runner import Opened, Runner, open_runner
 from unit_edge.runtime.swap import SwapRunner
 from unit_edge.runtime.translate import Beside, Job, translate
 from unit_edge.runtime.window import Actions, Window
@@ -131,12 +131,12 @@ class _Run:
         reverse = find_reverse(manifest)
         if reverse is None:
             self._no_swap = f"no bundled model from {manifest.target} to {manifest.source}"
-            return _Open(runner)
+            return Opened(runner)
         try:
             self._swap = SwapRunner(runner, open_runner(reverse, threads=self._threads))
         except UnitEdgeError as error:
             self._no_swap = str(error)
-            return _Open(runner)
+            return Opened(runner)
         self._runner = self._swap
         return self._swap
 
@@ -156,19 +156,6 @@ class _Run:
             age_ms=None if stats.ages.last_s is None else 1000 * stats.ages.last_s,
             dropped=stats.dropped if stats.captured else None,
         )
-
-
-class _Open:
-    """A runner that is open already and stays so: entering and leaving it does nothing."""
-
-    def __init__(self, runner: Runner) -> None:
-        self._runner = runner
-        self.manifest, self.engine, self.infer = runner.manifest, runner.engine, runner.infer
-
-    def __enter__(self) -> Runner:
-        return self._runner
-
-    def __exit__(self, *_: object) -> None: ...
 
 
 def _direction(manifest: Manifest) -> str:

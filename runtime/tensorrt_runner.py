@@ -16,18 +16,19 @@ from unit_edge.engines import check_engine
 from unit_edge.errors import EngineError, ModelError
 from unit_edge.gpu import find_gpu
 from unit_edge.manifest import Manifest
-from unit_edge.runtime.runner import check_input
+from unit_edge.runtime.runner import IN_FLIGHT, check_input
+from unit_edge.runtime.split import Split
 from unit_edge.runtime.tensorrt_backend import load_tensorrt, make_logger
 
 if TYPE_CHECKING:
-    from unit_edge.runtime.cuda import Stream
+    from unit_edge.runtime.tensorrt_slot import Slot
 
 
 class TensorRtRunner:
     """Runs an engine that was built for this GPU and this TensorRT.
 
-    Memory is acquired for a size of frames and kept until another size comes; upload, inference and download
-    of a size are one CUDA graph where the engine can be recorded.
+    It holds memory for one frame on the GPU, and for a second one from the first `start` on that comes while
+    another is under way.
     """
 
     def __init__(self, path: Path) -> None:
@@ -55,13 +56,16 @@ class TensorRtRunner:
         _, trt = load_tensorrt(self._about.backend)
         check_engine(self._path, tensorrt=str(trt.__version__), gpu=gpu)
         self._version, self._gpu = trt.__version__, gpu.name
+        _check_cuda()
         with ExitStack() as stack:
-            self._stream = stack.enter_context(_open_stream())
             self._load(trt, stack)
-            self._shape: tuple[int, ...] = ()
+            self._slots: list[Slot] = []
+            self._done: Slot | None = None
+            stack.callback(self._slots.clear)
+            slot = self._new_slot(stack)
             size = self.manifest.frame_size
             if size is not None:
-                self._prepare((self.manifest.batch, size[1], size[0], 3))
+                slot.fit((self.manifest.batch, size[1], size[0], 3))
             self._stack = stack.pop_all()
         return self
 
@@ -71,14 +75,29 @@ class TensorRtRunner:
         self._stack.close()
 
     def infer(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return self.start(frames)()
+
+    def start(self, frames: NDArray[np.uint8]) -> Callable[[], NDArray[np.uint8]]:
         check_input(self._path, self.manifest, frames)
-        if frames.shape != self._shape:
-            self._check_profile(frames.shape[2], frames.shape[1])
-            self._prepare(frames.shape)
-        self._input[...] = frames
-        self._start()
-        self._stream.wait()
-        return np.array(self._output)
+        self._check_profile(frames.shape[2], frames.shape[1])
+        slot = next((slot for slot in self._slots if not slot.busy), None)
+        if slot is None:
+            if len(self._slots) == IN_FLIGHT:
+                raise EngineError(f"{self._path}: {IN_FLIGHT} are under way already; wait for one first")
+            slot = self._new_slot(self._stack)
+        slot.fit(frames.shape)
+        slot.start(frames)
+
+        def finish() -> NDArray[np.uint8]:
+            self._done = slot
+            return slot.finish()
+
+        return finish
+
+    @property
+    def last_split(self) -> Split | None:
+        """Of the call that came back last, by the GPU's own clock; None before the first."""
+        return None if self._done is None else self._done.split
 
     def _load(self, trt: Any, stack: ExitStack) -> None:
         content = self._path.read_bytes()
@@ -92,22 +111,36 @@ class TensorRtRunner:
         if "dla" in self._about.flags:
             runtime.DLA_core = 0
         engine = runtime.deserialize_cuda_engine(content)
-        context = None if engine is None else engine.create_execution_context()
-        if engine is None or context is None:
-            raise EngineError(
-                f"{self._path}: TensorRT {trt.__version__} can't load it: {self._logger.said}; "
-                f"build it again here with `{self._about.command}`"
-            )
-        # TensorRT wants them gone in this order
-        self._context, self._engine, self._runtime = context, engine, runtime
+        if engine is None:
+            raise self._unloadable()
+        # TensorRT wants them gone in this order, after the contexts
+        self._engine, self._runtime = engine, runtime
         stack.callback(self._forget)
         self._check_tensors(trt, engine)
 
     def _forget(self) -> None:
-        self._stream.release()
-        del self._context
         del self._engine
         del self._runtime
+
+    def _new_slot(self, stack: ExitStack) -> Slot:
+        from unit_edge.runtime.tensorrt_slot import Slot
+
+        context = self._engine.create_execution_context()
+        if context is None:
+            raise self._unloadable()
+        names = self.manifest.input.name, self.manifest.output.name
+        slot = stack.enter_context(Slot(context, names, self._failed))
+        self._slots.append(slot)
+        return slot
+
+    def _failed(self, what: str) -> EngineError:
+        return EngineError(f"{self._path}: {self.engine} {what}: {self._logger.said}")
+
+    def _unloadable(self) -> EngineError:
+        return EngineError(
+            f"{self._path}: TensorRT {self._version} can't load it: {self._logger.said}; "
+            f"build it again here with `{self._about.command}`"
+        )
 
     def _check_tensors(self, trt: Any, engine: Any) -> None:
         specs = self.manifest.input, self.manifest.output
@@ -127,41 +160,10 @@ class TensorRtRunner:
                 f"{largest[0]}x{largest[1]}; build it again with --min-size or --max-size"
             )
 
-    def _prepare(self, shape: tuple[int, ...]) -> None:
-        stream, spec_in, spec_out = self._stream, self.manifest.input, self.manifest.output
-        self._shape = ()
-        stream.release()
-        self._input, self._output = stream.pinned(shape), stream.pinned(shape)
-        source, target = stream.device(self._input.nbytes), stream.device(self._output.nbytes)
-        if not self._context.set_input_shape(spec_in.name, shape):
-            raise EngineError(f"{self._path}: refuses frames of {shape}: {self._logger.said}")
-        self._context.set_tensor_address(spec_in.name, source)
-        self._context.set_tensor_address(spec_out.name, target)
 
-        def start() -> None:
-            stream.upload(source, self._input)
-            if not self._context.execute_async_v3(stream.handle):
-                raise EngineError(f"{self._path}: {self.engine} failed: {self._logger.said}")
-            stream.download(self._output, source=target)
-
-        self._input[...] = 0
-        start()  # the first run of a shape prepares what can't be recorded
-        stream.wait()
-        self._start = _recorded(stream, start)
-        self._shape = shape
-
-
-def _recorded(stream: Stream, start: Callable[[], None]) -> Callable[[], None]:
-    """As a CUDA graph, or as it is where the engine can't be recorded: with a DLA, for one."""
+def _check_cuda() -> None:
     try:
-        return stream.recorded(start)
-    except EngineError:
-        return start
-
-
-def _open_stream() -> Stream:
-    try:
-        from unit_edge.runtime.cuda import Stream
+        import unit_edge.runtime.cuda  # noqa: F401
     except RuntimeError as error:  # what cuda.bindings 12 says without a driver
         raise EngineError(f"CUDA can't be used here: {error}") from None
     except ModuleNotFoundError as error:
@@ -171,4 +173,3 @@ def _open_stream() -> Stream:
             'cuda.bindings is not installed, which engines need: `pip install "cuda-bindings==12.*"` for '
             "CUDA 12, `cuda-bindings==13.*` for CUDA 13 (nvidia-smi says which)"
         ) from None
-    return Stream()

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from unit_edge.address import Address, parse_address
+from unit_edge.address import LIVE_KINDS, Address, parse_address
 from unit_edge.errors import ConfigError, SinkError, SourceError
 from unit_edge.frames import VideoInfo
 from unit_edge.interrupt import StopWish
@@ -18,8 +18,10 @@ from unit_edge.runtime.images import ImageSink, ImageSource, matching_images
 from unit_edge.runtime.look import Look
 from unit_edge.runtime.open_source import SourceOptions, open_source
 from unit_edge.runtime.outputs import Output, check_others, parse_output, together
+from unit_edge.runtime.parts import complete, find_kept, interrupted
 from unit_edge.runtime.pipeline import Stats, run
-from unit_edge.runtime.runner import Runner, open_runner
+from unit_edge.runtime.resume import check_resume, making_of, refuse_interrupted, skipped
+from unit_edge.runtime.runner import Opened, Runner, open_runner
 from unit_edge.runtime.sink import FrameSink, VideoSink
 from unit_edge.runtime.steady import SteadySink
 
@@ -118,7 +120,7 @@ class Beside:
 def translate(
     source: Path | str,
     output: Path | str | Sequence[Path | str],
-    model: Path,
+    model: Path | Runner,
     *,
     engine: str = "auto",
     threads: int | None = None,
@@ -128,6 +130,7 @@ def translate(
     beside: Beside | None = None,
     steady: bool = False,
     overwrite: bool = False,
+    resume: bool = False,
     options: SourceOptions | None = None,
     notice: Callable[[str], None] | None = None,
     started: Callable[[Job], None] | None = None,
@@ -136,9 +139,10 @@ def translate(
     """Translates a video, an image, a folder of images, or what a camera or stream gives.
 
     `source` is a Path of a file or folder, or whatever `parse_address` understands; `output` is one or
-    several of: a file, a folder for images, "-" for raw frames, a URL, /dev/videoN. `steady` takes flicker
-    out. `notice` gets a line when a live source is lost or back, in another thread. `started` is called once
-    when all is open, `progress` after each frame.
+    several of: a file, a folder for images, "-" for raw frames, a URL, /dev/videoN. `model` may be a runner
+    that is open, and stays so. `steady` takes flicker out. `resume` goes on with what an interrupted run has
+    left, or begins if there is nothing. `notice` gets a line when that is so and when a live source is
+    lost or back, from any thread. `started` is called once when all is open, `progress` after each frame.
 
     Raises:
         UnitEdgeError: see `check_output`, `open_runner` and `pipeline.run`; nothing is left behind but
@@ -149,7 +153,11 @@ def translate(
     address = parse_address(source)
     (options or SourceOptions()).check(address)
     outputs = [parse_output(item) for item in ([output] if isinstance(output, (Path, str)) else output)]
-    check_outputs(source, outputs, overwrite=overwrite, encoding=encoding)
+    check_outputs(source, outputs, overwrite=overwrite, resume=resume, encoding=encoding)
+    notice = notice or (lambda _: None)
+    if resume and complete(outputs[0].path):
+        notice(f"{outputs[0].name}: is complete already")
+        return Stats()
     pictures = _many(address) or _picture(address)
     if pictures and beside.window is not None:
         raise SinkError("only videos can be shown in a window; images go to a file or folder")
@@ -158,8 +166,26 @@ def translate(
             f"{address.name}: only video files have a start and a duration; leave --start and --duration out"
         )
     with ExitStack() as stack:
-        runner = stack.enter_context(open_runner(model, engine, threads=threads))
-        frames = stack.enter_context(open_source(address, options, notice, excerpt))
+        closed = open_runner(model, engine, threads=threads) if isinstance(model, Path) else Opened(model)
+
+        def making(path: Path) -> dict[str, str]:
+            return making_of(
+                address,
+                path,
+                closed.manifest,
+                encoding=encoding,
+                excerpt=excerpt,
+                look=look,
+                steady=steady,
+            )
+
+        kept = find_kept(outputs[0].path, making(outputs[0].path)) if resume else None
+        if kept is not None:
+            notice(f"{outputs[0].name}: goes on after {float(kept.end):.1f} s, {kept.frames} frames")
+        runner = stack.enter_context(closed)
+        live = address.kind in LIVE_KINDS
+        skip = skipped(None if live else kept, steady=steady)
+        frames = stack.enter_context(open_source(address, options, notice, excerpt, skip))
         names = [path.name for path in frames.paths] if isinstance(frames, ImageSource) else []
         has_audio = encoding.audio and frames.info.has_audio
 
@@ -174,6 +200,9 @@ def translate(
                 crf=encoding.crf,
                 preset=encoding.preset,
                 codec=encoding.codec,
+                making=making(path),
+                kept=kept,
+                after_kept=live,
             )
 
         sink = together(
@@ -197,11 +226,22 @@ def translate(
             shown = look.info(frames.info)
             size = shown.width + shown.width % 2, shown.height + shown.height % 2
             started(Job(frames.info, runner.engine, None if pictures else size))
-        return run(frames, runner, sink, progress, beside.wish)
+        try:
+            return run(frames, runner, sink, progress, beside.wish)
+        except Exception:
+            for item in outputs:
+                if item.kind == "file" and interrupted(item.path):
+                    notice(f"{item.name}: what is done of it is kept; --resume goes on from there")
+            raise
 
 
 def check_outputs(
-    source: Path | str, outputs: Sequence[Output], *, overwrite: bool, encoding: Encoding
+    source: Path | str,
+    outputs: Sequence[Output],
+    *,
+    overwrite: bool,
+    encoding: Encoding,
+    resume: bool = False,
 ) -> None:
     """Refuses what could only fail, or destroy something, after the work is done.
 
@@ -215,8 +255,12 @@ def check_outputs(
     if address.kind == "path" and not address.path.exists():
         raise SourceError(f"{source}: no such file; expected a video, an image or a folder of images")
     check_others(outputs, pictures=pictures)
+    if resume:
+        check_resume(address, outputs)
     for output in outputs:
         if output.kind == "file":
-            check_output(source, output.path, overwrite=overwrite)
+            check_output(source, output.path, overwrite=overwrite or resume)
+            if not pictures and not overwrite and not resume:
+                refuse_interrupted(output.path)
             if not pictures:
                 encoding.codec_for(output.path.suffix)

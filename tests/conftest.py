@@ -71,7 +71,8 @@ def write_engine() -> Callable[..., Path]:
 def write_model(tmp_path: Path) -> Callable[..., Path]:
     """write_model(kind, shape=(None, None, None, 3), **manifest fields) → path of a tiny .onnx.
 
-    Kinds: "identity"; "invert" (255 - x); "slow" (blurs that take tens of ms); "nchw" (identity on
+    Kinds: "identity"; "invert" (255 - x); "slow" (blurs that take tens of ms); "fails" (identity,
+    and an error in the engine where the first value is 200 or more); "nchw" (identity on
     uint8[N,3,H,W]); "float" (identity on float32).
     """
     onnx = pytest.importorskip("onnx", reason="building test models needs the export extra")
@@ -99,6 +100,16 @@ def write_model(tmp_path: Path) -> Callable[..., Path]:
                 ),
                 helper.make_node("Transpose", ["blur15"], ["d"], perm=[0, 2, 3, 1]),
                 helper.make_node("Cast", ["d"], ["translated"], to=TensorProto.UINT8),
+            ]
+        elif kind == "fails":
+            slices = {"from": [0] * 4, "to": [1] * 4, "axes": [0, 1, 2, 3]}
+            constants = [helper.make_tensor(k, TensorProto.INT64, [4], v) for k, v in slices.items()]
+            constants.append(helper.make_tensor("table", TensorProto.UINT8, [200], [0] * 200))
+            nodes = [
+                helper.make_node("Slice", ["frame", *slices], ["pixel"]),
+                helper.make_node("Cast", ["pixel"], ["index"], to=TensorProto.INT64),
+                helper.make_node("Gather", ["table", "index"], ["zero"]),
+                helper.make_node("Add", ["frame", "zero"], ["translated"]),
             ]
         elif kind == "nchw":
             shape = (None, 3, None, None)

@@ -116,7 +116,7 @@ def test_raw_frames_on_stdin(write_model: WriteModel, here: Path) -> None:
             "error: rtspsrc location=rtsp://***@h/ ! appsink",
         ),
         (["csi://0"], "error: csi://0: "),
-        (["rtsp://bob:hunter2@h/a", "--sheet", "s.png"], "--sheet needs a file"),
+        (["rtsp://bob:hunter2@h/a", "--sheet", "s.png"], "--sheet needs one file"),
         (["-"], "need --raw-size WxH"),
         (["-", "--raw-size", "12"], "--raw-size '12'; expected WIDTHxHEIGHT"),
         (["-", "--raw-size", "4x4", "--raw-fps", "0"], "--raw-fps 0: expected a number above 0"),

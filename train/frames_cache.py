@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from pathlib import Path
 import cv2
 
 from unit_edge.errors import DataError
+from unit_edge.files import cache_home
 from unit_edge.media import reason
 from unit_edge.train.video import SampledFrames
 
@@ -31,10 +31,7 @@ _FAST = [cv2.IMWRITE_PNG_COMPRESSION, 1]
 
 def cache_root() -> Path:
     """$XDG_CACHE_HOME/unit-edge/frames, or ~/.cache/unit-edge/frames."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    if not Path(base).is_absolute():  # as the XDG specification has it
-        base = "~/.cache"
-    return Path(base).expanduser() / "unit-edge" / "frames"
+    return cache_home() / "frames"
 
 
 def video_frames(video: Path, every_s: float) -> list[Path]:

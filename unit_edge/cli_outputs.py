@@ -24,6 +24,13 @@ Outputs = Annotated[
     ),
 ]
 RawFormat = Annotated[str, typer.Option(metavar="NAME", help="Of frames on stdout: yuv4mpegpipe or bgr24.")]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on with an OUTPUT that was interrupted; begin if there is none.")
+]
+Batch = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Frames of a file in one call; what the MODEL was exported for."),
+]
 Codec = Annotated[
     str | None,
     typer.Option(

@@ -10,6 +10,14 @@ from pathlib import Path
 from unit_edge.errors import SinkError
 
 
+def cache_home() -> Path:
+    """$XDG_CACHE_HOME/unit-edge, or ~/.cache/unit-edge."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    if not Path(base).is_absolute():  # as the XDG specification has it
+        base = "~/.cache"
+    return Path(base).expanduser() / "unit-edge"
+
+
 @contextmanager
 def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
     """A name beside `path` to write to: it becomes `path` at the end, or is gone if anything fails.

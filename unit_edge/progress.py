@@ -23,16 +23,17 @@ _CLEAR_LINE = "\r\x1b[K"
 class Progress:
     """A line that is redrawn on a terminal, and one in the end that says what was made."""
 
-    def __init__(self, *, quiet: bool, reason: str = "", to_stderr: bool = False) -> None:
+    def __init__(self, *, quiet: bool, reason: str = "", to_stderr: bool = False, prefix: str = "") -> None:
         """Says nothing yet.
 
         Args:
             quiet: say nothing but errors.
             reason: why that engine runs the model, if there is something to say.
             to_stderr: where frames go to stdout.
+            prefix: of the line that is redrawn, which clip of several it is.
         """
         self._quiet, self._reason = quiet, f"; {reason}" if reason else ""
-        self._to_stderr = to_stderr
+        self._to_stderr, self._prefix = to_stderr, prefix
         self._redraw = not quiet and sys.stderr.isatty()
         self._drawn_at = 0.0
         self._job: Job | None = None
@@ -59,7 +60,7 @@ class Progress:
             line = f"{done}/{total} frames  {min(100, 100 * done // total):3}%  {stats.fps:.1f} FPS  {left}"
         else:
             line = f"{done} frames  {stats.fps:.1f} FPS{live and '  '}{live}"
-        sys.stderr.write(_CLEAR_LINE + line)
+        sys.stderr.write(_CLEAR_LINE + self._prefix + line)
         sys.stderr.flush()
 
     @contextmanager

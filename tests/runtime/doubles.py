@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unit_edge.errors import ModelError
+from unit_edge.errors import EngineError, ModelError
 from unit_edge.frames import Frame, VideoInfo
 from unit_edge.manifest import Manifest, TensorSpec
+from unit_edge.runtime.runner import IN_FLIGHT
 
 SIZE = (32, 24)
 
@@ -85,6 +86,26 @@ class AddRunner:
         self.shapes.append(frames.shape)
         time.sleep(self._seconds)
         return frames + np.uint8(100)
+
+
+class OverlappingAddRunner(AddRunner):
+    """The same, which can be started ahead; its errors come out where the result is waited for."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.under_way = 0
+
+    def start(self, frames: NDArray[np.uint8]) -> Callable[[], NDArray[np.uint8]]:
+        if self.under_way == IN_FLIGHT:
+            raise EngineError("too many are under way")
+        self.under_way += 1
+        frames = frames.copy()
+
+        def wait() -> NDArray[np.uint8]:
+            self.under_way -= 1
+            return self.infer(frames)
+
+        return wait
 
 
 class ListSink:

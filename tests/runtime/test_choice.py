@@ -33,6 +33,12 @@ ORT, GPU_ORT, BOTH = (
         (GPU_ORT, "fp16", "onnxruntime-cuda", "there is an NVIDIA GPU"),
         (Installed(onnxruntime=True, for_gpus=True), "fp32", "onnxruntime", "no NVIDIA GPU"),
         (Installed(onnxruntime=True, gpu=True), "fp32", "onnxruntime", "though there is an NVIDIA GPU"),
+        (
+            Installed(onnxruntime=True, for_gpus=True, gpu=True, lacking="libcudnn.so.9: no such file"),
+            "fp32",
+            "onnxruntime",
+            "can't use it: libcudnn.so.9",
+        ),
         (Installed(openvino=True), "fp32", "openvino", "onnxruntime is not installed"),
     ],
 )
@@ -81,16 +87,23 @@ def test_translate_says_which_and_why(
     assert code == 0 and output.endswith(", CPU)\n")
 
 
+QUICK = "--size", "32x24", "--frames", "1", "--warm-up", "0", "--no-peak"
+
+
+def reason_in(output: str) -> str:
+    return str(json.loads(output.splitlines()[-1])["rows"][0]["engine_reason"])
+
+
 def test_bench_says_why(write_model: WriteModel) -> None:
-    _, output = cli("bench", write_model(), "--size", "32x24", "--frames", "1", "--engine", "onnxruntime")
-    assert json.loads(output.splitlines()[-1])["engine_reason"] == "asked for"
-    _, output = cli("bench", write_model(), "--size", "32x24", "--frames", "1")
-    assert json.loads(output.splitlines()[-1])["engine_reason"] not in ("", "asked for")
+    _, output = cli("bench", write_model(), *QUICK, "--engine", "onnxruntime")
+    assert reason_in(output) == "asked for"
+    _, output = cli("bench", write_model(), *QUICK)
+    assert reason_in(output) not in ("", "asked for")
 
 
 def test_int8_for_tensorrt_on_a_cpu_gets_a_note(write_model: WriteModel) -> None:
     model = write_model(precision="int8", int8={"for": "tensorrt"})
-    arguments = "--size", "32x24", "--frames", "1", "--engine"
+    arguments = *QUICK, "--engine"
     _, output = cli("bench", model, *arguments, "onnxruntime")
     assert output.startswith("note: this int8 model is made for TensorRT and slower than fp32")
     pytest.importorskip("openvino")

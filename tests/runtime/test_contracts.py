@@ -8,9 +8,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import fake_gpu
+import fake_onnxruntime
 import numpy as np
 import pytest
-from doubles import SIZE, AddRunner, ListSink, ListSource, files_in, picture
+from doubles import SIZE, AddRunner, ListSink, ListSource, OverlappingAddRunner, files_in, picture
 from probe import frame_times
 
 from unit_edge.errors import ModelError, UnitEdgeError
@@ -89,13 +91,39 @@ def test_sink_passes_exceptions_on(tmp_path: Path, make: MakeSink) -> None:
     assert not [name for name in files_in(tmp_path) if "part" in name]
 
 
-@pytest.fixture(params=["any size", "fixed size", "openvino", "double"])
-def runner(request: pytest.FixtureRequest, write_model: Callable[..., Path]) -> Runner:
+RUNNERS = [
+    "any size",
+    "fixed size",
+    "openvino",
+    "on a GPU's memory",
+    "tensorrt",
+    "double",
+    "overlapping double",
+]
+
+
+@pytest.fixture(params=RUNNERS)
+def runner(
+    request: pytest.FixtureRequest,
+    write_model: Callable[..., Path],
+    write_engine: Callable[[Path], Path],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> Runner:
+    """GPUs are doubles: of CUDA and TensorRT, or of a session of ONNX Runtime that is on one."""
     if request.param == "double":
         return AddRunner(SIZE)
+    if request.param == "overlapping double":
+        return OverlappingAddRunner(size=SIZE)
+    if request.param == "tensorrt":
+        fake_gpu.install(monkeypatch, fake_gpu.FakeGpu())
+        return open_runner(write_engine(write_model("invert")))
     engine = "onnxruntime"
     if request.param == "openvino":
         pytest.importorskip(engine := "openvino")
+    if request.param == "on a GPU's memory":
+        fake_onnxruntime.install(monkeypatch, tmp_path)
+        engine = "onnxruntime-cuda"
     shape = (1, SIZE[1], SIZE[0], 3) if request.param == "fixed size" else (None, None, None, 3)
     return open_runner(write_model("invert", shape), engine)
 

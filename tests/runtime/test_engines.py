@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from unit_edge.errors import ConfigError, EngineError, ModelError
 from unit_edge.gpu import find_gpu
 from unit_edge.manifest import Manifest
 from unit_edge.registry import bundled_models
-from unit_edge.runtime.runner import open_runner, read_model
+from unit_edge.runtime.runner import is_overlapping, open_runner, read_model
 
 WriteModel = Callable[..., Path]
 WriteEngine = Callable[[Path], Path]
@@ -31,19 +32,46 @@ def scene(width: int, height: int) -> NDArray[np.uint8]:
     return np.clip(np.stack(planes, -1), 0, 255).astype(np.uint8)[None]
 
 
+def require_provider(name: str) -> None:
+    assert name in pytest.importorskip("onnxruntime").get_available_providers(), f"has no {name}"
+
+
+OTHERS = {
+    "openvino": lambda: importlib.import_module("openvino"),
+    "onnxruntime-cuda": lambda: require_provider("CUDAExecutionProvider"),
+    "onnxruntime-tensorrt": lambda: require_provider("TensorrtExecutionProvider"),
+}
+"""Engines that run ONNX files, besides ONNX Runtime on the CPU, and what fails without them."""
+
+
+@pytest.fixture(params=[pytest.param(name, marks=[pytest.mark.gpu] * ("-" in name)) for name in OTHERS])
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """One that is installed here, with a GPU if it needs one."""
+    name = str(request.param)
+    if "-" in name and find_gpu() is None:
+        pytest.skip("needs a CUDA GPU")
+    try:
+        OTHERS[name]()
+    except (ImportError, AssertionError) as error:
+        pytest.skip(str(error))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return name
+
+
 @pytest.mark.parametrize("size", [(640, 360), (180, 321)])
 @pytest.mark.parametrize("index", range(6))
-def test_openvino_computes_the_same(index: int, size: tuple[int, int]) -> None:
-    pytest.importorskip("openvino")
+def test_every_engine_computes_the_same(index: int, size: tuple[int, int], engine: str) -> None:
     model, _ = bundled_models()[index]
     frame = scene(*size)
-    with (
-        open_runner(model, "onnxruntime", threads=1) as one,
-        open_runner(model, "openvino", threads=1) as other,
-    ):
-        given, expected = other.infer(frame), one.infer(frame)
-    assert np.abs(given.astype(int) - expected).max() <= 1
-    assert given.std() > 5, "the frames must not be blank"
+    with open_runner(model, "onnxruntime", threads=1) as one, open_runner(model, engine, threads=1) as other:
+        for frames in (frame, 255 - frame, frame):  # a CUDA graph is captured by the first and replayed then
+            given, expected = other.infer(frames), one.infer(frames)
+            assert np.abs(given.astype(int) - expected).max() <= 1
+            assert given.std() > 5, "the frames must not be blank"
+        if is_overlapping(other):
+            waiting = [other.start(frames) for frames in (frame, 255 - frame)]
+            for wait, frames in zip(waiting, (frame, 255 - frame), strict=True):
+                assert np.abs(wait().astype(int) - one.infer(frames)).max() <= 1
 
 
 def test_without_openvino_the_error_names_the_extra(
@@ -105,12 +133,16 @@ def test_tensorrt_computes_the_same(
     model = export_run(run, "night", output=tmp_path, frame_size=size, precision=precision).model
     engine = build_engine(model, None, BuildOptions(backend=backend))
     with open_runner(model, "onnxruntime") as one, open_runner(engine) as other:
+        assert is_overlapping(other)
         for width, height in [size] * 2 if size else [(640, 360), (1280, 720), (640, 360)]:
             frame = scene(width, height)
             expected = one.infer(frame).astype(int)
             for _ in range(3):  # the first call is recorded, the others replay it
                 assert np.abs(other.infer(frame) - expected).max() <= (1 if precision == "fp32" else 3)
             assert np.array_equal(other.infer(255 - frame), other.infer(255 - frame))
+            waiting = [other.start(shown) for shown in (frame, 255 - frame)]  # two are on the GPU at once
+            for wait, right in zip(waiting, (expected, one.infer(255 - frame).astype(int)), strict=True):
+                assert np.abs(wait() - right).max() <= (1 if precision == "fp32" else 3)
         if size is None:
             with pytest.raises(ModelError, match="--max-size"):
                 other.infer(scene(2560, 1440))

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from doubles import SIZE, AddRunner, ListSink, ListSource, within
 from unit_edge.errors import TruncatedError
 from unit_edge.interrupt import Interrupted
 from unit_edge.runtime.channel import Channel
+from unit_edge.runtime.passage import Passage
 from unit_edge.runtime.pipeline import Stats, resized, run
 
 
@@ -51,6 +53,21 @@ def test_the_stages_run_beside_each_other() -> None:
     run(ListSource(10), Watched(), sink)
     assert runner_threads == {threading.get_ident()}
     assert not sink.threads & runner_threads
+
+
+def test_the_passage_of_each_frame_is_kept() -> None:
+    passages: list[Passage] = []
+    stats = run(ListSource(6), AddRunner(seconds=0.003), ListSink(seconds=0.002), passages=passages)
+    assert len(passages) == stats.shown == 6
+    for passage in passages:
+        times = [getattr(passage, name) for name in ("read_from", "read_to", "infer_from")]
+        times += [passage.infer_to, passage.write_from, passage.write_to]
+        assert times == sorted(times)
+        assert passage.infer_to - passage.infer_from >= 0.003 and passage.age_s is None
+        assert passage.write_to - passage.write_from >= 0.002
+    for stage in ("read", "infer", "write"):  # a stage has one frame at a time
+        spans = [(getattr(p, f"{stage}_from"), getattr(p, f"{stage}_to")) for p in passages]
+        assert all(end <= begin for (_, end), (begin, _) in pairwise(spans))
 
 
 def test_a_slow_stage_holds_the_source_up() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from unit_edge.errors import ConfigError, EngineError, ModelError
+from unit_edge.gpu import Gpu
 from unit_edge.manifest import TensorSpec
 from unit_edge.runtime.runner import open_runner, size_text
 
@@ -111,10 +112,11 @@ def test_a_silent_fallback_to_the_cpu_is_an_error(
     ort = pytest.importorskip("onnxruntime")
     session = ort.InferenceSession
     monkeypatch.setattr(ort, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    monkeypatch.setattr("unit_edge.runtime.ort_gpu_runner.find_gpu", lambda: Gpu("Fake", "8.9"))
     monkeypatch.setattr(
         ort,
         "InferenceSession",
-        lambda path, providers, **rest: session(path, providers=providers[1:], **rest),
+        lambda path, providers, **rest: session(path, providers=providers[-1:], **rest),
     )
     runner = open_runner(write_model(), "onnxruntime-cuda")
     with pytest.raises(EngineError, match="fell back to CPUExecutionProvider"), runner:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -15,9 +14,7 @@ from doubles import files_in, picture
 from probe import frame_number, frame_times, packets
 
 from unit_edge.errors import ConfigError, ModelError, SinkError, SourceError, TruncatedError
-from unit_edge.runtime.benchmark import benchmark
 from unit_edge.runtime.images import read_image, write_image
-from unit_edge.runtime.runner import open_runner
 from unit_edge.runtime.sheet import contact_sheet
 from unit_edge.runtime.source import FileSource
 from unit_edge.runtime.translate import Encoding, Job, check_output, default_output, translate
@@ -196,18 +193,6 @@ def test_a_contact_sheet_of_two_pictures(tmp_path: Path) -> None:
     contact_sheet(tmp_path / "a.png", tmp_path / "b.png", tmp_path / "sheet.png")
     sheet = read_image(tmp_path / "sheet.png")
     assert sheet[60, 50].tolist() == [10] * 3 and sheet[60, 160].tolist() == [200] * 3
-
-
-def test_benchmark_measures_every_stage(write_clip: WriteClip, write_model: WriteModel) -> None:
-    with open_runner(write_model(shape=(1, 24, 32, 3))) as runner:
-        noise = benchmark(runner, frames=5)
-        clip = benchmark(runner, frames=5, video=write_clip(frames=8))
-        with pytest.raises(ConfigError):
-            benchmark(runner, frames=0)
-    assert noise["frame_size"] == [32, 24] and clip["frame_size"] == [64, 48]
-    assert noise["infer_p50_ms"] <= noise["infer_p90_ms"] <= noise["infer_p99_ms"]
-    assert {"decode_mean_ms", "infer_mean_ms", "encode_mean_ms", "pipeline_fps"} < clip.keys()
-    json.dumps(clip)
 
 
 def test_a_real_clip_from_end_to_end(data_root: Path, write_model: WriteModel, tmp_path: Path) -> None:

@@ -1,0 +1,89 @@
+"""Going on with a video that an earlier run has left unfinished."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+from unit_edge.address import LIVE_KINDS, Address
+from unit_edge.errors import ConfigError, SinkError
+from unit_edge.manifest import Manifest
+from unit_edge.media import is_image
+from unit_edge.runtime.codecs import Encoding
+from unit_edge.runtime.excerpt import Excerpt
+from unit_edge.runtime.look import Look
+from unit_edge.runtime.outputs import Output
+from unit_edge.runtime.parts import ROUNDED_S, Kept, interrupted
+
+_COMPARED_BYTES = 2**20
+_STEADY_LEAD_S = 1
+
+
+def making_of(
+    address: Address,
+    output: Path,
+    manifest: Manifest,
+    *,
+    encoding: Encoding,
+    excerpt: Excerpt,
+    look: Look,
+    steady: bool,
+) -> dict[str, str]:
+    """What a translated video is made from; only what was made from the same can be gone on with.
+
+    A file stands for what is in it, whatever its name is by now. Nothing can be read out of the values that
+    somebody to whom the video is given shouldn't know.
+    """
+    return {
+        "input": _content(address.path) if address.kind == "path" else _digest(address.name.encode()),
+        "model": manifest.sha256,
+        "--codec": encoding.codec_for(output.suffix),
+        "--crf": f"{encoding.crf:g}",
+        "--preset": encoding.preset,
+        "--start": str(excerpt.start),
+        "--duration": str(excerpt.duration),
+        "--size": str(look.size),
+        "--side-by-side": str(look.side_by_side),
+        "--steady": str(steady),
+    }
+
+
+def _content(path: Path) -> str:
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        start = file.read(_COMPARED_BYTES)
+        file.seek(max(0, size - _COMPARED_BYTES))
+        return f"{size} bytes, {_digest(start + file.read())}"
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def skipped(kept: Kept | None, *, steady: bool) -> Fraction:
+    """How much of a file needn't be read again, in seconds; steadying wants some frames before the first."""
+    if kept is None:
+        return Fraction(0)
+    return max(Fraction(0), kept.last + ROUNDED_S - (_STEADY_LEAD_S if steady else 0))
+
+
+def check_resume(address: Address, outputs: Sequence[Output]) -> None:
+    """Raises ConfigError unless there is one output to go on with, of an input that can be read again."""
+    again = address.kind in LIVE_KINDS or (
+        address.kind == "path" and not address.path.is_dir() and not is_image(address.path)
+    )
+    if not again:
+        raise ConfigError(f"--resume goes on with a video; {address.name} is none that can be read again")
+    if len(outputs) != 1 or outputs[0].kind != "file":
+        raise ConfigError("--resume goes on with one video file; give that alone with -o")
+
+
+def refuse_interrupted(output: Path) -> None:
+    """Raises SinkError if starting over would throw away what an earlier run has done."""
+    if interrupted(output):
+        raise SinkError(
+            f"{output}: an earlier run was interrupted; add --resume to go on from there, or --overwrite to "
+            "start over"
+        )

@@ -1,0 +1,26 @@
+"""What a GPU's runner knows of its last call: how long the frames travelled, and how long it computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Of one call, in seconds; what is left of the call's time was the host's: copies, and starting it all.
+
+    Attributes:
+        upload_s: frames to the GPU.
+        compute_s: the network.
+        download_s: frames back.
+    """
+
+    upload_s: float
+    compute_s: float
+    download_s: float
+
+
+def last_split(runner: object) -> Split | None:
+    """Of the call that came back last; None of runners on the CPU, where nothing travels."""
+    split = getattr(runner, "last_split", None)
+    return split if isinstance(split, Split) else None

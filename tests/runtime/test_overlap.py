@@ -1,0 +1,197 @@
+"""Runners that overlap frames: the same results in the same order, and nothing is lost or left behind."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from doubles import SIZE, ListSink, ListSource, OverlappingAddRunner, picture, within
+from fake_gpu import FakeGpu, install
+
+from unit_edge.errors import EngineError
+from unit_edge.frames import Frame
+from unit_edge.runtime.pipeline import Stats, run
+from unit_edge.runtime.runner import IN_FLIGHT, OverlappingRunner, Runner, is_overlapping, open_runner
+from unit_edge.runtime.split import Split, last_split
+from unit_edge.runtime.tensorrt_runner import TensorRtRunner
+
+OpenTensorRt = Callable[[FakeGpu], TensorRtRunner]
+
+
+@pytest.fixture
+def open_tensorrt(
+    monkeypatch: pytest.MonkeyPatch, write_model: Callable[..., Path], write_engine: Callable[[Path], Path]
+) -> OpenTensorRt:
+    """A runner of an engine that inverts, on a GPU that isn't real."""
+
+    def make(gpu: FakeGpu) -> TensorRtRunner:
+        install(monkeypatch, gpu)
+        return TensorRtRunner(write_engine(write_model("invert")))
+
+    return make
+
+
+@pytest.fixture(params=["double", "tensorrt", "tensorrt without a graph", "openvino"])
+def runner(
+    request: pytest.FixtureRequest, open_tensorrt: OpenTensorRt, write_model: Callable[..., Path]
+) -> Iterator[OverlappingRunner]:
+    gpu = FakeGpu(capturable=request.param == "tensorrt")
+    if request.param == "openvino":
+        pytest.importorskip("openvino")
+        opened = open_runner(write_model("invert"), "openvino", threads=1)
+        assert is_overlapping(opened)
+        yield opened
+    else:
+        yield OverlappingAddRunner() if request.param == "double" else open_tensorrt(gpu)
+    assert gpu.left_behind == gpu.contexts == 0
+
+
+def truth(runner: Runner, image: np.ndarray) -> np.ndarray:
+    return image + np.uint8(100) if isinstance(runner, OverlappingAddRunner) else 255 - image
+
+
+def images(count: int = 6) -> list[np.ndarray]:
+    return [picture(40 * index)[np.newaxis] for index in range(count)]
+
+
+def test_results_are_right_and_in_order(runner: OverlappingRunner) -> None:
+    with runner:
+        assert is_overlapping(runner)
+        waiting, given = [], []
+        for image in images():
+            shown = image.copy()
+            waiting.append(runner.start(shown))
+            shown[...] = 99  # the caller's again at once
+            if len(waiting) == IN_FLIGHT:
+                given.append(waiting.pop(0)())
+        given += [wait() for wait in waiting]
+        kept = [result.copy() for result in given]
+        runner.infer(images()[0])
+    for image, result, copy in zip(images(), given, kept, strict=True):
+        assert np.array_equal(copy, truth(runner, image))
+        assert np.array_equal(result, copy), "a result must not change afterwards"
+
+
+def test_one_more_than_fits_is_refused(runner: OverlappingRunner) -> None:
+    with runner:
+        waiting = [runner.start(image) for image in images(IN_FLIGHT)]
+        with pytest.raises(EngineError, match="under way"):
+            runner.start(images()[0])
+        assert [wait().shape for wait in waiting] == [(1, SIZE[1], SIZE[0], 3)] * IN_FLIGHT
+
+
+def test_leaving_with_frames_under_way_is_clean(runner: OverlappingRunner) -> None:
+    with runner:
+        for image in images(IN_FLIGHT):
+            runner.start(image)
+
+
+def test_an_error_with_frames_under_way_comes_out(runner: OverlappingRunner) -> None:
+    with pytest.raises(ZeroDivisionError), runner:
+        runner.start(images()[0])
+        raise ZeroDivisionError
+
+
+def test_a_file_through_it_is_whole_and_in_order(runner: OverlappingRunner) -> None:
+    sink = ListSink()
+    with runner:
+        stats = within(20, lambda: run(ListSource(40), runner, sink))
+    assert [frame.index for frame in sink.frames] == list(range(40))
+    assert all(np.array_equal(frame.image, truth(runner, picture(frame.index))) for frame in sink.frames)
+    assert (stats.frames, stats.shown) == (40, 40) and stats.infer_s > 0
+
+
+def test_of_a_file_two_frames_are_on_the_gpu_at_once(open_tensorrt: OpenTensorRt) -> None:
+    gpu = FakeGpu()
+    with open_tensorrt(gpu) as runner:
+        run(ListSource(5), runner, ListSink())
+        assert (gpu.contexts, gpu.most_waiting) == (2, 2)
+
+
+class LiveSource(ListSource):
+    live = True
+    captured = taken = reconnects = 0
+    lost = False
+
+    def __iter__(self) -> Iterator[Frame]:
+        for frame in super().__iter__():
+            self.captured += 1
+            self.taken += 1
+            yield frame
+
+
+def test_a_live_source_pays_for_one_frame_alone(open_tensorrt: OpenTensorRt) -> None:
+    gpu = FakeGpu()
+    with open_tensorrt(gpu) as runner:
+        run(LiveSource(5), runner, ListSink())
+        assert (gpu.contexts, gpu.most_waiting) == (1, 1)
+
+
+@pytest.mark.parametrize("good", [2, 4, 5, 11])
+def test_a_failure_at_a_frame_stops_all_and_comes_out(good: int, open_tensorrt: OpenTensorRt) -> None:
+    gpu = FakeGpu(capturable=False, good=good)  # each of the two slots takes two to prepare
+    before = threading.active_count()
+    sink = ListSink()
+    with pytest.raises(EngineError, match="failed"), open_tensorrt(gpu) as runner:
+        within(20, lambda: run(ListSource(100), runner, sink))
+    assert sink.state == "discarded"
+    assert gpu.left_behind == gpu.contexts == 0
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("at", [0, 1, 7])
+def test_a_failure_that_shows_while_it_is_waited_for(at: int) -> None:
+    class Boom(RuntimeError):
+        pass
+
+    sink, runner = ListSink(), OverlappingAddRunner(error=Boom(), error_at=at)
+    with pytest.raises(Boom):
+        within(20, lambda: run(ListSource(100), runner, sink))
+    assert sink.state == "discarded" and not runner.under_way
+
+
+def test_stopping_early_leaves_the_runner_free(open_tensorrt: OpenTensorRt) -> None:
+    def fail(stats: Stats) -> None:
+        if stats.frames == 3:
+            raise ZeroDivisionError
+
+    with open_tensorrt(FakeGpu()) as runner:
+        for _ in range(2):
+            with pytest.raises(ZeroDivisionError):
+                run(ListSource(100), runner, ListSink(), fail)
+        assert (runner.infer(images()[1]) == 255 - 40).all()
+
+
+@pytest.mark.parametrize("capturable", [True, False])
+def test_upload_compute_and_download_are_told_apart(open_tensorrt: OpenTensorRt, capturable: bool) -> None:
+    with open_tensorrt(FakeGpu(capturable=capturable)) as runner:
+        assert last_split(runner) is None
+        for index in range(3):
+            runner.infer(picture(index)[np.newaxis])
+            # on this GPU each operation takes a millisecond, and each mark too
+            assert last_split(runner) == Split(2e-3, 2e-3, 2e-3)
+        first, second = runner.start(picture(0)[np.newaxis]), runner.start(picture(1)[np.newaxis])
+        first()
+        assert last_split(runner) == Split(2e-3, 2e-3, 2e-3)
+        second()
+
+
+def test_frames_of_changing_size(open_tensorrt: OpenTensorRt) -> None:
+    sizes = [(32, 24), (64, 48), (64, 48), (32, 24), (32, 24), (40, 30)]
+    given = []
+    with open_tensorrt(FakeGpu()) as runner:
+        before = runner.start(picture(0, sizes[0])[np.newaxis])
+        for index, size in enumerate(sizes[1:], 1):
+            wait = runner.start(picture(index, size)[np.newaxis])
+            given.append(before())
+            before = wait
+        given.append(before())
+    for index, size in enumerate(sizes):
+        assert np.array_equal(given[index], 255 - picture(index, size)[np.newaxis])
+
+
+def test_each_runner_here_says_whether_it_overlaps(write_model: Callable[..., Path]) -> None:
+    assert not is_overlapping(open_runner(write_model(), "onnxruntime"))
