@@ -67,6 +67,8 @@ def test_adapt_export_verify_and_measure(here: Path) -> None:
     assert code == 0 and json.loads(out.splitlines()[-1]) == result, err
     code, out, err = cli("export", "runs/my", "--to", "thin", "-o", "thin.onnx")
     assert code == 0, err
+    code, out, err = cli("inspect", "runs/my")
+    assert code == 0 and "thin with labels, thick without" in out, err
     frame = np.full((32, 32, 3), 128, np.uint8)
     assert cv2.imwrite("frame.png", frame)
     code, out, err = cli("translate", "frame.png", "--model", "thin.onnx", "-o", "out.png")

@@ -73,7 +73,13 @@ def train(
 
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a training run.")],
-    to: Annotated[str, typer.Option(metavar="DOMAIN", help="Which of its two domains to translate to.")],
+    to: Annotated[
+        str,
+        typer.Option(
+            metavar="DOMAIN",
+            help="Which of its two domains to translate to; of an adaptation also: digit, the classifier.",
+        ),
+    ],
     output: Annotated[
         Path | None,
         typer.Option(
