@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -22,9 +21,15 @@ def consistency(logits: Tensor, teacher: Tensor, confidence: float) -> Tensor:
 
     Args:
         logits: of the changed images, float[N,10].
-        teacher: the moving average's logits of the unchanged ones, float[N,10].
+        teacher: the moving average's probabilities of the unchanged ones, float[N,10].
         confidence: the probability that its class must have; other images count as 0.
     """
-    probability, label = torch.softmax(teacher.detach().float(), 1).max(1)
+    probability, label = teacher.detach().max(1)
     each = F.cross_entropy(logits.float(), label, reduction="none")
     return (each * (probability >= confidence)).mean()
+
+
+def balanced(probabilities: Tensor, mean: Tensor) -> Tensor:
+    """Probabilities float[N,10] over their running mean float[10], made to add up to 1 again."""
+    shares = probabilities / mean
+    return shares / shares.sum(1, keepdim=True)

@@ -83,7 +83,7 @@ class AdaptState:
         }
         for name, optimiser in zip(OPTIMISERS, self.optimisers, strict=False):
             tensors |= checkpoint.flatten_optimiser(name, optimiser)
-        state = {"skipped": self.update.skipped}
+        state = {"skipped": self.update.skipped, "shares": self.update.shares.tolist()}
         checkpoint.save_checkpoint(run, self.step, tensors, state, self.config.log.keep)
         checkpoint.save_weights(run, self.average, self.step)
 
@@ -106,6 +106,7 @@ class AdaptState:
                 checkpoint.restore_optimiser(name, optimiser, tensors, partial=True)
             self.step = int(state["step"])
             self.update.skipped = int(state.get("skipped", 0))
+            self.update.shares = torch.tensor(state["shares"], device=self.update.device)
         except (RuntimeError, KeyError, TypeError, ValueError):
             raise CheckpointError(
                 f"{run}: its newest checkpoint is of other networks or losses than the settings; "

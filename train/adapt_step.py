@@ -9,13 +9,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from unit_edge.adapt_config import AdaptConfig
+from unit_edge.adapt_config import CLASSES, AdaptConfig
 from unit_edge.errors import TrainingError
 from unit_edge.train import adapt_losses, losses
 from unit_edge.train.adapt_networks import Adaptation
 from unit_edge.train.draw import Draw, Part, mix
 from unit_edge.train.step import frozen
 
+SHARES_STEP = 0.01
+"""Of the running mean of the moving average's probabilities."""
 CODES, DROPOUT = 0, 1
 """What a step draws random numbers for, beside those of train/digit_batches.py."""
 
@@ -60,6 +62,7 @@ class AdaptUpdate:
     Attributes:
         faults: what was not finite in the newest step; the update concerned was skipped.
         skipped: steps in a row with a fault.
+        shares: running mean of what the moving average says of the target's images, float[10].
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class AdaptUpdate:
         self.optimisers, self.device = optimisers, device
         self.faults: list[str] = []
         self.skipped = 0
+        self.shares = torch.full((CLASSES,), 1 / CLASSES, device=device)
 
     def __call__(self, batch: DigitBatch, step: int) -> dict[str, float]:
         """Makes a step; returns every weighted term.
@@ -128,11 +132,22 @@ class AdaptUpdate:
         teacher = None
         loss = self.config.loss
         if loss.consistency and step >= loss.consistency_from * self.config.optim.steps:
-            with torch.no_grad():
-                was = self.average.judge.training
-                teacher = self.average.judge.eval().classify(batch.unchanged, 1)
-                self.average.judge.train(was)
+            teacher = self._teach(batch.unchanged)
         return judge_terms(self.nets, batch, made, teacher, self.config)
+
+    @torch.no_grad()
+    def _teach(self, images: Tensor) -> Tensor:
+        """The moving average's probabilities of the target's images, float[N,10]."""
+        judge = self.average.judge
+        was_training = judge.training
+        probabilities = torch.softmax(judge.eval().classify(images, 1).float(), 1)
+        judge.train(was_training)
+        if not self.config.loss.balance:
+            return probabilities
+        mean = probabilities.mean(0)
+        if mean.isfinite().all():
+            self.shares = torch.lerp(self.shares, mean, SHARES_STEP)
+        return adapt_losses.balanced(probabilities, self.shares)
 
     def _descend(self, optimiser: torch.optim.Optimizer, terms: dict[str, Tensor]) -> dict[str, float]:
         values = dict(zip(terms, torch.stack([t.detach() for t in terms.values()]).tolist(), strict=True))
@@ -177,7 +192,7 @@ def judge_terms(
         nets: all networks.
         batch: the samples.
         made: what E and G made of them, as constants; None if E and G are not trained.
-        teacher: the moving average's logits of the unchanged target; None before the consistency begins.
+        teacher: the moving average's probabilities of the unchanged target; None before the consistency begins.
         config: the settings.
 
     Returns:

@@ -81,6 +81,9 @@ class AdaptLossConfig:
     says of the unchanged ones for labels (French et al. 2018, Sohn et al. 2020). Not in the paper."""
     confidence: float = 0.95
     """Probability below which the moving average's class is no label."""
+    balance: bool = False
+    """The moving average's probabilities are first divided by their running mean, so that no digit is decided
+    for more often than another (Berthelot et al. 2020, with equal shares). Not in the paper."""
     consistency_from: float = 0.2
     """The share of the steps before the consistency term begins."""
 

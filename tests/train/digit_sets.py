@@ -55,7 +55,7 @@ def settings(
         source=DigitsConfig("thin", ("thin/train.npz",), inverted=inverted),
         target=DigitsConfig("thick", ("thick/train.npz",), ("thick/test.npz",)),
         network=network,
-        loss=loss or AdaptLossConfig(translated=1.0, consistency=1.0, confidence=0.1),
+        loss=loss or AdaptLossConfig(translated=1.0, consistency=1.0, confidence=0.1, balance=True),
         augment=AugmentConfig(turn_deg=10, scale=1.2, shear=0.1, shift_px=2),
         optim=optim or OptimConfig(steps=6, batch=4, lr=1e-3, ema=0.9, warmup_steps=2),
         log=LogConfig(print_every=1, sample_every=6, evaluate_every=3, checkpoint_every=3, tensorboard=False),

@@ -42,13 +42,25 @@ def made_of(nets: Adaptation, samples: DigitBatch) -> Made:
 
 
 def test_consistency_counts_confident_images_only() -> None:
-    teacher = torch.zeros(3, 10)
-    teacher[0, 7], teacher[1, 2], teacher[2, 5] = 9.0, 0.5, 6.0  # probabilities .999, .15, .978
+    teacher = torch.full((3, 10), 0.0)
+    for row, (label, probability) in enumerate(((7, 0.999), (2, 0.15), (5, 0.978))):
+        teacher[row] = (1 - probability) / 9
+        teacher[row, label] = probability
     logits = torch.randn(3, 10, generator=torch.Generator().manual_seed(0))
     each = cross_entropy(logits, np.array([7, 2, 5]))
     for confidence, counted in ((0.95, (0, 2)), (0.99, (0,)), (0.1, (0, 1, 2))):
         expected = sum(each[i] for i in counted) / 3
         assert float(adapt_losses.consistency(logits, teacher, confidence)) == pytest.approx(expected, 1e-5)
+
+
+def test_balance_takes_back_what_is_said_too_often() -> None:
+    mean = torch.tensor([0.3, 0.1, 0.2, 0.05, 0.05, 0.05, 0.05, 0.05, 0.05, 0.1])
+    given = torch.zeros(1, 10)
+    given[0, 0], given[0, 1] = 0.6, 0.4
+    # 0.6/0.3 = 2 and 0.4/0.1 = 4
+    expected = torch.tensor([[1 / 3, 2 / 3] + [0.0] * 8])
+    torch.testing.assert_close(adapt_losses.balanced(given, mean), expected)
+    assert torch.allclose(adapt_losses.balanced(mean[None], mean), torch.full((1, 10), 0.1))
 
 
 @pytest.mark.parametrize("discriminator", ["table-6", "table-5"])
@@ -62,7 +74,7 @@ def test_discriminators_terms_in_numpy(discriminator: str) -> None:
     nets = Adaptation(network)
     made = made_of(nets, samples).detached()
     nets.eval()  # no dropout, so that every term can be computed alone
-    teacher = nets.judge.classify(samples.unchanged, 1)
+    teacher = torch.softmax(nets.judge.classify(samples.unchanged, 1), 1)
     terms = judge_terms(nets, samples, made, teacher, config)
 
     def real(x: Tensor, domain: int) -> Tensor:
@@ -71,7 +83,7 @@ def test_discriminators_terms_in_numpy(discriminator: str) -> None:
     to1, to2 = made.first[COUNT:], made.second[:COUNT]
     labels = samples.labels.numpy()
     features = [nets.judge.features({d: x}) for d, x in enumerate((made.first, made.second))]
-    probability = torch.softmax(teacher, 1).detach().numpy()
+    probability = teacher.detach().numpy()
     on_target = cross_entropy(nets.judge.classify(samples.target, 1), probability.argmax(1))
     expected = {
         "class1": 2.0 * cross_entropy(nets.judge.classify(samples.source, 0), labels).mean(),
