@@ -192,7 +192,7 @@ def judge_terms(
         nets: all networks.
         batch: the samples.
         made: what E and G made of them, as constants; None if E and G are not trained.
-        teacher: the moving average's probabilities of the unchanged target; None before the consistency begins.
+        teacher: the moving average's probabilities of the unchanged target; None before they are used.
         config: the settings.
 
     Returns:
