@@ -127,7 +127,7 @@ def export_run(
     suffix = {"fp32": "", "fp16": "-fp16"}.get(precision, "-int8")
     if int8 is not None and int8.variant == "tensorrt":
         suffix += "-tensorrt"
-    path = _output_path(output, f"{trained.domains[source]}2{to}-{trained.config.preset}{suffix}")
+    path = output_path(output, f"{trained.domains[source]}2{to}-{trained.config.preset}{suffix}")
     calibration = None if int8 is None else CalibrationFrames(int8.calibrate, plan.frame_size)
     translator = Translator(trained.unit, source, plan.guided)
     reference = Reference(translator, plan.frame_size, frames or (int8.calibrate if int8 else None))
@@ -135,8 +135,8 @@ def export_run(
     del trained  # the networks of both domains; the translator has what it needs
     half = precision == "fp16" or (int8 is not None and int8.variant == "tensorrt")
     opset = OPSET_OF_HALF_INT8 if half and int8 is not None else OPSET
-    content = _serialise(in_fp16(translator) if half else translator, plan, manifest, opset)
-    with _workspace(path) as folder:
+    content = serialise(in_fp16(translator) if half else translator, manifest, opset)
+    with workspace(path) as folder:
         temporary = folder / path.name
 
         def run_with(content: bytes, work: Callable[[Runner], T]) -> T:
@@ -204,7 +204,12 @@ def _record(int8: Int8, made: Quantised, calibration: CalibrationFrames) -> dict
     }
 
 
-def _output_path(output: Path | None, name: str) -> Path:
+def output_path(output: Path | None, name: str) -> Path:
+    """Where a model goes: NAME.onnx in the current or the given folder, or the given file.
+
+    Raises:
+        ConfigError: another suffix, or a folder that is not there.
+    """
     path = Path(f"{name}.onnx") if output is None else output
     if path.is_dir():
         path = path / f"{name}.onnx"
@@ -216,7 +221,7 @@ def _output_path(output: Path | None, name: str) -> Path:
 
 
 @contextlib.contextmanager
-def _workspace(path: Path) -> Iterator[Path]:
+def workspace(path: Path) -> Iterator[Path]:
     """A folder beside the output, so that finished files can be renamed into place; removed at the end."""
     folder = path.parent / f".{path.stem}.{os.getpid()}.tmp"
     try:
@@ -250,24 +255,31 @@ def _manifest(trained: TrainedRun, source: int, plan: Plan, precision: str, name
     )
 
 
-def _serialise(translator: Translator, plan: Plan, manifest: Manifest, opset: int) -> bytes:
-    """The ONNX file's content; the same for the same run and versions."""
-    # the size of the example decides nothing where height and width are symbols
-    width, height = plan.frame_size or (320, 240)
+def serialise(module: torch.nn.Module, manifest: Manifest, opset: int = OPSET) -> bytes:
+    """The ONNX file's content; the same for the same run and versions.
+
+    Args:
+        module: takes and returns what the manifest's `input` and `output` say.
+        manifest: of the file.
+        opset: of the file.
+    """
+    batch, height, width, channels = manifest.input.shape
     sides = None
-    if plan.frame_size is None:
+    if height is None or width is None:
         limits = dict(zip(("min", "max"), FRAME_SIDES, strict=True))
         sides = {1: torch.export.Dim("height", **limits), 2: torch.export.Dim("width", **limits)}
+    # the size of the example decides nothing where height and width are symbols
+    size = (batch or 1, height or 240, width or 320, channels or 3)
     with _quiet():
         program = torch.onnx.export(
-            translator,
-            (torch.zeros(plan.batch, height, width, 3, dtype=torch.uint8),),
+            module,
+            (torch.zeros(size, dtype=torch.uint8),),
             dynamo=True,
             external_data=False,
             verbose=False,
             opset_version=opset,
-            input_names=[INPUT],
-            output_names=[OUTPUT],
+            input_names=[manifest.input.name],
+            output_names=[manifest.output.name],
             dynamic_shapes=None if sides is None else {"frame": sides},
         )
     assert program is not None  # only without dynamo

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from unit_edge import __version__
 from unit_edge.config import Detail
@@ -162,11 +163,13 @@ def translator_for(manifest: Manifest, trained: TrainedRun) -> Translator:
 class Reference:
     """Frames and what the checkpoint makes of them, computed once."""
 
-    def __init__(self, translator: Translator, size: tuple[int, int] | None, frames: Path | None) -> None:
+    def __init__(
+        self, translator: Callable[[Tensor], Tensor], size: tuple[int, int] | None, frames: Path | None
+    ) -> None:
         """Translates.
 
         Args:
-            translator: of the checkpoint.
+            translator: of the checkpoint, uint8[1,H,W,3] to the same, BGR.
             size: width and height that the frames are brought to; None for their own.
             frames: images or a video; None for built-in scenes.
 

@@ -8,6 +8,7 @@ RUN/checkpoints/step-NNN/   all that resuming needs: training.safetensors, state
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -18,9 +19,10 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
-from unit_edge.config import RunConfig, as_dict
+from unit_edge.adapt_config import AdaptConfig
+from unit_edge.config import RunConfig
 from unit_edge.errors import CheckpointError, ConfigError
 from unit_edge.files import replacing, sync
 from unit_edge.settings import from_dict
@@ -32,11 +34,11 @@ VERSION = 1
 """Of config.json and state.json; a newer one is refused."""
 
 
-def save_config(run: Path, config: RunConfig) -> None:
+def save_config(run: Path, config: RunConfig | AdaptConfig) -> None:
     """Writes RUN/config.json."""
     try:
         run.mkdir(parents=True, exist_ok=True)
-        content = json.dumps({"version": VERSION, **as_dict(config)}, indent=2) + "\n"
+        content = json.dumps({"version": VERSION, **dataclasses.asdict(config)}, indent=2) + "\n"
         with replacing(run / "config.json", durable=True) as temporary:
             temporary.write_text(content, encoding="utf-8")
     except OSError as error:
@@ -52,7 +54,11 @@ def load_run_config(run: Path) -> RunConfig:
     path = run / "config.json"
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
-        _refuse_newer(path, raw)
+        refuse_newer(path, raw)
+        if raw.get("preset") == "digits":
+            raise CheckpointError(
+                f"{path.parent}: is a run of `unit-edge adapt`; expected one of `unit-edge train`"
+            )
         return from_dict({key: value for key, value in raw.items() if key != "version"})
     except FileNotFoundError:
         raise CheckpointError(
@@ -64,10 +70,10 @@ def load_run_config(run: Path) -> RunConfig:
         raise CheckpointError(f"{path}: damaged ({error})") from None
 
 
-def save_weights(run: Path, unit: UNIT, step: int, name: str = WEIGHTS) -> None:
+def save_weights(run: Path, nets: nn.Module, step: int, name: str = WEIGHTS) -> None:
     """Writes RUN/weights.safetensors, or a file of another name, with the training step in its metadata."""
     path = run / name
-    tensors = {name: value.detach().cpu().contiguous() for name, value in unit.state_dict().items()}
+    tensors = {name: value.detach().cpu().contiguous() for name, value in nets.state_dict().items()}
     try:
         with replacing(path, durable=True) as temporary:
             save_file(tensors, temporary, metadata={"step": str(step)})
@@ -172,7 +178,7 @@ def load_checkpoint(run: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         )
     try:
         state = json.loads((found[-1] / "state.json").read_text(encoding="utf-8"))
-        _refuse_newer(found[-1], state)
+        refuse_newer(found[-1], state)
         return load_file(found[-1] / "training.safetensors"), state
     except CheckpointError:
         raise
@@ -191,8 +197,16 @@ def flatten_optimiser(prefix: str, optimiser: torch.optim.Optimizer) -> dict[str
     }
 
 
-def restore_optimiser(prefix: str, optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+def restore_optimiser(
+    prefix: str, optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor], *, partial: bool = False
+) -> None:
     """Puts back what `flatten_optimiser` took, in the memory layout of the parameters.
+
+    Args:
+        prefix: that it was given.
+        optimiser: to put it into.
+        tensors: what it gave.
+        partial: some parameters may not have had a gradient yet, and then nothing belongs to them.
 
     Raises:
         KeyError: what belongs to some parameters is missing.
@@ -206,7 +220,8 @@ def restore_optimiser(prefix: str, optimiser: torch.optim.Optimizer, tensors: Ma
             if value.shape == parameter.shape:
                 value = torch.empty_like(parameter, device="cpu").copy_(value)
             state.setdefault(int(index), {})[name] = value
-    if state and any(len(state.get(index, {})) < 3 for index in range(len(parameters))):
+    counts = [len(state.get(index, {})) for index in range(len(parameters))]
+    if state and any(count < 3 and not (partial and count == 0) for count in counts):
         raise KeyError(prefix)
     optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
 
@@ -215,7 +230,8 @@ def _name(step: int) -> str:
     return f"step-{step:07d}"
 
 
-def _refuse_newer(path: Path, raw: Any) -> None:
+def refuse_newer(path: Path, raw: Any) -> None:
+    """Raises CheckpointError if a file is of a newer format than this."""
     version = raw.get("version", VERSION)
     if not isinstance(version, int) or version > VERSION:
         raise CheckpointError(

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from unit_edge.adapt_config import AdaptConfig
 from unit_edge.config import RunConfig
 from unit_edge.errors import CheckpointError
 from unit_edge.train import checkpoint
@@ -139,7 +140,7 @@ class TrainingState:
             ) from None
 
 
-def rate_at(step: int, config: RunConfig) -> float:
+def rate_at(step: int, config: RunConfig | AdaptConfig) -> float:
     """The share of the full learning rates at a step: linear decay and halving multiply."""
     optim = config.optim
     halvings = step // optim.halve_every if optim.halve_every else 0
@@ -159,7 +160,7 @@ def refuse_other_run(run: Path, config: RunConfig) -> None:
         CheckpointError: it was trained with other networks or on other domains; says which settings differ.
     """
     earlier = checkpoint.load_run_config(run)
-    differing = _differences("network", earlier.network, config.network)
+    differing = differences("network", earlier.network, config.network)
     for name in ("domain1", "domain2"):
         old, new = getattr(earlier, name).name, getattr(config, name).name
         differing += [f"{name}.name {old!r} there, {new!r} here"] if old != new else []
@@ -169,7 +170,8 @@ def refuse_other_run(run: Path, config: RunConfig) -> None:
         )
 
 
-def _differences(prefix: str, there: Any, here: Any) -> list[str]:
+def differences(prefix: str, there: Any, here: Any) -> list[str]:
+    """The fields in which two dataclasses of a kind differ, as a person reads them."""
     values: tuple[Mapping[str, Any], Mapping[str, Any]] = (
         dataclasses.asdict(there),
         dataclasses.asdict(here),

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from unit_edge import (
     __version__,
+    cli_adapt,
     cli_bench,
     cli_build,
     cli_doctor,
@@ -168,6 +169,8 @@ for _command in (
     cli_inspect.boards,
     cli_bench.bench,
     cli_doctor.doctor,
+    cli_adapt.adapt,
+    cli_adapt.accuracy,
 ):
     app.command()(_command)
 

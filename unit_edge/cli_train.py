@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from unit_edge import cli_bundle, cli_common
+from unit_edge import cli_adapt, cli_bundle, cli_common
 from unit_edge.cli_common import DataRoot, ModelArgument, needs
 from unit_edge.errors import ConfigError
 from unit_edge.registry import resolve_model
@@ -73,7 +73,13 @@ def train(
 
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a training run.")],
-    to: Annotated[str, typer.Option(metavar="DOMAIN", help="Which of its two domains to translate to.")],
+    to: Annotated[
+        str,
+        typer.Option(
+            metavar="DOMAIN",
+            help="Which of its two domains to translate to; of an adaptation also: digit, the classifier.",
+        ),
+    ],
     output: Annotated[
         Path | None,
         typer.Option(
@@ -157,6 +163,15 @@ def export(
         "best": best,
         "batch": batch,
     }
+    if cli_adapt.is_adaptation(run):
+        given = {
+            "--board": board, "--precision": None if precision == "fp32" else precision,
+            "--calibrate": calibrate, "--int8-for": int8_for, "--int8-skip": int8_skip,
+            "--allow-low-quality": allow_low_quality, "--frame-size": cli_common.frame_size(frame_size),
+            "--network-size": network_size, "--residual": residual, "--best": best, "--python": python,
+        }  # fmt: skip
+        cli_adapt.export(run, to, output=output, batch=batch, frames=frames, unfit=given)
+        return
     for_int8 = bool(int8_skip or allow_low_quality or int8_for not in (None, "cpu"))
     if board is not None:
         if calibrate is None and for_int8:
@@ -228,6 +243,9 @@ def verify(
       unit-edge verify night.onnx --against runs/mine --frames drive.mp4 --sheet worst.png
     """
     path = resolve_model(model)
+    if cli_adapt.is_adaptation(against):
+        cli_adapt.verify(path, against, frames, {"--sheet": sheet, "--layers": layers})
+        return
     with needs("export"):
         from unit_edge.export.verify import verify_file
 

@@ -11,9 +11,10 @@ import math
 from pathlib import Path
 from typing import Any
 
+from unit_edge.adapt_config import AdaptConfig
 from unit_edge.errors import ConfigError, ModelError
 from unit_edge.manifest import Manifest, sha256_of
-from unit_edge.settings import from_dict
+from unit_edge.settings import build, from_dict
 
 Report = dict[str, Any]
 """What is printed, or given as JSON: plain values, tables (lists of dicts) and groups (dicts)."""
@@ -25,6 +26,7 @@ _NETWORKS = {
     "generator_shared": "G shared",
     "generators.0": "G1",
     "generators.1": "G2",
+    "judge": "D1 and D2 of digits",
 }
 _BUNDLE = "bundle.json"
 _HEADER_LIMIT = 100_000_000
@@ -93,7 +95,7 @@ def _json(path: Path) -> Report:
     if path.name == _BUNDLE:
         return _bundle(path.parent)
     raw = _read_json(path)
-    if "domain1" in raw and "preset" in raw:
+    if "preset" in raw and ("domain1" in raw or "target" in raw) and "sha256" not in raw:
         return {"kind": "settings of a training run", "file": str(path), **_settings(path)}
     if "sha256" not in raw:
         raise ModelError(f"{path}: none of ours: no manifest and no run's settings; {_NOT_OURS}")
@@ -166,9 +168,11 @@ def _with_manifest(path: Path) -> Report:
 
 
 def _settings(path: Path) -> Report:
-    raw = _read_json(path)
+    raw = {key: value for key, value in _read_json(path).items() if key != "version"}
     try:
-        config = from_dict({key: value for key, value in raw.items() if key != "version"})
+        if raw.get("preset") == "digits":
+            return _adapt_settings(build(AdaptConfig, raw))
+        config = from_dict(raw)
     except ConfigError as error:
         raise ModelError(f"{path}: none of ours, or of a newer unit-edge ({error})") from None
     return {
@@ -176,6 +180,16 @@ def _settings(path: Path) -> Report:
         "preset": config.preset,
         "steps_wanted": config.optim.steps,
         "crop": "{}x{}".format(*config.data.crop),
+        "network": dataclasses.asdict(config.network),
+    }
+
+
+def _adapt_settings(config: AdaptConfig) -> Report:
+    adapts = "" if config.loss.adapts else " (never seen: --source-only)"
+    return {
+        "domains": f"{config.source.name} with labels, {config.target.name} without{adapts}",
+        "preset": config.preset,
+        "steps_wanted": config.optim.steps,
         "network": dataclasses.asdict(config.network),
     }
 

@@ -12,9 +12,11 @@ import difflib
 import math
 import sys
 import typing
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union
 
+from unit_edge.adapt_config import AdaptConfig
 from unit_edge.config import PRESETS, RunConfig, as_dict
 from unit_edge.errors import ConfigError, require
 
@@ -27,6 +29,20 @@ def load_config(path: Path, overrides: list[str] | None = None) -> RunConfig:
     Args:
         path: the TOML file.
         overrides: "optim.steps=1000", each set after the file is read.
+
+    Raises:
+        ConfigError: the file is missing, is no TOML, or a key or value is wrong.
+    """
+    return load_toml(path, overrides or [], from_dict)
+
+
+def load_adapt_config(path: Path, overrides: list[str]) -> AdaptConfig:
+    """Reads an adaptation's settings from TOML, in the same way."""
+    return load_toml(path, overrides, lambda raw: build(AdaptConfig, raw))
+
+
+def load_toml(path: Path, overrides: list[str], make: Callable[[dict[str, Any]], T]) -> T:
+    """Reads a TOML file, overrides some of it, and makes settings of its tables.
 
     Raises:
         ConfigError: the file is missing, is no TOML, or a key or value is wrong.
@@ -45,10 +61,10 @@ def load_config(path: Path, overrides: list[str] | None = None) -> RunConfig:
         raise ConfigError(f"{path}: {error.strerror or error}; expected a TOML file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
-    for override in overrides or []:
+    for override in overrides:
         _override(raw, override)
     try:
-        return from_dict(raw)
+        return make(raw)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
 
@@ -59,12 +75,31 @@ def from_dict(raw: dict[str, Any]) -> RunConfig:
         raise ConfigError(f"settings = {raw!r}, expected a table")
     raw = dict(raw)
     preset = raw.get("preset", "paper")
+    if preset == "digits":
+        raise ConfigError("preset = 'digits' is for `unit-edge adapt`")
     if not isinstance(preset, str) or preset not in PRESETS:
         raise ConfigError(f"preset = {preset!r}, expected one of {', '.join(PRESETS)}")
     network = raw.get("network", {})
     if isinstance(network, dict):
         raw["network"] = {**PRESETS[preset], **network}
     return _build(RunConfig, raw, "")
+
+
+def build(kind: type[T], raw: dict[str, Any]) -> T:
+    """Builds a dataclass of settings from plain tables.
+
+    Raises:
+        ConfigError: a key or value is wrong.
+    """
+    return _build(kind, raw, "")
+
+
+def override_adapt(config: AdaptConfig, overrides: list[str]) -> AdaptConfig:
+    """An adaptation's settings with some of them changed, as `override` does it."""
+    raw = dataclasses.asdict(config)
+    for text in overrides:
+        _override(raw, text)
+    return build(AdaptConfig, raw)
 
 
 def override(config: RunConfig, overrides: list[str]) -> RunConfig:

@@ -162,7 +162,7 @@ def test_wrong_requests_cost_no_time(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(to_onnx, "_serialise", no_export)
+    monkeypatch.setattr(to_onnx, "serialise", no_export)
     if "output" in options:
         options = {"output": tmp_path / options["output"]}
     with pytest.raises(error, match=message):
@@ -175,7 +175,7 @@ def test_wrong_requests_cost_no_time(
 def test_damaged_runs_are_named(
     name: str, damage: str, tmp_path: Path, write_run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(to_onnx, "_serialise", no_export)
+    monkeypatch.setattr(to_onnx, "serialise", no_export)
     run = write_run(tmp_path / "run")
     path = run / name
     content = path.read_bytes()
@@ -202,7 +202,7 @@ def test_a_graph_that_computes_something_else_is_not_written(
     model = onnx.load(exported.model)
     largest = max(model.graph.initializer, key=lambda tensor: len(tensor.raw_data))
     largest.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(largest) * 1.05, largest.name))
-    monkeypatch.setattr(to_onnx, "_serialise", lambda *_: model.SerializeToString())
+    monkeypatch.setattr(to_onnx, "serialise", lambda *_: model.SerializeToString())
     (tmp_path / "day2night-edge-s.onnx").write_bytes(b"an older export")
     with pytest.raises(VerifyError, match="computes something else"):
         export_run(run, "night", output=tmp_path)
@@ -230,7 +230,7 @@ def test_a_failure_on_the_way_leaves_nothing(
     def fail(*_: object) -> None:
         raise fault
 
-    monkeypatch.setattr(to_onnx, "_serialise", lambda *_: exported.model.read_bytes())
+    monkeypatch.setattr(to_onnx, "serialise", lambda *_: exported.model.read_bytes())
     monkeypatch.setattr(Manifest, "write", fail)
     with pytest.raises(error):
         export_run(run, "night", output=tmp_path)
@@ -240,7 +240,7 @@ def test_a_failure_on_the_way_leaves_nothing(
 def test_missing_frames_to_verify_on_leave_nothing(
     exported: Exported, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(to_onnx, "_serialise", lambda *_: exported.model.read_bytes())
+    monkeypatch.setattr(to_onnx, "serialise", lambda *_: exported.model.read_bytes())
     with pytest.raises(SourceError, match="no such file"):
         export_run(run, "night", output=tmp_path, frames=tmp_path / "none.mp4")
     assert list(tmp_path.iterdir()) == []
@@ -249,7 +249,7 @@ def test_missing_frames_to_verify_on_leave_nothing(
 def test_a_chosen_name_is_the_models(
     exported: Exported, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(to_onnx, "_serialise", lambda *_: exported.model.read_bytes())
+    monkeypatch.setattr(to_onnx, "serialise", lambda *_: exported.model.read_bytes())
     made = export_run(run, "night", output=tmp_path / "board.onnx")
     assert (made.manifest.name, made.model.name) == ("board", "board.onnx")
     assert json.loads((tmp_path / "board.json").read_text())["name"] == "board"

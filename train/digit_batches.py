@@ -1,0 +1,101 @@
+"""Batches of digits. A step's batch is a function of the seed and the step alone."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from unit_edge.adapt_config import SIDE, AdaptConfig, AugmentConfig, DigitsConfig
+from unit_edge.train.adapt_step import DigitBatch
+from unit_edge.train.digits import Digits
+from unit_edge.train.draw import mix
+
+AUGMENTATION = 2
+"""Beside what train/adapt_step.py draws random numbers for; domain 1 takes the next number."""
+
+
+class DigitDomain:
+    """The training images of one domain in a new random order every epoch."""
+
+    def __init__(self, config: DigitsConfig, sets: list[Digits], seed: int) -> None:
+        self.sets, self.seed, self.inverted = sets, seed, config.inverted
+        self._ends = np.cumsum([len(part) for part in sets])
+        self._epoch, self._order = -1, np.zeros(0, np.int64)
+
+    def __len__(self) -> int:
+        return int(self._ends[-1]) * (2 if self.inverted else 1)
+
+    def take(self, first: int, count: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Samples number `first` to `first + count`: uint8[count,32,32,C] and their labels."""
+        picked = [self._one(number) for number in range(first, first + count)]
+        return np.stack([image for image, _ in picked]), np.array([label for _, label in picked])
+
+    def _one(self, number: int) -> tuple[NDArray[np.uint8], int]:
+        epoch, place = divmod(number, len(self))
+        if epoch != self._epoch:
+            self._order = np.random.default_rng([self.seed, epoch]).permutation(len(self))
+            self._epoch = epoch
+        upside, index = divmod(int(self._order[place]), int(self._ends[-1]))
+        which = int(np.searchsorted(self._ends, index, side="right"))
+        part = self.sets[which]
+        index -= int(self._ends[which]) - len(part)
+        image = part.images[index]
+        return 255 - image if upside else image, int(part.labels[index])
+
+
+class DigitBatches:
+    """Both domains' batches."""
+
+    def __init__(self, config: AdaptConfig, sets: list[list[Digits]], device: torch.device) -> None:
+        self.config, self.device = config, device
+        pairs = zip(config.domains, sets, strict=True)
+        self.domains = [DigitDomain(d, s, config.optim.seed + i) for i, (d, s) in enumerate(pairs)]
+
+    def __getitem__(self, step: int) -> DigitBatch:
+        """The batch of a step. The target's labels are left out."""
+        count, seed = self.config.optim.batch, self.config.optim.seed
+        (images1, labels), (images2, _) = (domain.take(step * count, count) for domain in self.domains)
+        x1, x2 = (to_tensors(images).to(self.device) for images in (images1, images2))
+        changed = [
+            augment(x, self.config.augment, mix(seed, step, AUGMENTATION + domain))
+            for domain, x in enumerate((x1, x2))
+        ]
+        return DigitBatch(changed[0], torch.from_numpy(labels).to(self.device), changed[1], x2)
+
+
+def to_tensors(images: NDArray[np.uint8]) -> Tensor:
+    """uint8[N,32,32,C] → float[N,C,32,32] in [-1, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))).float() / 127.5 - 1
+
+
+def augment(x: Tensor, config: AugmentConfig, seed: int) -> Tensor:
+    """Turns, scales, shears and moves every image at random, about its middle.
+
+    What comes in from outside is black in grey images, and the nearest pixel of the edge in colour ones.
+
+    Args:
+        x: float[N,C,32,32] in [-1, 1].
+        config: by how much.
+        seed: of the random numbers.
+    """
+    if not config.changes:
+        return x
+    generator = torch.Generator().manual_seed(seed)
+    u = torch.rand(5, len(x), generator=generator) * 2 - 1
+    angle = u[0] * math.radians(config.turn_deg)
+    zoom, shear = config.scale ** u[1], config.shear * u[2]
+    cos, sin = zoom * angle.cos(), zoom * angle.sin()
+    shift = u[3:] * (2 * config.shift_px / SIDE)
+    rows = [
+        torch.stack([cos, shear * cos - sin, shift[0]], 1),
+        torch.stack([sin, shear * sin + cos, shift[1]], 1),
+    ]
+    grid = F.affine_grid(torch.stack(rows, 1), list(x.shape), align_corners=False).to(x.device)
+    if x.shape[1] == 1:
+        return F.grid_sample(x + 1, grid, padding_mode="zeros", align_corners=False) - 1
+    return F.grid_sample(x, grid, padding_mode="border", align_corners=False)
