@@ -76,7 +76,7 @@ def _quartiles(figures: dict[str, Any]) -> tuple[float, float]:
 
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """What makes two benchmarks hard to compare: machines, settings, model files, what spoilt their figures."""
+    """What makes two benchmarks hard to compare: machines, settings, model files, what spoilt them."""
     found = []
     for name, report in (("old", old), ("new", new)):
         rows = [row for row in report["rows"] if row["spoilers"]]
