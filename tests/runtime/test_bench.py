@@ -99,6 +99,13 @@ def test_a_live_source_has_ages_instead(write_model: WriteModel) -> None:
     assert "alone_fps" not in whole and "ratio" not in whole
 
 
+def test_a_live_source_that_is_not_there(write_model: WriteModel) -> None:
+    code, out, err = bench(write_model(), "--input", "rtsp://me:secret@127.0.0.1:9/x", *QUICK)
+    (row,) = json.loads(out.splitlines()[-1])["rows"]
+    assert code == 1 and err.count("\n") == 1 and "secret" not in out + err
+    assert "can't be reached" in row["failed"] and row["model_only"]["calls"] == 3
+
+
 def test_the_clip_begins_again_with_later_times(write_clip: WriteClip) -> None:
     clip = write_clip(frames=4, fps=25, paint=lambda index: picture(60 * index, (64, 48)))
     with RepeatedClip(clip, frames=10) as source:
