@@ -149,6 +149,7 @@ class AdaptConfig:
     )
     speed: SpeedConfig = field(default_factory=SpeedConfig)
     log: LogConfig = field(default_factory=LogConfig)
+    """`evaluate_every`: what can be said of the classifier without labels (train/adapt_evaluate.py)."""
 
     def __post_init__(self) -> None:
         require(

@@ -168,11 +168,4 @@ def _show(result: Accuracy, what: str) -> None:
 
 
 def _as_json(result: Accuracy) -> str:
-    return json.dumps(
-        {
-            "accuracy": result.share,
-            "images": result.images,
-            "by_digit": result.by_class(),
-            "confusion": result.confusion.tolist(),
-        }
-    )
+    return json.dumps({"accuracy": result.share, "images": result.images, "by_digit": result.by_class()})
