@@ -57,7 +57,7 @@ bench: dev demo/bikes.mp4 ## Measure the bundled models and the big presets on t
 		-o docs/benchmarks/bundled
 	@$(PY) -m unit_edge.export.untrained paper released --size 640x480 -o runs/untrained
 	@.venv/bin/unit-edge bench runs/untrained/paper.onnx runs/untrained/released.onnx --engine onnxruntime,openvino \
-		--frames 4 --warm-up 1 -o docs/benchmarks/presets
+		--frames 3 --warm-up 0 -o docs/benchmarks/presets
 
 bench-train: dev ## Time a training step of each preset, and against the released way
 	@$(PY) -m unit_edge.train.bench

@@ -42,6 +42,7 @@ def inferred(
     image_of: Callable[[T], Image],
     *,
     overlap: bool,
+    more: Callable[[], bool],
     spent: Callable[[float], None],
 ) -> Generator[Inferred[T], None, None]:
     """Each group with its translations, in order.
@@ -51,6 +52,7 @@ def inferred(
     Args:
         groups: at most a batch each, of images of one size.
         overlap: start on the next group before the result of one is waited for, if the runner can.
+        more: whether there is a next group already; one that is still to come holds no result up.
         spent: gets the seconds of each call of the runner.
     """
     ahead = IN_FLIGHT if overlap and is_overlapping(runner) else 1
@@ -72,7 +74,7 @@ def inferred(
             wait = _start(runner, [image_of(item) for item in group], at_once=ahead == 1)
             started.append((group, wait, mark))
             spent(time.perf_counter() - mark)
-            if len(started) == ahead:
+            while started and (len(started) == ahead or not more()):
                 yield finish()
         while started:
             yield finish()

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from unit_edge.runtime.bench_cases import device_of
 from unit_edge.runtime.bench_system import usable_cores
 
 _BYTES = 256 << 20  # beyond any cache
-_GPU_ENGINES = ("tensorrt", "onnxruntime-cuda")
 _LEAST_COPIES = 3
 
 
@@ -23,7 +23,7 @@ def memory_bandwidth(engine: str, seconds: float) -> float:
     Raises:
         ModuleNotFoundError, EngineError: of a GPU's engine, if there is no cuda.bindings or CUDA fails.
     """
-    if engine in _GPU_ENGINES:
+    if device_of(engine) == "gpu":
         return _of_gpu(seconds)
     cores = usable_cores()
     source, target = np.ones(_BYTES, np.uint8), np.zeros(_BYTES, np.uint8)

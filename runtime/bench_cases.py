@@ -15,6 +15,7 @@ from unit_edge.runtime.choice import decide
 from unit_edge.runtime.runner import ENGINE_SUFFIX, ENGINES, read_model
 
 DEFAULT_SIZE = (640, 480)
+_ON_CPUS = ("onnxruntime", "openvino")
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,16 @@ class Wanted:
             for value in values:
                 if value < 1:
                     raise ConfigError(f"{name} {value}; expected 1 or more")
+
+
+def device_of(engine: str) -> str:
+    """ "gpu" or "cpu", where an engine computes."""
+    return "cpu" if engine in _ON_CPUS else "gpu"
+
+
+def memory_of(engine: str) -> str:
+    """What its memory is called."""
+    return "memory" if device_of(engine) == "cpu" else "gpu memory"
 
 
 def cases_of(wanted: Wanted) -> list[Case]:

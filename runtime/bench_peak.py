@@ -7,31 +7,22 @@ from pathlib import Path
 
 from unit_edge.errors import UnitEdgeError
 from unit_edge.interrupt import StopWish
+from unit_edge.runtime.bench_cases import device_of, memory_of
 from unit_edge.runtime.bench_onnx import Load, write_load
 from unit_edge.runtime.bench_process import CaseFailed, Worker
 from unit_edge.runtime.bench_result import Peak, Roof, Row
 
-# as large as it takes to keep a CPU's cores, or a data centre's GPU, from waiting for anything
-_LOADS = {
+LOADS: dict[str, tuple[Load, ...]] = {
     "cpu": (Load(kernel=1, layers=8, channels=512, side=64), Load(kernel=3, layers=8, channels=128, side=64)),
     "gpu": (
         Load(kernel=1, layers=8, channels=1024, side=256),
         Load(kernel=3, layers=8, channels=256, side=256),
     ),
 }
+"""As large as it takes to keep a CPU's cores, or a data centre's GPU, from waiting for anything."""
 
 Built = Callable[[Path], Path]
 """Makes the TensorRT engine of a model and returns where it is."""
-
-
-def device_of(engine: str) -> str:
-    """ "gpu" or "cpu", where an engine computes."""
-    return "gpu" if engine in ("tensorrt", "onnxruntime-cuda") else "cpu"
-
-
-def memory_of(engine: str) -> str:
-    """What its memory is called."""
-    return "memory" if device_of(engine) == "cpu" else "gpu memory"
 
 
 class Limits:
@@ -93,9 +84,9 @@ class Limits:
             CaseFailed: none of them runs.
         """
         found, why = [], "it can't be built without TensorRT's builder"
-        for load in _LOADS[device_of(engine)]:
+        for load in LOADS[device_of(engine)]:
             path = self._folder / f"{engine}-{precision}-{load.kernel}.onnx"
-            target = write_load(path, precision, load, signed=engine == "tensorrt").target
+            target = write_load(path, precision, load, signed="tensorrt" in engine).target
             try:
                 if engine == "tensorrt":
                     if self._build is None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from unit_edge.errors import UnitEdgeError
 from unit_edge.files import replacing
+from unit_edge.runtime.bench_cases import memory_of
 from unit_edge.runtime.bench_table import title
 
 _DPI = 120
@@ -157,9 +158,8 @@ def _roofline(figure: Any, report: dict[str, Any]) -> bool:
     markers = cycle("ovs^D<p>P*X")
     intensities = [row["roof"]["intensity"] for row in rows]
     for where, gb_s in bandwidths.items():
-        on_gpu = where != "memory"
         for peak in peaks:
-            if (peak["engine"] in ("tensorrt", "onnxruntime-cuda")) != on_gpu:
+            if memory_of(peak["engine"]) != where:
                 continue
             knee = 1e3 * peak["tflops"] / gb_s
             corners = [min(*intensities, knee) / 4, knee, 4 * max(*intensities, knee)]

@@ -45,6 +45,12 @@ class Channel(Generic[T]):
         """Whether the giver shall make another item; False if the taker has left."""
         return not self._no_more_out
 
+    def ready(self, count: int) -> bool:
+        """Whether the taker would get `count` items, or as many as there is room for, without waiting."""
+        with self._changed:
+            enough = len(self._items) >= min(count, self._size)
+            return enough or self._no_more_in or self._no_more_out
+
     def __iter__(self) -> Iterator[T]:
         """Items until the giver has ended and all are taken, or the taker has left."""
         while True:

@@ -26,7 +26,7 @@ class OpenVinoRunner:
 
     It is compiled for each size of frames that comes, since graphs of any size take 1.2 to 1.3 times as
     long; the last few are kept. `infer` has all threads work on a frame; `start` has half of them work on
-    each of two, which takes an eighth less of their time, and twice the memory.
+    each of two, which takes a tenth (fp32) or more (int8) less of their time, and twice the memory.
     """
 
     engine = f"openvino {ov.__version__.partition('-')[0]}, CPU"

@@ -189,7 +189,15 @@ def _flow(
         # A live frame doesn't wait for others: the places left in a batch are filled up.
         together = 1 if live is not None else runner.manifest.batch
         groups = in_batches(decoded, together, _image_of)
-        with closing(inferred(runner, groups, _image_of, overlap=live is None, spent=infer_took)) as results:
+        results = inferred(
+            runner,
+            groups,
+            _image_of,
+            overlap=live is None,
+            more=lambda: decoded.ready(together),
+            spent=infer_took,
+        )
+        with closing(results):
             for one in results:
                 split = last_split(runner) if passages is not None else None
                 for job in one.group:

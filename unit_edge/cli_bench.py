@@ -35,7 +35,8 @@ def bench(
         str,
         typer.Option(
             metavar="NAME,...",
-            help="auto, all, onnxruntime, onnxruntime-cuda, openvino, tensorrt; several with commas.",
+            help="auto, all, or some with commas of onnxruntime, onnxruntime-cuda, onnxruntime-tensorrt, "
+            "openvino, tensorrt.",
         ),
     ] = "auto",
     batch: Annotated[

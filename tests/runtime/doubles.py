@@ -93,12 +93,13 @@ class OverlappingAddRunner(AddRunner):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.under_way = 0
+        self.under_way = self.most_under_way = 0
 
     def start(self, frames: NDArray[np.uint8]) -> Callable[[], NDArray[np.uint8]]:
         if self.under_way == IN_FLIGHT:
             raise EngineError("too many are under way")
         self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
         frames = frames.copy()
 
         def wait() -> NDArray[np.uint8]:

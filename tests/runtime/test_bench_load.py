@@ -10,12 +10,13 @@ import pytest
 from unit_edge.errors import ConfigError
 from unit_edge.gpu import find_gpu
 from unit_edge.interrupt import StopWish
+from unit_edge.runtime import bench_peak
 from unit_edge.runtime.bench_bandwidth import memory_bandwidth
 from unit_edge.runtime.bench_onnx import PRECISIONS, Load, write_load
 from unit_edge.runtime.bench_peak import Limits
 from unit_edge.runtime.runner import open_runner, read_model
 
-LOADS = [Load(kernel=1, layers=2, channels=8, side=16), Load(kernel=3, layers=3, channels=4, side=20)]
+LOADS = (Load(kernel=1, layers=2, channels=8, side=16), Load(kernel=3, layers=3, channels=4, side=20))
 
 
 @pytest.mark.parametrize("signed", [False, True])
@@ -45,12 +46,13 @@ def test_an_unknown_precision_is_refused(tmp_path: Path) -> None:
         write_load(tmp_path / "load.onnx", "bf16", LOADS[0])
 
 
-def test_the_better_of_two_measurements_is_kept(tmp_path: Path) -> None:
+def test_the_better_of_two_measurements_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(bench_peak.LOADS, "cpu", LOADS)
     limits = Limits(tmp_path, StopWish(), None, seconds=0, warm_up_s=0)
     limits.measure("onnxruntime", "fp32", 1)
     first = limits.peaks["onnxruntime", "fp32", 1].tflops
     limits.measure("onnxruntime", "fp32", 1)
-    assert limits.peaks["onnxruntime", "fp32", 1].tflops >= first > 1e-3
+    assert limits.peaks["onnxruntime", "fp32", 1].tflops >= first > 0
     assert limits.bandwidth_gb_s["memory"] > 0.1 and not limits.problems
 
 

@@ -13,6 +13,7 @@ from fake_gpu import FakeGpu, install
 
 from unit_edge.errors import EngineError
 from unit_edge.frames import Frame
+from unit_edge.runtime.ahead import inferred
 from unit_edge.runtime.pipeline import Stats, run
 from unit_edge.runtime.runner import IN_FLIGHT, OverlappingRunner, Runner, is_overlapping, open_runner
 from unit_edge.runtime.split import Split, last_split
@@ -104,11 +105,47 @@ def test_a_file_through_it_is_whole_and_in_order(runner: OverlappingRunner) -> N
     assert (stats.frames, stats.shown) == (40, 40) and stats.infer_s > 0
 
 
-def test_of_a_file_two_frames_are_on_the_gpu_at_once(open_tensorrt: OpenTensorRt) -> None:
-    gpu = FakeGpu()
+def test_two_frames_are_on_the_gpu_at_once(open_tensorrt: OpenTensorRt) -> None:
+    gpu, spent = FakeGpu(), []
+    groups = [[picture(40 * index)] for index in range(5)]
     with open_tensorrt(gpu) as runner:
-        run(ListSource(5), runner, ListSink())
+        done = inferred(
+            runner, groups, lambda image: image, overlap=True, more=lambda: True, spent=spent.append
+        )
+        back = 0.0
+        for one in done:
+            assert np.array_equal(one.images[0], 255 - one.group[0])
+            assert back <= one.begun < one.back, "the time of a call is counted once"
+            back = one.back
         assert (gpu.contexts, gpu.most_waiting) == (2, 2)
+    assert len(spent) == 10
+
+
+def test_a_file_whose_model_is_slow_overlaps() -> None:
+    runner = OverlappingAddRunner(seconds=0.01)
+    run(ListSource(10), runner, ListSink())
+    assert runner.most_under_way == IN_FLIGHT
+
+
+def test_no_result_is_held_up_by_a_frame_that_is_still_to_come() -> None:
+    """As of a program that writes a frame to stdin and waits for its translation."""
+    written = threading.Event()
+
+    class Answered(ListSource):
+        def __iter__(self) -> Iterator[Frame]:
+            for frame in super().__iter__():
+                yield frame
+                assert written.wait(10), f"the result of frame {frame.index} is held up"
+                written.clear()
+
+    class Answers(ListSink):
+        def write(self, frame: Frame) -> None:
+            super().write(frame)
+            written.set()
+
+    sink = Answers()
+    within(60, lambda: run(Answered(4), OverlappingAddRunner(), sink))
+    assert len(sink.frames) == 4
 
 
 class LiveSource(ListSource):
