@@ -39,7 +39,7 @@ def adapt(
 
     Returns:
         The accuracy of the last step's weights on the target's test set; None if it has none. No label of
-        the target is read before.
+        the target is used before.
 
     Raises:
         ConfigError, DataError, CheckpointError: see their messages.
@@ -70,7 +70,10 @@ def load_digits(config: AdaptConfig, root: Path) -> tuple[list[list[Digits]], li
         DataError: one is missing or unusable; nothing has been written by then.
     """
     channels = config.network.channels
-    training = [read_all(domain.train, root, channels) for domain in config.domains]
+    training = [
+        read_all(config.source.train, root, channels),
+        read_all(config.target.train, root, channels, labelled=False),
+    ]
     tests = read_all(config.target.test, root, channels) if config.target.test else []
     return training, tests
 

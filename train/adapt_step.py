@@ -160,7 +160,12 @@ class AdaptUpdate:
                 for mine, theirs in zip(one.parameters(), other.parameters(), strict=True):
                     if theirs.grad is None:  # in the warm-up, which starts with equal halves
                         theirs.grad = mine.grad
-            optimiser.step()
+            parameters = [p for group in optimiser.param_groups for p in group["params"]]
+            norms = torch._foreach_norm([p.grad for p in parameters if p.grad is not None])
+            if torch.stack(norms).isfinite().all():
+                optimiser.step()
+            else:
+                self.faults.append(f"the gradient of {', '.join(terms)} is not finite")
         return values
 
     def _count_faults(self, step: int) -> None:

@@ -20,6 +20,8 @@ from unit_edge.files import replacing
 from unit_edge.train.decode import SUFFIXES, ImageItem, read_image
 from unit_edge.train.frames_cache import cache_root
 
+UNKNOWN = -1
+"""The label of an image without one."""
 _SIDES = 8, 1024
 """Sides of an image in pixels, smallest and largest."""
 _ZERO_IN_SVHN = 10
@@ -33,7 +35,7 @@ class Digits:
 
     Attributes:
         images: uint8[N,32,32,C], RGB where C is 3; of SVHN's files memory-mapped.
-        labels: int64[N], 0 to 9.
+        labels: int64[N], 0 to 9; `UNKNOWN` where the set has none.
     """
 
     images: NDArray[np.uint8]
@@ -43,19 +45,23 @@ class Digits:
         return len(self.labels)
 
 
-def read_all(paths: Sequence[str], root: Path, channels: int) -> list[Digits]:
+def read_all(paths: Sequence[str], root: Path, channels: int, labelled: bool = True) -> list[Digits]:
     """The sets of a domain.
 
     Args:
         paths: files or folders, relative to `root`.
         root: the data root.
         channels: 1 or 3, which images are brought to.
+        labelled: whether labels are needed; sets may have them if not.
 
     Raises:
         DataError: one is missing or unusable, or a class has no image in any of them.
     """
-    sets = [read_digits(root / path, channels) for path in paths]
-    counts = np.bincount(np.concatenate([part.labels for part in sets]), minlength=CLASSES)
+    sets = [read_digits(root / path, channels, labelled) for path in paths]
+    labels = np.concatenate([part.labels for part in sets])
+    if UNKNOWN in labels:
+        return sets
+    counts = np.bincount(labels, minlength=CLASSES)
     empty = [str(digit) for digit in range(CLASSES) if counts[digit] == 0]
     if empty:
         named = ", ".join(str(root / path) for path in paths)
@@ -63,36 +69,39 @@ def read_all(paths: Sequence[str], root: Path, channels: int) -> list[Digits]:
     return sets
 
 
-def read_digits(path: Path, channels: int) -> Digits:
+def read_digits(path: Path, channels: int, labelled: bool = True) -> Digits:
     """One set.
 
     Args:
         path: X.npz with x uint8[N,H,W] or [N,H,W,3] and y [N]; X.mat as SVHN's "cropped digits"; or a
-            folder with the folders 0 to 9 of images.
+            folder with the folders 0 to 9 of images. Without labels: no y, or a folder of images.
         channels: 1 or 3, which images are brought to.
+        labelled: whether labels are needed.
 
     Raises:
         DataError: it is missing, damaged or cut off, labels are not 0-9, or images have another shape.
     """
     if path.is_dir():
-        images, labels = _from_folder(path)
+        images, labels = _from_folder(path, labelled)
     elif path.suffix == ".npz":
-        images, labels = _from_npz(path)
+        images, labels = _from_npz(path, labelled)
     elif path.suffix == ".mat":
         images, labels = _from_mat(path)
     else:
         what = "no such file or folder" if not path.exists() else "no set of digits"
         raise DataError(f"{path}: {what}; expected a .npz, a .mat, or a folder with the folders 0 to 9")
+    if labels is None:
+        return Digits(_fit(images, channels), np.full(len(images), UNKNOWN, np.int64))
     return Digits(_fit(images, channels), _checked_labels(path, labels, len(images)))
 
 
-def _from_npz(path: Path) -> tuple[NDArray[np.uint8], NDArray[Any]]:
+def _from_npz(path: Path, labelled: bool) -> tuple[NDArray[np.uint8], NDArray[Any] | None]:
     try:
         with np.load(path, allow_pickle=False) as file:
             missing = {"x", "y"} - set(file.files)
-            if missing:
+            if "x" in missing or (missing and labelled):
                 raise DataError(f"{path}: has no array {' and '.join(sorted(missing))}; expected x and y")
-            images, labels = file["x"], file["y"]
+            images, labels = file["x"], None if missing else file["y"]
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; expected digits as .npz") from None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
@@ -157,18 +166,17 @@ def _convert(path: Path, images: Path, labels: Path) -> None:
         np.save(out, np.where(y == _ZERO_IN_SVHN, 0, y), allow_pickle=False)
 
 
-def _from_folder(path: Path) -> tuple[NDArray[np.uint8], NDArray[Any]]:
-    images, labels = [], []
-    for digit in range(CLASSES):
-        folder = path / str(digit)
-        files = sorted(f for f in folder.glob("*") if f.suffix.lower() in SUFFIXES)
-        for file in files:
-            image = read_image(ImageItem(file))
-            images.append(_resized(image[:, :, ::-1]))
-            labels.append(digit)
-    if not images:
+def _from_folder(path: Path, labelled: bool) -> tuple[NDArray[np.uint8], NDArray[Any] | None]:
+    files = [(file, digit) for digit in range(CLASSES) for file in _pictures(path / str(digit))]
+    alone = [] if files or labelled else _pictures(path)
+    if not files and not alone:
         raise DataError(f"{path}: no images; expected the folders 0 to 9, with images of that digit each")
-    return np.stack(images), np.array(labels)
+    images = [_resized(read_image(ImageItem(file))[:, :, ::-1]) for file in alone or [f for f, _ in files]]
+    return np.stack(images), None if alone else np.array([digit for _, digit in files])
+
+
+def _pictures(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.glob("*") if file.suffix.lower() in SUFFIXES)
 
 
 def _checked_labels(path: Path, labels: NDArray[Any], count: int) -> NDArray[np.int64]:

@@ -25,9 +25,10 @@ class DigitsConfig:
     name: str = ""
     """What `--to` calls it: "usps"."""
     train: tuple[str, ...] = ()
-    """Relative to the data root: .npz files (x, y), SVHN's .mat files, or folders with a folder a class."""
+    """Relative to the data root: .npz files (x, y), SVHN's .mat files, or folders with a folder a class;
+    of the target also .npz files without y, or folders of images."""
     test: tuple[str, ...] = ()
-    """The same, for the accuracy at the end; training never reads it."""
+    """The same with labels, for the accuracy at the end; training never uses it."""
     inverted: bool = False
     """Every training image is also there with black and white swapped (MNIST, for SVHN to MNIST)."""
 
@@ -148,6 +149,7 @@ class AdaptConfig:
     )
     speed: SpeedConfig = field(default_factory=SpeedConfig)
     log: LogConfig = field(default_factory=LogConfig)
+    """`evaluate_every`: what can be said of the classifier without labels (train/adapt_evaluate.py)."""
 
     def __post_init__(self) -> None:
         require(

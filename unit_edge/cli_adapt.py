@@ -120,9 +120,10 @@ def accuracy(
 def is_adaptation(run: Path) -> bool:
     """Whether a folder is a run of `unit-edge adapt`, as far as its settings tell."""
     try:
-        return '"preset": "digits"' in (run / "config.json").read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        settings = json.loads((run / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return False
+    return isinstance(settings, dict) and settings.get("preset") == "digits"
 
 
 def export(
@@ -168,11 +169,4 @@ def _show(result: Accuracy, what: str) -> None:
 
 
 def _as_json(result: Accuracy) -> str:
-    return json.dumps(
-        {
-            "accuracy": result.share,
-            "images": result.images,
-            "by_digit": result.by_class(),
-            "confusion": result.confusion.tolist(),
-        }
-    )
+    return json.dumps({"accuracy": result.share, "images": result.images, "by_digit": result.by_class()})

@@ -166,12 +166,19 @@ def test_halves_are_equal_until_the_warm_up_ends() -> None:
         assert not torch.equal(state.nets.unit.translate(x, 0), state.nets.unit.translate(x, 1))
 
 
-def test_a_broken_step_is_skipped() -> None:
+@pytest.mark.parametrize("broken", ["term", "gradient"])
+def test_a_broken_step_is_skipped(broken: str) -> None:
     config = settings(optim=OptimConfig(steps=5, batch=COUNT, lr=1e-3))
     state = AdaptState(config, CPU)
     before = {name: p.detach().clone() for name, p in state.nets.named_parameters()}
-    broken = batch()
-    state.advance(replace(broken, source=broken.source * float("nan")))
-    assert state.update.faults and "class1 is nan" in state.update.faults[0]
+    samples = batch()
+    if broken == "term":
+        state.advance(replace(samples, source=samples.source * float("nan")))
+        assert "class1 is nan" in state.update.faults[0]
+    else:
+        for layer in (state.nets.judge.shared[0], state.nets.unit.encoder_shared):
+            layer.register_full_backward_hook(lambda _m, given, _out: (given[0] * float("inf"),))
+        state.advance(samples)
+        assert any("gradient of" in fault for fault in state.update.faults)
     assert not changed(before, state)
     assert all(buffer.isfinite().all() for buffer in state.nets.buffers())

@@ -66,6 +66,19 @@ def test_folder_by_class(tmp_path: Path) -> None:
     assert read_digits(tmp_path, 1).images[7, 16, 16].tolist() == [round(0.299 * 140)]
 
 
+def test_a_target_needs_no_labels(tmp_path: Path) -> None:
+    images, _ = written(7, 28, 1, 0)
+    np.savez(tmp_path / "d.npz", x=images)
+    (tmp_path / "folder").mkdir()
+    for index, image in enumerate(images):
+        assert cv2.imwrite(str(tmp_path / "folder" / f"{index}.png"), image)
+    from_file, from_folder = read_all(["d.npz", "folder"], tmp_path, 1, labelled=False)
+    assert np.array_equal(from_file.images, from_folder.images)
+    assert set(from_file.labels) == {-1} == set(from_folder.labels)
+    with pytest.raises(DataError, match="expected the folders 0 to 9"):
+        read_all(["folder"], tmp_path, 1)
+
+
 def test_mnist_gets_three_equal_channels(tmp_path: Path) -> None:
     save(tmp_path / "d.npz", *written(20, 28, 1, 0))
     grey, colour = (read_digits(tmp_path / "d.npz", channels).images for channels in (1, 3))
