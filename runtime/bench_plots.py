@@ -133,7 +133,7 @@ def _fps(figure: Any, report: dict[str, Any]) -> bool:
                 [place for place, _ in ends],
                 "k|",
                 markersize=10,
-                label=f"{engine}, end to end",
+                label=None if number else "end to end",
             )
     axis.set_yticks([k + 0.4 - height / 2 for k in range(len(things))], things, fontsize=8)
     axis.invert_yaxis()
