@@ -121,7 +121,7 @@ def _fps(figure: Any, report: dict[str, Any]) -> bool:
         shown = [found[thing] for thing in things if thing in found]
         values = [row["model_only"]["fps"] for row in shown]
         bars = axis.barh(places, values, height * 0.9, label=f"{engine}, the model alone")
-        axis.bar_label(bars, fmt="%.1f", fontsize=7, padding=2)
+        axis.bar_label(bars, fmt="%.3g", fontsize=7, padding=2)
         ends = [
             (place, row["end_to_end"]["fps"])
             for place, row in zip(places, shown, strict=True)
