@@ -52,12 +52,16 @@ typecheck: dev ## Check types
 
 BUNDLED = $(basename $(notdir $(wildcard unit_edge/models/*.onnx)))
 
-bench: dev demo/bikes.mp4 ## Measure the bundled models and the big presets on this machine, into docs/benchmarks/
+UNTRAINED = runs/untrained/released.onnx runs/untrained/paper.onnx
+
+$(UNTRAINED): | .venv/dev.done
+	@$(PY) -m unit_edge.export.untrained $(basename $(notdir $@)) --size 640x480 -o runs/untrained
+
+bench: dev demo/bikes.mp4 $(UNTRAINED) ## Measure the bundled models and the big presets on this machine, into docs/benchmarks/
 	@.venv/bin/unit-edge bench $(BUNDLED) --engine onnxruntime,openvino --input demo/bikes.mp4 --seconds 4 \
 		-o docs/benchmarks/bundled
-	@$(PY) -m unit_edge.export.untrained paper released --size 640x480 -o runs/untrained
-	@.venv/bin/unit-edge bench runs/untrained/paper.onnx runs/untrained/released.onnx --engine onnxruntime,openvino \
-		--frames 3 --warm-up 0 -o docs/benchmarks/presets
+	@.venv/bin/unit-edge bench $(UNTRAINED) --engine onnxruntime,openvino --frames 3 --warm-up 0 \
+		-o docs/benchmarks/presets
 
 bench-train: dev ## Time a training step of each preset, and against the released way
 	@$(PY) -m unit_edge.train.bench

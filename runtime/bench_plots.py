@@ -121,7 +121,7 @@ def _fps(figure: Any, report: dict[str, Any]) -> bool:
         shown = [found[thing] for thing in things if thing in found]
         values = [row["model_only"]["fps"] for row in shown]
         bars = axis.barh(places, values, height * 0.9, label=f"{engine}, the model alone")
-        axis.bar_label(bars, fmt="%.1f", fontsize=7, padding=2)
+        axis.bar_label(bars, fmt="%.3g", fontsize=7, padding=2)
         ends = [
             (place, row["end_to_end"]["fps"])
             for place, row in zip(places, shown, strict=True)
@@ -133,7 +133,7 @@ def _fps(figure: Any, report: dict[str, Any]) -> bool:
                 [place for place, _ in ends],
                 "k|",
                 markersize=10,
-                label=f"{engine}, end to end",
+                label=None if number else "end to end",
             )
     axis.set_yticks([k + 0.4 - height / 2 for k in range(len(things))], things, fontsize=8)
     axis.invert_yaxis()

@@ -35,6 +35,15 @@ def _streams(row: dict[str, Any]) -> str | None:
     return str(row["streams"]) if row["streams"] > 1 else None
 
 
+def _fps(figures: dict[str, Any] | None) -> str | None:
+    return None if figures is None else fps_text(figures["fps"])
+
+
+def fps_text(fps: float) -> str:
+    """Frames a second, with decimals where there are few."""
+    return f"{fps:.1f}" if fps >= 10 else f"{fps:.3g}"
+
+
 _MODEL = "model_only"
 _COLUMNS: tuple[tuple[str, Cell], ...] = (
     ("model", _at("model")),
@@ -43,14 +52,14 @@ _COLUMNS: tuple[tuple[str, Cell], ...] = (
     ("batch", _at("batch")),
     ("frame", _size),
     ("streams", _streams),
-    ("FPS", _at(_MODEL, "fps", digits=1)),
+    ("FPS", lambda row: _fps(row.get(_MODEL))),
     ("p50 ms", _at(_MODEL, "latency_ms", "p50", digits=1)),
     ("IQR", _at(_MODEL, "latency_ms", "iqr", digits=1)),
     ("p99", _at(_MODEL, "latency_ms", "p99", digits=1)),
     ("max", _at(_MODEL, "latency_ms", "max", digits=1)),
     ("compute ms", _at(_MODEL, "compute_ms", "p50", digits=2)),
     ("first ms", _at("first_frame_ms", digits=0)),
-    ("end to end FPS", _at("end_to_end", "fps", digits=1)),
+    ("end to end FPS", lambda row: _fps(row.get("end_to_end"))),
     ("TFLOP/s", _at("roof", "tflops", digits=3)),
     ("of peak", _at("roof", "share", digits=0, scale=100, unit=" %")),
     ("cores", _at("resources", "cpu_cores", digits=1)),

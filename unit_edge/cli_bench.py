@@ -240,11 +240,13 @@ class _Status:
         self.clear()
         if not self._several:
             return
+        from unit_edge.runtime.bench_table import fps_text
+
         figures = row.failed
         if row.model_only is not None:
-            figures = f"{row.model_only.fps:.1f} FPS" + (f"; {row.failed}" if row.failed else "")
+            figures = f"{fps_text(row.model_only.fps)} FPS" + (f"; {row.failed}" if row.failed else "")
         if row.end_to_end is not None:
-            figures += f", end to end {row.end_to_end.fps:.1f} FPS"
+            figures += f", end to end {fps_text(row.end_to_end.fps)} FPS"
         typer.echo(f"{row.title}: {figures}", err=True)
 
     def clear(self) -> None:
