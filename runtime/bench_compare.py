@@ -76,8 +76,14 @@ def _quartiles(figures: dict[str, Any]) -> tuple[float, float]:
 
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """What makes two benchmarks hard to compare: another machine, another setting, other model files."""
+    """What makes two benchmarks hard to compare: machines, settings, model files, what spoilt them."""
     found = []
+    for name, report in (("old", old), ("new", new)):
+        rows = [row for row in report["rows"] if row["spoilers"]]
+        if rows:
+            found.append(
+                f"{name}: {len(rows)} of {len(report['rows'])} rows spoilt: {rows[0]['spoilers'][0]}"
+            )
     for part, names in (("machine", _SETUP), ("settings", tuple(old["settings"]))):
         for name in names:
             then, now = (report[part].get(name) for report in (old, new))

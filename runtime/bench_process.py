@@ -14,8 +14,10 @@ import threading
 from types import TracebackType
 from typing import Any
 
+from unit_edge.address import redact
 from unit_edge.interrupt import Interrupted, StopWish
 
+_SIGKILL = 9  # signal has no such name on Windows
 _LOOK_UP_S = 0.1
 _LEAVE_S = 5.0
 
@@ -90,7 +92,7 @@ class Worker:
             raise CaseFailed(self._last_words())
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
-            raise CaseFailed(answer["error"])
+            raise CaseFailed(redact(answer["error"]))
         return answer
 
     def _read(self) -> None:
@@ -109,7 +111,7 @@ class Worker:
         self._said.seek(0)
         lines = [line.strip() for line in self._said.read().decode(errors="replace").splitlines()]
         last = next((line for line in reversed(lines) if line), "")
-        if code == -signal.SIGKILL:
+        if code == -_SIGKILL:
             return "its process was killed, as the system does when memory runs out"
         how = f"by {signal.Signals(-code).name}" if code < 0 else f"with code {code}"
         return f"its process ended {how}{f': {last}' if last else ''}"

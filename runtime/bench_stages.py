@@ -51,7 +51,6 @@ class Whole:
         frames: that the sink has taken, all streams together.
         seconds: from opening the output to the finished file.
         first_frame_s: from then until the sink had taken the first frame.
-        cpu_s: processor time that it took, of all cores.
         captured, dropped: of a live source, else 0.
         frame_size: width and height of the source's frames.
     """
@@ -60,7 +59,6 @@ class Whole:
     frames: int = 0
     seconds: float = 0.0
     first_frame_s: float = 0.0
-    cpu_s: float = 0.0
     captured: int = 0
     dropped: int = 0
     frame_size: tuple[int, int] = (0, 0)
@@ -126,7 +124,7 @@ def run_whole(
                 begin = time.perf_counter()
                 stats = run(source, runner, sink, wish=wish, passages=part.passages)
                 part.seconds = time.perf_counter() - begin
-            part.frame_size = source.info.width, source.info.height
+                part.frame_size = source.info.width, source.info.height
             part.frames, part.captured, part.dropped = stats.shown, stats.captured, stats.dropped
             if part.passages:
                 part.first_frame_s = part.passages[0].write_to - begin
@@ -134,7 +132,6 @@ def run_whole(
             errors.append(error)
             wish.ask()
 
-    cpu_s = time.process_time()
     if len(runners) == 1:
         work(runners[0], parts[0], 0)
     else:
@@ -153,7 +150,6 @@ def run_whole(
         frames=sum(part.frames for part in parts),
         seconds=max(part.seconds for part in parts),
         first_frame_s=max(part.first_frame_s for part in parts),
-        cpu_s=time.process_time() - cpu_s,
         captured=sum(part.captured for part in parts),
         dropped=sum(part.dropped for part in parts),
         frame_size=parts[0].frame_size,

@@ -123,7 +123,9 @@ def remarks(report: dict[str, Any]) -> list[tuple[str, list[str]]]:
 
 
 def _of_row(row: dict[str, Any]) -> list[str]:
-    lines = [f"not measured: {row['failed']}"] if row["failed"] else []
+    lines = []
+    if row["failed"]:
+        lines.append(f"{'not all measured' if _MODEL in row else 'not measured'}: {row['failed']}")
     if (alone := row.get(_MODEL)) is not None:
         warm = alone["warm_up"]
         stable = "stable then" if warm["stable"] else "not stable then"

@@ -151,11 +151,12 @@ def bench(
             against=others,
         )
     status.clear()
-    if not report.interrupted and all(row.model_only is None for row in report.rows):
-        raise UnitEdgeError(_reasons([(row.title, row.failed) for row in report.rows]))
-    _show(report.as_dict(), outputs)
+    if report.interrupted or any(row.model_only is not None for row in report.rows):
+        _show(report.as_dict(), outputs)
     if report.interrupted:
         raise Interrupted(wish.signal_number)
+    if all(row.failed for row in report.rows):
+        raise UnitEdgeError(_reasons([(row.title, row.failed) for row in report.rows]))
 
 
 def _checked(path: Path) -> Path:
