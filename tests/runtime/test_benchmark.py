@@ -296,10 +296,16 @@ def test_comparing(write_model: WriteModel, tmp_path: Path) -> None:
     assert "mind: new: 1 of 2 rows spoilt: the machine runs on its battery" in out
 
 
+def _as_from_a_terminal() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def test_ctrl_c_prints_what_it_has(write_model: WriteModel, tmp_path: Path) -> None:
     model, slow = write_model("invert"), write_model("slow")
     command = [*MAIN, "bench", str(model), str(slow), *QUICK, "--frames", "200", "--size", "320x240"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=_as_from_a_terminal
+    ) as process:
         assert process.stderr is not None
         first = process.stderr.readline()
         process.send_signal(signal.SIGINT)
