@@ -17,7 +17,7 @@ InputArgument = Annotated[
     str,
     typer.Argument(
         metavar="INPUT",
-        help="A video, an image, a folder or quoted pattern of images; a camera (0, /dev/video0, csi://0), "
+        help="A video, an image, a folder or quoted pattern of either; a camera (0, /dev/video0, csi://0), "
         "a URL (rtsp, rtmp, http, udp, tcp), a GStreamer pipeline, or - for raw frames on stdin.",
     ),
 ]
