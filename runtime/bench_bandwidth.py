@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from unit_edge.runtime.bench_cases import device_of
-from unit_edge.runtime.bench_system import usable_cores
+from unit_edge.runtime.cores import usable_cores
 
 _BYTES = 256 << 20  # beyond any cache
 _LEAST_COPIES = 3

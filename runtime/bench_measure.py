@@ -12,8 +12,8 @@ from unit_edge.runtime.bench_account import account
 from unit_edge.runtime.bench_process import CaseFailed, Worker
 from unit_edge.runtime.bench_result import EndToEnd, ModelOnly
 from unit_edge.runtime.bench_statistics import drift, histogram, ratio_of_rounds, summarise
-from unit_edge.runtime.bench_system import usable_cores
 from unit_edge.runtime.bench_warmup import WarmUp
+from unit_edge.runtime.cores import usable_cores
 from unit_edge.runtime.passage import Passage
 from unit_edge.runtime.split import Split
 

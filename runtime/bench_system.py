@@ -99,11 +99,6 @@ def swap_used_bytes(root: Path = Path("/")) -> int | None:
     return 1024 * (int(total[0]) - int(free[0])) if total and free else None
 
 
-def usable_cores() -> int:
-    """That this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def process_cpu_s(pid: int, root: Path = Path("/")) -> float | None:
     """Processor time of a process, all its threads, in seconds."""
     text = _read(root / f"proc/{pid}/stat")

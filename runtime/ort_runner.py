@@ -30,14 +30,7 @@ class OrtRunner:
         self.manifest = manifest
 
     def __enter__(self) -> OrtRunner:
-        options = session_options()
-        options.intra_op_num_threads = self._threads or 0
-        # the arena grows by doubling and gives nothing back
-        options.enable_cpu_mem_arena = not self._lean
-        # Threads that spin while they wait would take the cores from decoding and encoding: on two cores
-        # a clip takes 1.4 times as long with it.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = open_session(self._model, [CPU], options)
+        self._session = self._open(self._threads or 0)
         check_tensors(self._model, self.manifest, self._session)
         return self
 
@@ -48,9 +41,22 @@ class OrtRunner:
 
     def infer(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
         check_input(self._model, self.manifest, frames)
-        feed = {self.manifest.input.name: np.ascontiguousarray(frames)}
+        return self._run(self._session, np.ascontiguousarray(frames))
+
+    def _open(self, threads: int) -> ort.InferenceSession:
+        """A session with so many threads; 0 for as many as there are cores."""
+        options = session_options()
+        options.intra_op_num_threads = threads
+        # the arena grows by doubling and gives nothing back
+        options.enable_cpu_mem_arena = not self._lean
+        # Threads that spin while they wait would take the cores from decoding and encoding: on two cores
+        # a clip takes 1.4 times as long with it.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        return open_session(self._model, [CPU], options)
+
+    def _run(self, session: ort.InferenceSession, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
         try:
-            (translated,) = self._session.run([self.manifest.output.name], feed)
+            (translated,) = session.run([self.manifest.output.name], {self.manifest.input.name: frames})
         except Exception as error:  # onnxruntime's exceptions share no base but this
             raise EngineError(f"{self._model}: {self.engine} failed: {one_line(error)}") from error
         return np.asarray(translated, dtype=np.uint8)

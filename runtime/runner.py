@@ -15,6 +15,7 @@ from unit_edge.errors import ConfigError, EngineError, ModelError
 from unit_edge.manifest import Manifest, TensorSpec, sha256_of
 from unit_edge.registry import resolve_model
 from unit_edge.runtime.choice import NO_ONNXRUNTIME, decide
+from unit_edge.runtime.cores import physical_cores
 
 ENGINES = ("auto", "onnxruntime", "onnxruntime-cuda", "onnxruntime-tensorrt", "openvino", "tensorrt")
 ENGINE_SUFFIX = ".engine"
@@ -120,13 +121,16 @@ def open_runner(
 def _onnxruntime(model: Path, manifest: Manifest, engine: str, threads: int | None, lean: bool) -> Runner:
     try:
         from unit_edge.runtime.ort_gpu_runner import OrtGpuRunner
+        from unit_edge.runtime.ort_pair_runner import OrtPairRunner
         from unit_edge.runtime.ort_runner import OrtRunner
     except ModuleNotFoundError as error:
         if error.name != "onnxruntime":
             raise
         raise EngineError(NO_ONNXRUNTIME) from None
     if engine == "onnxruntime":
-        return OrtRunner(model, manifest, threads=threads, lean=lean)
+        if lean or (threads or physical_cores()) < IN_FLIGHT:
+            return OrtRunner(model, manifest, threads=threads, lean=lean)
+        return OrtPairRunner(model, manifest, threads=threads)
     return OrtGpuRunner(model, manifest, tensorrt=engine == "onnxruntime-tensorrt")
 
 

@@ -35,14 +35,14 @@ def open_tensorrt(
     return make
 
 
-@pytest.fixture(params=["double", "tensorrt", "tensorrt without a graph", "openvino"])
+@pytest.fixture(params=["double", "tensorrt", "tensorrt without a graph", "openvino", "onnxruntime"])
 def runner(
     request: pytest.FixtureRequest, open_tensorrt: OpenTensorRt, write_model: Callable[..., Path]
 ) -> Iterator[OverlappingRunner]:
     gpu = FakeGpu(capturable=request.param == "tensorrt")
-    if request.param == "openvino":
-        pytest.importorskip("openvino")
-        opened = open_runner(write_model("invert"), "openvino", threads=1)
+    if request.param in ("openvino", "onnxruntime"):
+        pytest.importorskip(request.param)
+        opened = open_runner(write_model("invert"), request.param, threads=2)
         assert is_overlapping(opened)
         yield opened
     else:
@@ -230,5 +230,22 @@ def test_frames_of_changing_size(open_tensorrt: OpenTensorRt) -> None:
         assert np.array_equal(given[index], 255 - picture(index, size)[np.newaxis])
 
 
-def test_each_runner_here_says_whether_it_overlaps(write_model: Callable[..., Path]) -> None:
-    assert not is_overlapping(open_runner(write_model(), "onnxruntime"))
+def test_onnxruntime_overlaps_where_threads_and_memory_allow(write_model: Callable[..., Path]) -> None:
+    assert is_overlapping(open_runner(write_model(), "onnxruntime", threads=2))
+    assert not is_overlapping(open_runner(write_model(), "onnxruntime", threads=1))
+    assert not is_overlapping(open_runner(write_model(), "onnxruntime", threads=2, lean=True))
+
+
+def test_onnxruntime_overlaps_with_no_more_threads(write_model: Callable[..., Path]) -> None:
+    runner = open_runner(write_model("invert"), "onnxruntime", threads=3)
+    assert is_overlapping(runner)
+    with runner:
+        before = count_threads()
+        for wait in [runner.start(image) for image in images(IN_FLIGHT)]:
+            wait()
+        assert count_threads() - before == 3, "two that call, and one that helps both"
+    assert count_threads() < before
+
+
+def count_threads() -> int:
+    return len(list(Path("/proc/self/task").iterdir()))
