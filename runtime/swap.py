@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
 
 import numpy as np
@@ -9,13 +10,13 @@ from numpy.typing import NDArray
 
 from unit_edge.errors import ModelError
 from unit_edge.manifest import Manifest
-from unit_edge.runtime.runner import Runner, size_text
+from unit_edge.runtime.runner import Runner, is_overlapping, size_text
 
 
 class SwapRunner:
     """A runner that is open, and another that is opened beside it; both stay loaded.
 
-    Its manifest and engine are those of the one in use.
+    Its manifest and engine are those of the one in use. It overlaps if both do.
     """
 
     def __init__(self, forth: Runner, back: Runner) -> None:
@@ -29,6 +30,9 @@ class SwapRunner:
             raise ModelError(f"the model of the other direction takes {sizes[1]}, this one {sizes[0]}")
         self._forth, self._back = forth, back
         self._current = forth
+        if is_overlapping(forth) and is_overlapping(back):
+            self._starts = forth.start, back.start
+            self.start = self._start
 
     @property
     def manifest(self) -> Manifest:
@@ -53,3 +57,6 @@ class SwapRunner:
 
     def infer(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return self._current.infer(frames)
+
+    def _start(self, frames: NDArray[np.uint8]) -> Callable[[], NDArray[np.uint8]]:
+        return self._starts[self._current is self._back](frames)

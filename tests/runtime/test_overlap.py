@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from doubles import SIZE, ListSink, ListSource, OverlappingAddRunner, picture, within
+from doubles import SIZE, AddRunner, ListSink, ListSource, OverlappingAddRunner, picture, within
 from fake_gpu import FakeGpu, install
 
 from unit_edge.errors import EngineError
@@ -17,6 +17,7 @@ from unit_edge.runtime.ahead import inferred
 from unit_edge.runtime.pipeline import Stats, run
 from unit_edge.runtime.runner import IN_FLIGHT, OverlappingRunner, Runner, is_overlapping, open_runner
 from unit_edge.runtime.split import Split, last_split
+from unit_edge.runtime.swap import SwapRunner
 from unit_edge.runtime.tensorrt_runner import TensorRtRunner
 
 OpenTensorRt = Callable[[FakeGpu], TensorRtRunner]
@@ -245,6 +246,19 @@ def test_onnxruntime_overlaps_with_no_more_threads(write_model: Callable[..., Pa
             wait()
         assert count_threads() - before == 3, "two that call, and one that helps both"
     assert count_threads() < before
+
+
+def test_swapping_directions_overlaps_if_both_models_do() -> None:
+    image = images(1)[0]
+    forth, back = OverlappingAddRunner(), OverlappingAddRunner()
+    with forth, SwapRunner(forth, back) as runner:
+        assert is_overlapping(runner)
+        waiting = [runner.start(image)]
+        runner.swap()
+        waiting.append(runner.start(image))
+        assert (forth.under_way, back.under_way) == (1, 1)
+        assert all(np.array_equal(wait(), image + np.uint8(100)) for wait in waiting)
+    assert not is_overlapping(SwapRunner(forth, AddRunner()))
 
 
 def count_threads() -> int:
