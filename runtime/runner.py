@@ -161,6 +161,10 @@ def read_model(model: Path) -> Manifest:
             raise ModelError(f"{model}: not an ONNX model; `unit-edge export` writes one")
     manifest_path = model.with_suffix(".json")
     manifest = Manifest.read(manifest_path)
+    if len(manifest.output.shape) == 2:
+        raise ModelError(
+            f"{model}: is a classifier, which `unit-edge accuracy` runs; expected a model that translates frames"
+        )
     for tensor in (manifest.input, manifest.output):
         _check_frames(model, tensor)
     if manifest.input.shape[1:3] != manifest.output.shape[1:3]:

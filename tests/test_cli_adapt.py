@@ -65,6 +65,8 @@ def test_adapt_export_verify_and_measure(here: Path) -> None:
     assert code == 0 and "probabilities differ by at most" in out, err
     code, out, err = cli("accuracy", "digit.onnx", "thick/test.npz")
     assert code == 0 and json.loads(out.splitlines()[-1]) == result, err
+    code, _, err = cli("info", "digit.onnx")
+    assert code != 0 and "is a classifier, which `unit-edge accuracy` runs" in err
     code, out, err = cli("export", "runs/my", "--to", "thin", "-o", "thin.onnx")
     assert code == 0, err
     code, out, err = cli("inspect", "runs/my")
