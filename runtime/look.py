@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unit_edge.errors import ConfigError
 from unit_edge.frames import FRAME_SIDES, Frame, VideoInfo
+from unit_edge.runtime.passing_sink import PassingSink
 from unit_edge.runtime.pipeline import resized
 from unit_edge.runtime.sink import FrameSink
 
@@ -72,26 +72,15 @@ def beside(frame: Frame) -> NDArray[np.uint8]:
     return np.concatenate([resized(before, width, height), frame.image], axis=1)
 
 
-class LookSink:
+class LookSink(PassingSink):
     """Gives frames the look before they go into other sinks."""
 
     def __init__(self, look: Look, sink: FrameSink) -> None:
-        self._look, self._sink = look, sink
+        super().__init__(sink)
+        self._look = look
 
-    def __enter__(self) -> LookSink:
-        self._sink.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._sink.__exit__(kind, error, trace)
-
-    def write(self, frame: Frame) -> None:
-        self._sink.write(replace(frame, image=self._look.image(frame), before=None))
-
-    def cut_short(self) -> None:
-        self._sink.cut_short()
+    def passed(self, frame: Frame) -> Frame:
+        return replace(frame, image=self._look.image(frame), before=None)
 
 
 def _even(value: float) -> int:

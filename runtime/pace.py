@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from types import TracebackType
 
 from unit_edge.frames import Frame
+from unit_edge.runtime.passing_sink import PassingSink
 from unit_edge.runtime.sink import FrameSink
 
 _LONGEST_WAIT_S = 1.0
@@ -29,24 +29,13 @@ class Pace:
             self._began = time.monotonic() - pts
 
 
-class PacedSink:
+class PacedSink(PassingSink):
     """Gives a sink each frame at its time."""
 
     def __init__(self, sink: FrameSink) -> None:
-        self._sink, self._pace = sink, Pace()
+        super().__init__(sink)
+        self._pace = Pace()
 
-    def __enter__(self) -> PacedSink:
-        self._sink.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._sink.__exit__(kind, error, trace)
-
-    def write(self, frame: Frame) -> None:
+    def passed(self, frame: Frame) -> Frame:
         self._pace.wait_for(frame)
-        self._sink.write(frame)
-
-    def cut_short(self) -> None:
-        self._sink.cut_short()
+        return frame

@@ -163,7 +163,8 @@ def read_model(model: Path) -> Manifest:
     manifest = Manifest.read(manifest_path)
     if len(manifest.output.shape) == 2:
         raise ModelError(
-            f"{model}: is a classifier, which `unit-edge accuracy` runs; expected a model that translates frames"
+            f"{model}: is a classifier, which `unit-edge accuracy` runs; "
+            "expected a model that translates frames"
         )
     for tensor in (manifest.input, manifest.output):
         _check_frames(model, tensor)

@@ -8,7 +8,6 @@ happens at a moderate size, and only the correction is enlarged, so full-size de
 from __future__ import annotations
 
 from dataclasses import replace
-from types import TracebackType
 from typing import Any
 
 import cv2
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unit_edge.frames import Frame
+from unit_edge.runtime.passing_sink import PassingSink
 from unit_edge.runtime.sink import FrameSink
 
 Image = NDArray[np.uint8]
@@ -105,25 +105,14 @@ def _moved(image: Any, flow: Floats, border: int = cv2.BORDER_REPLICATE) -> Any:
     return cv2.remap(image, where, _NO_MAP, cv2.INTER_LINEAR, borderMode=border, borderValue=0)
 
 
-class SteadySink:
+class SteadySink(PassingSink):
     """Steadies frames on their way to a sink; they need their `before`."""
 
     def __init__(self, sink: FrameSink, steadier: Steadier | None = None) -> None:
-        self._sink, self._steadier = sink, steadier or Steadier()
+        super().__init__(sink)
+        self._steadier = steadier or Steadier()
 
-    def __enter__(self) -> SteadySink:
-        self._sink.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._sink.__exit__(kind, error, trace)
-
-    def write(self, frame: Frame) -> None:
-        if frame.before is not None:
-            frame = replace(frame, image=self._steadier.steady(frame.before, frame.image))
-        self._sink.write(frame)
-
-    def cut_short(self) -> None:
-        self._sink.cut_short()
+    def passed(self, frame: Frame) -> Frame:
+        if frame.before is None:
+            return frame
+        return replace(frame, image=self._steadier.steady(frame.before, frame.image))

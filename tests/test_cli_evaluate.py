@@ -173,7 +173,7 @@ def test_a_clip_alone_needs_no_images(write_model: WriteModel, write_clip: Write
     [
         (["no/run"], "no/run: no such run or model"),
         (["missing.onnx"], "missing.onnx: no such model file"),
-        (["day"], "day: not a training run"),
+        (["day"], "day: not a run"),
         (["MODEL"], "say what to evaluate on"),
         (["MODEL", "--to", "snow"], "translates day to night, not to snow"),
         (["MODEL", "--images", "day"], "--images and --against go together"),
@@ -181,7 +181,7 @@ def test_a_clip_alone_needs_no_images(write_model: WriteModel, write_clip: Write
         (["MODEL", "--images", "one", "--against", "night"], "1 image"),
         (["MODEL", "--images", "few", "--against", "night", "--paired"], "few has 2 images and night 12"),
         (["MODEL", "--images", "day", "--against", "night", "--run", "my"], "give one of them"),
-        (["MODEL", "--run", "no"], "no: not a training run"),
+        (["MODEL", "--run", "no"], "no: not a run"),
         (["MODEL", "--run", "other"], "is of day and dusk"),
         (["MODEL", "--head", "none", "--run", "my"], "--head goes with a run"),
         (["MODEL", "--clip", "no.mp4"], "no.mp4: no such file"),

@@ -82,7 +82,7 @@ def test_a_dry_run_says_what_there_is_and_writes_nothing(here: Path) -> None:
     ("arguments", "message"),
     [
         ((), "say what to train"),
-        (("--run", "runs/none", "--resume"), "not a training run"),
+        (("--run", "runs/none", "--resume"), "not a run"),
         (("my.toml", "--set", "optim.step=3"), "unknown key optim.step; did you mean optim.steps?"),
         (("my.toml", "--set", "optim.ema=1"), "optim.ema = 1.0, expected 0 or more, below 1"),
         (("my.toml", "--set", "data.crop=[64,64]"), "smaller than the crop of 64x64"),

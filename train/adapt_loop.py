@@ -48,10 +48,8 @@ def adapt(
     """
     if resume:
         _refuse_other_run(run, config)
-    elif (run / "config.json").exists():
-        raise CheckpointError(
-            f"{run}: there is a run already; add --resume to continue it, or give another --run"
-        )
+    else:
+        checkpoint.refuse_existing(run)
     target = pick_device(device)
     training, tests = load_digits(config, data_root)
     with watch_signals() as wish:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import copy
-import json
+from functools import partial
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor
 
 from unit_edge.adapt_config import AdaptConfig
-from unit_edge.errors import CheckpointError, ConfigError
 from unit_edge.settings import build
 from unit_edge.train import checkpoint
 from unit_edge.train.adapt_networks import Adaptation
@@ -94,24 +90,16 @@ class AdaptState:
             CheckpointError: there is none, it is damaged, or it is of other networks or losses.
         """
         tensors, state = checkpoint.load_checkpoint(run)
-
-        def part(prefix: str) -> dict[str, Tensor]:
-            return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
-        try:
-            self.nets.load_state_dict(part("nets."))
+        part = partial(checkpoint.part_of, tensors)
+        with checkpoint.restoring(run):
+            self.nets.load_state_dict(part("nets"))
             if self.average is not self.nets:
-                self.average.load_state_dict(part("average.") or part("nets."))
+                self.average.load_state_dict(part("average") or part("nets"))
             for name, optimiser in zip(OPTIMISERS, self.optimisers, strict=False):
                 checkpoint.restore_optimiser(name, optimiser, tensors, partial=True)
             self.step = int(state["step"])
             self.update.skipped = int(state.get("skipped", 0))
             self.update.shares = torch.tensor(state["shares"], device=self.update.device)
-        except (RuntimeError, KeyError, TypeError, ValueError):
-            raise CheckpointError(
-                f"{run}: its newest checkpoint is of other networks or losses than the settings; "
-                "resume with the settings that it was trained with"
-            ) from None
 
 
 def load_run_settings(run: Path) -> AdaptConfig:
@@ -120,21 +108,7 @@ def load_run_settings(run: Path) -> AdaptConfig:
     Raises:
         CheckpointError: the run is missing, damaged, or of `unit-edge train`.
     """
-    path = run / "config.json"
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-        checkpoint.refuse_newer(path, raw)
-        if raw.get("preset") != "digits":
-            raise CheckpointError(f"{run}: is no run of `unit-edge adapt` but of `unit-edge train`")
-        return build(AdaptConfig, {key: value for key, value in raw.items() if key != "version"})
-    except FileNotFoundError:
-        raise CheckpointError(
-            f"{run}: no run (no config.json); expected what `unit-edge adapt` wrote"
-        ) from None
-    except CheckpointError:
-        raise
-    except (OSError, ValueError, AttributeError, ConfigError) as error:
-        raise CheckpointError(f"{path}: damaged ({error})") from None
+    return checkpoint.load_settings(run, "adapt", lambda raw: build(AdaptConfig, raw))
 
 
 def load_adaptation(run: Path, config: AdaptConfig) -> Adaptation:
@@ -143,14 +117,6 @@ def load_adaptation(run: Path, config: AdaptConfig) -> Adaptation:
     Raises:
         CheckpointError: the weights are missing, damaged, or of other networks than the settings say.
     """
-    path = run / checkpoint.WEIGHTS
     nets = Adaptation(config.network)
-    try:
-        nets.load_state_dict(load_file(path))
-    except FileNotFoundError:
-        raise CheckpointError(f"{path}: missing; train until the first checkpoint is done") from None
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path}: damaged ({error})") from None
-    except RuntimeError:
-        raise CheckpointError(f"{path}: weights of other networks than config.json describes") from None
+    checkpoint.load_into(nets, run / checkpoint.WEIGHTS)
     return nets.eval()

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from unit_edge.adapt_config import CLASSES, AdaptConfig
-from unit_edge.errors import TrainingError
 from unit_edge.train import adapt_losses, losses
 from unit_edge.train.adapt_networks import Adaptation
 from unit_edge.train.draw import Draw, Part, mix
+from unit_edge.train.faults import skipped_in_a_row
 from unit_edge.train.step import frozen
 
 SHARES_STEP = 0.01
@@ -93,7 +93,8 @@ class AdaptUpdate:
         if self.faults:  # which BatchNorm would remember
             for buffer, good in zip(self.nets.buffers(), estimates, strict=True):
                 buffer.copy_(good)
-        self._count_faults(step)
+        most = self.config.optim.max_skipped
+        self.skipped = skipped_in_a_row(self.skipped, self.faults, step, most)
         return terms
 
     def _step(self, batch: DigitBatch, step: int) -> dict[str, float]:
@@ -167,14 +168,6 @@ class AdaptUpdate:
             else:
                 self.faults.append(f"the gradient of {', '.join(terms)} is not finite")
         return values
-
-    def _count_faults(self, step: int) -> None:
-        self.skipped = self.skipped + 1 if self.faults else 0
-        if self.skipped >= self.config.optim.max_skipped:
-            raise TrainingError(
-                f"step {step + 1}: {self.faults[0]}, and {self.skipped} steps in a row had such a fault "
-                "(optim.max_skipped); the last checkpoint is good: lower optim.lr and --resume"
-            )
 
     def _autocast(self) -> AbstractContextManager[None]:
         if self.config.speed.precision == "fp32":

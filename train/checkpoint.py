@@ -12,9 +12,10 @@ import dataclasses
 import json
 import os
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -30,6 +31,7 @@ from unit_edge.train.networks import UNIT
 
 WEIGHTS = "weights.safetensors"
 BEST = "best.safetensors"
+Config = TypeVar("Config", RunConfig, AdaptConfig)
 VERSION = 1
 """Of config.json and state.json; a newer one is refused."""
 
@@ -46,28 +48,51 @@ def save_config(run: Path, config: RunConfig | AdaptConfig) -> None:
 
 
 def load_run_config(run: Path) -> RunConfig:
-    """Reads RUN/config.json.
+    """Reads RUN/config.json of `unit-edge train`.
 
     Raises:
         CheckpointError: the run is missing or its settings are not ours.
+    """
+    return load_settings(run, "train", from_dict)
+
+
+def load_settings(run: Path, command: str, build: Callable[[dict[str, Any]], Config]) -> Config:
+    """Reads RUN/config.json.
+
+    Args:
+        run: its folder.
+        command: "train" or "adapt", which must have written it.
+        build: makes the settings of what JSON holds.
+
+    Raises:
+        CheckpointError: the run is missing, damaged, of a newer version or of another command.
     """
     path = run / "config.json"
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
         refuse_newer(path, raw)
-        if raw.get("preset") == "digits":
+        writer = "adapt" if raw.get("preset") == "digits" else "train"
+        if writer != command:
             raise CheckpointError(
-                f"{path.parent}: is a run of `unit-edge adapt`; expected one of `unit-edge train`"
+                f"{run}: is a run of `unit-edge {writer}`; expected one of `unit-edge {command}`"
             )
-        return from_dict({key: value for key, value in raw.items() if key != "version"})
+        return build({key: value for key, value in raw.items() if key != "version"})
     except FileNotFoundError:
         raise CheckpointError(
-            f"{run}: not a training run (no config.json); expected what `unit-edge train` wrote"
+            f"{run}: not a run (no config.json); expected what `unit-edge {command}` wrote"
         ) from None
     except CheckpointError:
         raise
     except (OSError, ValueError, AttributeError, ConfigError) as error:
         raise CheckpointError(f"{path}: damaged ({error})") from None
+
+
+def refuse_existing(run: Path) -> None:
+    """Raises CheckpointError if a folder holds a run already."""
+    if (run / "config.json").exists():
+        raise CheckpointError(
+            f"{run}: there is a run already; add --resume to continue it, or give another --run"
+        )
 
 
 def save_weights(run: Path, nets: nn.Module, step: int, name: str = WEIGHTS) -> None:
@@ -92,18 +117,30 @@ def load_weights(run: Path, config: RunConfig, name: str = WEIGHTS) -> UNIT:
     Raises:
         CheckpointError: the weights are missing, damaged, or of other networks than the settings say.
     """
-    path = run / name
     unit = UNIT(config.network)
+    load_into(unit, run / name, "evaluation (log.evaluate_every)" if name == BEST else "checkpoint")
+    return unit.eval()
+
+
+def load_into(nets: nn.Module, path: Path, first: str = "checkpoint") -> None:
+    """Gives networks the weights of a file, in fp32.
+
+    Args:
+        nets: on the CPU.
+        path: what `save_weights` wrote.
+        first: what must be done first for the file to be there.
+
+    Raises:
+        CheckpointError: it is missing, damaged, or of other networks.
+    """
     try:
-        unit.load_state_dict({name: value.float() for name, value in load_file(path).items()})
+        nets.load_state_dict({name: value.float() for name, value in load_file(path).items()})
     except FileNotFoundError:
-        first = "evaluation (log.evaluate_every)" if name == BEST else "checkpoint"
         raise CheckpointError(f"{path}: missing; train until the first {first} is done") from None
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path}: damaged ({error})") from None
     except RuntimeError:
         raise CheckpointError(f"{path}: weights of other networks than config.json describes") from None
-    return unit.eval()
 
 
 def save_checkpoint(
@@ -186,6 +223,28 @@ def load_checkpoint(run: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise CheckpointError(
             f"{found[-1]}: damaged ({error}); remove it to resume from the one before"
         ) from None
+
+
+@contextmanager
+def restoring(run: Path) -> Iterator[None]:
+    """Around what is restored from a checkpoint.
+
+    Raises:
+        CheckpointError: it does not fit.
+    """
+    try:
+        yield
+    except (RuntimeError, KeyError, TypeError, ValueError):
+        raise CheckpointError(
+            f"{run}: its newest checkpoint is of other networks or losses than the settings; "
+            "resume with the settings that it was trained with"
+        ) from None
+
+
+def part_of(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    """The tensors called NAME.SOMETHING, as SOMETHING."""
+    prefix = f"{name}."
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
 
 
 def flatten_optimiser(prefix: str, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from unit_edge.config import RunConfig
-from unit_edge.errors import CheckpointError, ConfigError, DataError, TrainingError
+from unit_edge.errors import ConfigError, DataError, TrainingError
 from unit_edge.interrupt import Interrupted, StopWish, watch_signals
 from unit_edge.train import checkpoint, samples
 from unit_edge.train.data import Domain, Pairs, batches, domain_images
@@ -50,10 +50,8 @@ def fit(config: RunConfig, run: Path, *, data_root: Path, resume: bool = False, 
     """
     if resume:
         refuse_other_run(run, config)
-    elif (run / "config.json").exists():
-        raise CheckpointError(
-            f"{run}: there is a run already; add --resume to continue it, or give another --run"
-        )
+    else:
+        checkpoint.refuse_existing(run)
     with join_group(device) as group, watch_signals() as wish:
         _fit(config, run, data_root, resume, group, wish)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -115,17 +116,14 @@ class TrainingState:
             CheckpointError: there is none, it is damaged, or it is of other networks or losses.
         """
         tensors, state = checkpoint.load_checkpoint(run)
-
-        def part(prefix: str) -> dict[str, Tensor]:
-            return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
-        try:
-            self.unit.load_state_dict(part("unit."))
+        part = partial(checkpoint.part_of, tensors)
+        with checkpoint.restoring(run):
+            self.unit.load_state_dict(part("unit"))
             if self.average is not self.unit:
-                self.average.load_state_dict(part("average.") or part("unit."))
+                self.average.load_state_dict(part("average") or part("unit"))
             own = self.adversaries.state_dict().items()
             frozen = {name: value for name, value in own if name.startswith(FROZEN)}
-            self.adversaries.load_state_dict({**part("adversaries."), **frozen})
+            self.adversaries.load_state_dict({**part("adversaries"), **frozen})
             for name, optimiser in zip(OPTIMISERS, self.optimisers, strict=False):
                 checkpoint.restore_optimiser(name, optimiser, tensors)
             self.step = int(state["step"])
@@ -133,11 +131,6 @@ class TrainingState:
             self.update.skipped = int(state.get("skipped", 0))
             if self.update.scaler.is_enabled() and state.get("scaler"):
                 self.update.scaler.load_state_dict(state["scaler"])
-        except (RuntimeError, KeyError, TypeError, ValueError):
-            raise CheckpointError(
-                f"{run}: its newest checkpoint is of other networks or losses than the settings; "
-                "resume with the settings that it was trained with"
-            ) from None
 
 
 def rate_at(step: int, config: RunConfig | AdaptConfig) -> float:

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from unit_edge.config import RunConfig
-from unit_edge.errors import TrainingError
 from unit_edge.train.draw import Draw, Part, mix
+from unit_edge.train.faults import skipped_in_a_row
 from unit_edge.train.group import Group, postpone_exchange
 from unit_edge.train.guided import GuidedHead
 from unit_edge.train.networks import UNIT
@@ -89,7 +89,8 @@ class Update:
             terms |= self._descend_d(micro, streams, step)
         with frozen(self.adversaries):
             terms |= self._descend_g(micro, streams, step)
-        self._count_faults(step)
+        most = self.config.optim.max_skipped
+        self.skipped = skipped_in_a_row(self.skipped, self.faults, step, most)
         return terms
 
     def _descend_d(
@@ -171,14 +172,6 @@ class Update:
         if self.scaler.is_enabled():
             self.scaler.update()
         return terms
-
-    def _count_faults(self, step: int) -> None:
-        self.skipped = self.skipped + 1 if self.faults else 0
-        if self.skipped >= self.config.optim.max_skipped:
-            raise TrainingError(
-                f"step {step + 1}: {self.faults[0]}, and {self.skipped} steps in a row had such a fault "
-                "(optim.max_skipped); the last checkpoint is good: lower optim.lr and --resume"
-            )
 
     def _draw(self, step: int, index: int, purpose: int) -> Draw:
         """The random numbers of a micro-batch."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unit_edge.cli_common import DataRoot, needs
+from unit_edge.cli_common import ConfigArgument, DataRoot, DeviceOption, ResumeOption, SettingsOption, needs
 from unit_edge.errors import ConfigError
 from unit_edge.files import write_output
 
@@ -18,19 +18,12 @@ if TYPE_CHECKING:
 
 
 def adapt(
-    config: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="[CONFIG.toml]", help="The settings of the run; with --resume, the run's own do."
-        ),
-    ] = None,
+    config: ConfigArgument = None,
     run: Annotated[Path | None, typer.Option("--run", metavar="DIR", help="[default: runs/CONFIG]")] = None,
     data: DataRoot = Path(),
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint.")] = False,
-    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu or cuda.")] = "auto",
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; repeatable.")
-    ] = None,
+    resume: ResumeOption = False,
+    device: DeviceOption = "auto",
+    settings: SettingsOption = None,
     without_target: Annotated[
         bool,
         typer.Option("--source-only", help="Never look at the target: what to compare an adaptation with."),

@@ -18,8 +18,17 @@ if TYPE_CHECKING:
 ModelArgument = Annotated[
     str, typer.Argument(metavar="MODEL", help="A .onnx or .engine file, or a bundled model's name.")
 ]
+ConfigArgument = Annotated[
+    Path | None,
+    typer.Argument(metavar="[CONFIG.toml]", help="The settings of the run; with --resume, the run's own do."),
+]
 DataRoot = Annotated[
     Path, typer.Option(metavar="DIR", envvar="UNIT_EDGE_DATA", help="What the domains' folders are in.")
+]
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint.")]
+DeviceOption = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu or cuda.")]
+SettingsOption = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; repeatable.")
 ]
 
 EngineOption = Annotated[

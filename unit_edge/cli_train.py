@@ -8,28 +8,29 @@ from typing import Annotated, Any
 import typer
 
 from unit_edge import cli_adapt, cli_bundle, cli_common
-from unit_edge.cli_common import DataRoot, ModelArgument, needs
+from unit_edge.cli_common import (
+    ConfigArgument,
+    DataRoot,
+    DeviceOption,
+    ModelArgument,
+    ResumeOption,
+    SettingsOption,
+    needs,
+)
 from unit_edge.errors import ConfigError
 from unit_edge.registry import resolve_model
 
 
 def train(
-    config: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="[CONFIG.toml]", help="The settings of the run; with --resume, the run's own do."
-        ),
-    ] = None,
+    config: ConfigArgument = None,
     # torchrun takes --run for an abbreviation of an option of its own
     run: Annotated[
         Path | None, typer.Option("--run", "--run-dir", metavar="DIR", help="[default: runs/CONFIG]")
     ] = None,
     data: DataRoot = Path(),
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint.")] = False,
-    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu or cuda.")] = "auto",
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; repeatable.")
-    ] = None,
+    resume: ResumeOption = False,
+    device: DeviceOption = "auto",
+    settings: SettingsOption = None,
     limit_ram: Annotated[
         int | None, typer.Option(metavar="MIB", min=0, help="Memory for decoded images (data.limit_ram_mib).")
     ] = None,

@@ -55,7 +55,7 @@ def test_a_failed_save_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_not_a_run(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="not a training run"):
+    with pytest.raises(CheckpointError, match="not a run"):
         checkpoint.load_run_config(tmp_path)
     with pytest.raises(CheckpointError, match="no checkpoint"):
         checkpoint.load_checkpoint(tmp_path)
