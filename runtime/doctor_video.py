@@ -187,7 +187,7 @@ def _camera(node: CameraNode) -> list[Finding]:
         raise Problem(BROKEN, f"{node.title}: {node.fault}")
     try:
         import cv2
-    except Exception:
+    except Exception:  # a broken one may raise anything
         return [Finding(name, WARNING, f"{node.title}; not opened, for want of OpenCV")]
     capture = cv2.VideoCapture(str(node.path), cv2.CAP_V4L2)
     if not capture.isOpened():

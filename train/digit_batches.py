@@ -62,8 +62,8 @@ class DigitBatches:
         (images1, labels), (images2, _) = (domain.take(step * count, count) for domain in self.domains)
         x1, x2 = (to_tensors(images).to(self.device) for images in (images1, images2))
         changed = [
-            augment(x, self.config.augment, mix(seed, step, AUGMENTATION + domain))
-            for domain, x in enumerate((x1, x2))
+            augment(x, self.config.augment, mix(seed, step, AUGMENTATION + index), zoom=domain.zoom)
+            for index, (x, domain) in enumerate(zip((x1, x2), self.config.domains, strict=True))
         ]
         return DigitBatch(changed[0], torch.from_numpy(labels).to(self.device), changed[1], x2)
 
@@ -73,8 +73,8 @@ def to_tensors(images: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))).float() / 127.5 - 1
 
 
-def augment(x: Tensor, config: AugmentConfig, seed: int) -> Tensor:
-    """Turns, scales, shears and moves every image at random, about its middle.
+def augment(x: Tensor, config: AugmentConfig, seed: int, *, zoom: float = 1.0) -> Tensor:
+    """Turns, scales, shears, moves, bends and blurs every image at random.
 
     What comes in from outside is black in grey images, and the nearest pixel of the edge in colour ones.
 
@@ -82,20 +82,32 @@ def augment(x: Tensor, config: AugmentConfig, seed: int) -> Tensor:
         x: float[N,C,32,32] in [-1, 1].
         config: by how much.
         seed: of the random numbers.
+        zoom: how many times as large all of them are beside that.
     """
-    if not config.changes:
+    if not config.changes and zoom == 1:
         return x
     generator = torch.Generator().manual_seed(seed)
-    u = torch.rand(5, len(x), generator=generator) * 2 - 1
+    u = torch.rand(7, len(x), generator=generator) * 2 - 1
     angle = u[0] * math.radians(config.turn_deg)
-    zoom, shear = config.scale ** u[1], config.shear * u[2]
-    cos, sin = zoom * angle.cos(), zoom * angle.sin()
-    shift = u[3:] * (2 * config.shift_px / SIDE)
+    cos, sin, shear = angle.cos(), angle.sin(), config.shear * u[2]
+    shrunk, stretched = config.scale ** u[1] / zoom, config.aspect ** (u[5] / 2)
+    across, down = shrunk * stretched, shrunk / stretched
+    shift = u[3:5] * (2 * config.shift_px / SIDE)
     rows = [
-        torch.stack([cos, shear * cos - sin, shift[0]], 1),
-        torch.stack([sin, shear * sin + cos, shift[1]], 1),
+        torch.stack([across * cos, across * (shear * cos - sin), shift[0]], 1),
+        torch.stack([down * sin, down * (shear * sin + cos), shift[1]], 1),
     ]
-    grid = F.affine_grid(torch.stack(rows, 1), list(x.shape), align_corners=False).to(x.device)
+    grid = F.affine_grid(torch.stack(rows, 1), list(x.shape), align_corners=False)
+    if config.elastic_px:
+        points = torch.rand(len(x), 2, SIDE // 8 + 1, SIDE // 8 + 1, generator=generator) * 2 - 1
+        moves = F.interpolate(points, (SIDE, SIDE), mode="bicubic", align_corners=True)
+        grid = grid + moves.permute(0, 2, 3, 1) * (2 * config.elastic_px / SIDE)
+    grid = grid.to(x.device)
     if x.shape[1] == 1:
-        return F.grid_sample(x + 1, grid, padding_mode="zeros", align_corners=False) - 1
-    return F.grid_sample(x, grid, padding_mode="border", align_corners=False)
+        changed = F.grid_sample(x + 1, grid, padding_mode="zeros", align_corners=False) - 1
+    else:
+        changed = F.grid_sample(x, grid, padding_mode="border", align_corners=False)
+    if not config.blur:
+        return changed
+    coarse = F.interpolate(F.avg_pool2d(changed, 2), scale_factor=2, mode="bilinear")
+    return torch.lerp(changed, coarse, (config.blur * u[6].abs()).to(x.device)[:, None, None, None])

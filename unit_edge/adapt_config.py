@@ -31,11 +31,15 @@ class DigitsConfig:
     """The same with labels, for the accuracy at the end; training never uses it."""
     inverted: bool = False
     """Every training image is also there with black and white swapped (MNIST, for SVHN to MNIST)."""
+    zoom: float = 1.0
+    """Training images are so many times as large, about their middle: MNIST's digits take 20 of 28 pixels,
+    USPS's the whole frame."""
 
     def __post_init__(self) -> None:
         name = self.name.replace("-", "").replace("_", "")
         require(name.isalnum(), "name of a domain", self.name, "letters and digits")
         require(len(self.train) > 0, f"domain {self.name}: train", self.train, "one file or more")
+        require(0.5 <= self.zoom <= 2, f"domain {self.name}: zoom", self.zoom, "0.5 to 2")
 
 
 @dataclass(frozen=True)
@@ -110,21 +114,30 @@ class AdaptLossConfig:
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Each training image is turned, scaled, sheared and moved at random, by at most so much."""
+    """Every training image is turned, scaled, sheared, moved, bent and blurred at random, by at most this."""
 
     turn_deg: float = 0.0
     scale: float = 1.0
     """Width and height are drawn alike between 1/scale and scale times the image's own."""
+    aspect: float = 1.0
+    """Width over height is drawn between 1/aspect and aspect times the image's own."""
     shear: float = 0.0
     """Columns a row."""
     shift_px: float = 0.0
     """In pixels of the 32x32 image."""
+    elastic_px: float = 0.0
+    """Points 8 pixels apart also move on their own, and what is between them follows (Simard et al. 2003)."""
+    blur: float = 0.0
+    """The share of the image at half its resolution that is mixed in: what 16x16 pixels still show, at 1."""
 
     def __post_init__(self) -> None:
         require(0 <= self.turn_deg <= 45, "augment.turn_deg", self.turn_deg, "0 to 45")
         require(1 <= self.scale <= 2, "augment.scale", self.scale, "1 to 2")
+        require(1 <= self.aspect <= 2, "augment.aspect", self.aspect, "1 to 2")
         require(0 <= self.shear <= 1, "augment.shear", self.shear, "0 to 1")
         require(0 <= self.shift_px <= SIDE / 2, "augment.shift_px", self.shift_px, f"0 to {SIDE // 2}")
+        require(0 <= self.elastic_px <= 8, "augment.elastic_px", self.elastic_px, "0 to 8")
+        require(0 <= self.blur <= 1, "augment.blur", self.blur, "0 to 1")
 
     @property
     def changes(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -11,6 +12,7 @@ import pytest
 import torch
 from digit_sets import save, settings, written
 from scipy.io import savemat
+from torch.nn import functional as F
 
 from unit_edge.adapt_config import AugmentConfig, DigitsConfig
 from unit_edge.errors import DataError
@@ -205,6 +207,61 @@ def test_augmentation_moves_and_turns() -> None:
     centre = (((turned[:, 0] + 1) / 2).sum(1) * line).sum(1) / ((turned[:, 0] + 1) / 2).sum((1, 2))
     torch.testing.assert_close(centre, torch.full((64,), 15.5), atol=0.1, rtol=0.0)
     assert not torch.allclose(turned, x, atol=0.5)
+
+
+def test_zoom_enlarges_about_the_middle() -> None:
+    x = torch.full((1, 1, 32, 32), -1.0)
+    x[:, :, 12:20, 12:20] = 1
+    expected = torch.full((1, 1, 32, 32), -1.0)
+    expected[:, :, 8:24, 8:24] = 1
+    zoomed = augment(x, AugmentConfig(), 0, zoom=2.0)
+    assert (zoomed - expected)[:, :, 9:23, 9:23].abs().max() < 1e-5
+    assert float((zoomed + 1).sum()) == pytest.approx(float((expected + 1).sum()), rel=1e-4)
+
+
+def test_aspect_stretches_one_way_as_it_shrinks_the_other() -> None:
+    x = torch.full((64, 1, 32, 32), -1.0)
+    x[:, :, 10:22, 10:22] = 1
+    ink = (augment(x, AugmentConfig(aspect=1.5), 0)[:, 0] + 1) / 2
+    ratios = ink.amax(1).sum(1) / ink.amax(2).sum(1)
+    assert 1.3 < ratios.max() <= 1.6 and 1 / 1.6 <= ratios.min() < 1 / 1.3
+    torch.testing.assert_close(ink.sum((1, 2)), torch.full((64,), 144.0), rtol=0.03, atol=0.0)
+
+
+def test_bending_moves_points_by_no_more_than_it_may_and_neighbours_alike() -> None:
+    line = torch.arange(32.0) / 31 * 2 - 1
+    x = line.expand(
+        32, 3, 32, 32
+    )  # in colour, so that nothing black comes in; its level tells a pixel's column
+    columns = (augment(x, AugmentConfig(elastic_px=2), 0)[:, 0] + 1) / 2 * 31
+    moves = (columns - torch.arange(32.0))[:, :, 4:28]
+    assert 1 < moves.abs().max() < 3 and abs(float(moves.mean())) < 0.2
+    assert moves.diff(dim=1).abs().max() < 1 and moves.diff(dim=2).abs().max() < 1
+    assert moves.std(0).min() > 0.2, "every place moves, in every image otherwise"
+
+
+def test_blur_takes_what_half_the_resolution_does_not_show() -> None:
+    x = torch.ones(64, 1, 32, 32)
+    x[:, :, ::2, 1::2] = x[:, :, 1::2, ::2] = -1  # a pixel's chequers
+    left = augment(x, AugmentConfig(blur=0.75), 0).abs()
+    assert torch.allclose(left, left[:, :, :1, :1].expand_as(left), atol=1e-5)
+    assert 0.25 <= left.min() < 0.3 and 0.9 < left.max() <= 1
+    coarse = F.interpolate(torch.randn(4, 1, 2, 2), size=32, mode="nearest")
+    assert torch.allclose(
+        augment(coarse, AugmentConfig(blur=1.0), 0)[:, :, 4:12, 4:12], coarse[:, :, 4:12, 4:12], atol=1e-5
+    )
+
+
+def test_only_the_zoomed_domain_is_zoomed() -> None:
+    images = np.zeros((4, 32, 32, 1), np.uint8)
+    images[:, 12:20, 12:20] = 255
+    digits = [[Digits(images, np.arange(4))]] * 2
+    config = settings()
+    config = replace(config, source=replace(config.source, zoom=2.0), augment=AugmentConfig())
+    batch = DigitBatches(config, digits, torch.device("cpu"))[0]
+    assert [float(((x[0] + 1) / 2).sum()) for x in (batch.source, batch.target)] == pytest.approx(
+        [256, 64], rel=1e-3
+    )
 
 
 def test_levels_to_tensors() -> None:
