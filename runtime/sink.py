@@ -21,6 +21,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from unit_edge.errors import SinkError, TruncatedError, UnitEdgeError
+from unit_edge.files import sync
 from unit_edge.frames import Frame, VideoInfo
 from unit_edge.media import FromBgr, reason
 from unit_edge.runtime.audio import AudioCopy
@@ -233,6 +234,7 @@ class VideoSink:
             until=parts[-1].end if self._cut_short else None,
             comment=comment,
         )
+        sync(self._parts.joined)  # the parts, from which it could be made again, are removed next
         self._parts.joined.replace(self._path)
 
     def _close_quietly(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -234,6 +235,22 @@ def test_an_exception_leaves_nothing_and_keeps_what_was_there(tmp_path: Path) ->
         raise RuntimeError
     assert files_in(tmp_path) == {"out.mp4"}
     assert (tmp_path / "out.mp4").read_bytes() == b"precious"
+
+
+def test_a_power_cut_finds_the_parts_or_the_whole_video(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is synced is told by its inode: the name changes when it is put in place."""
+    fsync, on_disk = os.fsync, set[int]()
+
+    def spy(descriptor: int) -> None:
+        fsync(descriptor)
+        assert not (tmp_path / "out.mp4").exists(), "first the content, then the name"
+        on_disk.add(os.fstat(descriptor).st_ino)
+
+    monkeypatch.setattr(os, "fsync", spy)
+    write(tmp_path / "out.mp4", [Fraction(index, 25) for index in range(3)])
+    assert (tmp_path / "out.mp4").stat().st_ino in on_disk
 
 
 def test_no_frames_make_no_file(tmp_path: Path) -> None:
