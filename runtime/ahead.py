@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unit_edge.runtime.batch import Image, stacked
-from unit_edge.runtime.runner import IN_FLIGHT, Runner, is_overlapping
+from unit_edge.runtime.runner import Runner, is_overlapping
 
 T = TypeVar("T")
 Waiting = Callable[[], NDArray[np.uint8]]
@@ -55,7 +55,7 @@ def inferred(
         more: whether there is a next group already; one that is still to come holds no result up.
         spent: gets the seconds of each call of the runner.
     """
-    ahead = IN_FLIGHT if overlap and is_overlapping(runner) else 1
+    ahead = runner.in_flight if overlap and is_overlapping(runner) else 1
     started: deque[tuple[list[T], Waiting, float]] = deque()
     before = 0.0
 

@@ -174,7 +174,7 @@ class Batched:
         )
         self.engine = runner.engine
         if is_overlapping(runner):
-            self.start = runner.start
+            self.start, self.in_flight = runner.start, runner.in_flight
 
     @property
     def last_split(self) -> Split | None:

@@ -15,10 +15,11 @@ from unit_edge.errors import EngineError, ModelError
 from unit_edge.manifest import Manifest, TensorSpec
 from unit_edge.runtime.by_size import BySize
 from unit_edge.runtime.openvino_module import load_openvino
-from unit_edge.runtime.runner import IN_FLIGHT, check_input, tensor_text
+from unit_edge.runtime.runner import check_input, tensor_text
 
 ov = load_openvino()
 _SIZES_KEPT = 4
+_AT_ONCE = 2
 
 
 class OpenVinoRunner:
@@ -29,6 +30,7 @@ class OpenVinoRunner:
     each of two, which takes a tenth (fp32) or more (int8) less of their time, and twice the memory.
     """
 
+    in_flight = _AT_ONCE + 1  # one waits, so that whichever is done first has work again
     engine = f"openvino {ov.__version__.partition('-')[0]}, CPU"
 
     def __init__(self, model: Path, manifest: Manifest, *, threads: int | None = None) -> None:
@@ -42,8 +44,8 @@ class OpenVinoRunner:
         if self._threads is not None:
             self._settings["INFERENCE_NUM_THREADS"] = self._threads
         self._core = ov.Core()
-        self._requests = BySize(lambda shape: self._compile(shape, 1), _SIZES_KEPT)
-        self._pairs = BySize(lambda shape: self._compile(shape, IN_FLIGHT), _SIZES_KEPT)
+        self._requests = BySize(lambda shape: self._compile(shape, 1, 1), _SIZES_KEPT)
+        self._pairs = BySize(lambda shape: self._compile(shape, _AT_ONCE, self.in_flight), _SIZES_KEPT)
         self._busy: list[Any] = []
         try:
             model = self._core.read_model(self._model)
@@ -84,8 +86,8 @@ class OpenVinoRunner:
 
     def start(self, frames: NDArray[np.uint8]) -> Callable[[], NDArray[np.uint8]]:
         check_input(self._model, self.manifest, frames)
-        if len(self._busy) == IN_FLIGHT:
-            raise EngineError(f"{self._model}: {IN_FLIGHT} are under way already; wait for one first")
+        if len(self._busy) == self.in_flight:
+            raise EngineError(f"{self._model}: {self.in_flight} are under way already; wait for one first")
         try:
             request = next(one for one in self._pairs.of(frames.shape) if one not in self._busy)
             request.get_input_tensor(0).data[...] = frames
@@ -104,13 +106,13 @@ class OpenVinoRunner:
 
         return finish
 
-    def _compile(self, shape: tuple[int, ...], at_once: int) -> list[Any]:
-        """Requests for frames of a shape that run at the same time."""
+    def _compile(self, shape: tuple[int, ...], at_once: int, count: int) -> list[Any]:
+        """`count` requests for frames of a shape, of which so many run at the same time."""
         model = self._core.read_model(self._model)
         model.reshape(list(shape))
         settings = self._settings if at_once == 1 else {**self._settings, "NUM_STREAMS": at_once}
         compiled = self._core.compile_model(model, "CPU", settings)
-        return [compiled.create_infer_request() for _ in range(at_once)]
+        return [compiled.create_infer_request() for _ in range(count)]
 
     def _failed(self, error: Exception) -> EngineError:
         return EngineError(f"{self._model}: {self.engine} failed: {_one_line(error)}")

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from unit_edge.errors import EngineError
 from unit_edge.runtime.cores import physical_cores
 from unit_edge.runtime.ort_runner import OrtRunner
-from unit_edge.runtime.runner import IN_FLIGHT, check_input
+from unit_edge.runtime.runner import check_input
+
+_AT_ONCE = 2
 
 
 class OrtPairRunner(OrtRunner):
@@ -24,6 +26,8 @@ class OrtPairRunner(OrtRunner):
     encoder. The second session takes the memory of the weights and of two frames' activations.
     `threads`, or the cores if it is None, must be 2 or more.
     """
+
+    in_flight = _AT_ONCE + 1  # one waits, so that whichever is done first has work again
 
     def __enter__(self) -> OrtPairRunner:
         super().__enter__()
@@ -41,13 +45,13 @@ class OrtPairRunner(OrtRunner):
 
     def start(self, frames: NDArray[np.uint8]) -> Callable[[], NDArray[np.uint8]]:
         check_input(self._model, self.manifest, frames)
-        if len(self._busy) == IN_FLIGHT:
-            raise EngineError(f"{self._model}: {IN_FLIGHT} are under way already; wait for one first")
+        if len(self._busy) == self.in_flight:
+            raise EngineError(f"{self._model}: {self.in_flight} are under way already; wait for one first")
         if self._callers is None:
             threads = self._threads or physical_cores()
             # one of a session's threads is its caller's, and of those there are two
             self._pair = self._open(threads - 1)
-            self._callers = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="onnxruntime")
+            self._callers = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="onnxruntime")
         future = self._callers.submit(self._run, self._pair, frames.copy())
         self._busy.append(future)
 

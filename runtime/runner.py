@@ -50,18 +50,18 @@ class OverlappingRunner(Runner, Protocol):
     which is back later. So it is for files, not for live sources.
     """
 
+    @property
+    def in_flight(self) -> int:
+        """How many calls may be started and not waited for."""
+
     def start(self, frames: NDArray[np.uint8]) -> Callable[[], NDArray[np.uint8]]:
         """Starts on uint8[N,H,W,3]; the function that it returns waits for the result.
 
-        It is to be called once, in the order of the starts. `frames` is the caller's again at once. At most
-        IN_FLIGHT may be started and not waited for.
+        It is to be called once, in the order of the starts. `frames` is the caller's again at once.
 
         Raises:
-            EngineError: it fails, or there are too many.
+            EngineError: it fails, or `in_flight` are under way already.
         """
-
-
-IN_FLIGHT = 2
 
 
 def is_overlapping(runner: Runner) -> TypeGuard[OverlappingRunner]:
@@ -128,7 +128,7 @@ def _onnxruntime(model: Path, manifest: Manifest, engine: str, threads: int | No
             raise
         raise EngineError(NO_ONNXRUNTIME) from None
     if engine == "onnxruntime":
-        if lean or (threads or physical_cores()) < IN_FLIGHT:
+        if lean or (threads or physical_cores()) == 1:
             return OrtRunner(model, manifest, threads=threads, lean=lean)
         return OrtPairRunner(model, manifest, threads=threads)
     return OrtGpuRunner(model, manifest, tensorrt=engine == "onnxruntime-tensorrt")

@@ -33,6 +33,7 @@ class SwapRunner:
         if is_overlapping(forth) and is_overlapping(back):
             self._starts = forth.start, back.start
             self.start = self._start
+            self.in_flight = min(forth.in_flight, back.in_flight)
 
     @property
     def manifest(self) -> Manifest:

@@ -16,7 +16,7 @@ from unit_edge.engines import check_engine
 from unit_edge.errors import EngineError, ModelError
 from unit_edge.gpu import find_gpu
 from unit_edge.manifest import Manifest
-from unit_edge.runtime.runner import IN_FLIGHT, check_input
+from unit_edge.runtime.runner import check_input
 from unit_edge.runtime.split import Split
 from unit_edge.runtime.tensorrt_backend import load_tensorrt, make_logger
 
@@ -30,6 +30,8 @@ class TensorRtRunner:
     It holds memory for one frame on the GPU, and for a second one from the first `start` on that comes while
     another is under way.
     """
+
+    in_flight = 2
 
     def __init__(self, path: Path) -> None:
         """Reads the manifest.
@@ -82,8 +84,8 @@ class TensorRtRunner:
         self._check_profile(frames.shape[2], frames.shape[1])
         slot = next((slot for slot in self._slots if not slot.busy), None)
         if slot is None:
-            if len(self._slots) == IN_FLIGHT:
-                raise EngineError(f"{self._path}: {IN_FLIGHT} are under way already; wait for one first")
+            if len(self._slots) == self.in_flight:
+                raise EngineError(f"{self._path}: {self.in_flight} are under way already; wait for one first")
             slot = self._new_slot(self._stack)
         slot.fit(frames.shape)
         slot.start(frames)

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from unit_edge.errors import EngineError, ModelError
 from unit_edge.frames import Frame, VideoInfo
 from unit_edge.manifest import Manifest, TensorSpec
-from unit_edge.runtime.runner import IN_FLIGHT
 
 SIZE = (32, 24)
 
@@ -91,12 +90,14 @@ class AddRunner:
 class OverlappingAddRunner(AddRunner):
     """The same, which can be started ahead; its errors come out where the result is waited for."""
 
+    in_flight = 2
+
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.under_way = self.most_under_way = 0
 
     def start(self, frames: NDArray[np.uint8]) -> Callable[[], NDArray[np.uint8]]:
-        if self.under_way == IN_FLIGHT:
+        if self.under_way == self.in_flight:
             raise EngineError("too many are under way")
         self.under_way += 1
         self.most_under_way = max(self.most_under_way, self.under_way)

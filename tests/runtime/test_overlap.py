@@ -15,7 +15,7 @@ from unit_edge.errors import EngineError
 from unit_edge.frames import Frame
 from unit_edge.runtime.ahead import inferred
 from unit_edge.runtime.pipeline import Stats, run
-from unit_edge.runtime.runner import IN_FLIGHT, OverlappingRunner, Runner, is_overlapping, open_runner
+from unit_edge.runtime.runner import OverlappingRunner, Runner, is_overlapping, open_runner
 from unit_edge.runtime.split import Split, last_split
 from unit_edge.runtime.swap import SwapRunner
 from unit_edge.runtime.tensorrt_runner import TensorRtRunner
@@ -67,7 +67,7 @@ def test_results_are_right_and_in_order(runner: OverlappingRunner) -> None:
             shown = image.copy()
             waiting.append(runner.start(shown))
             shown[...] = 99  # the caller's again at once
-            if len(waiting) == IN_FLIGHT:
+            if len(waiting) == runner.in_flight:
                 given.append(waiting.pop(0)())
         given += [wait() for wait in waiting]
         kept = [result.copy() for result in given]
@@ -79,15 +79,15 @@ def test_results_are_right_and_in_order(runner: OverlappingRunner) -> None:
 
 def test_one_more_than_fits_is_refused(runner: OverlappingRunner) -> None:
     with runner:
-        waiting = [runner.start(image) for image in images(IN_FLIGHT)]
+        waiting = [runner.start(image) for image in images(runner.in_flight)]
         with pytest.raises(EngineError, match="under way"):
             runner.start(images()[0])
-        assert [wait().shape for wait in waiting] == [(1, SIZE[1], SIZE[0], 3)] * IN_FLIGHT
+        assert [wait().shape for wait in waiting] == [(1, SIZE[1], SIZE[0], 3)] * runner.in_flight
 
 
 def test_leaving_with_frames_under_way_is_clean(runner: OverlappingRunner) -> None:
     with runner:
-        for image in images(IN_FLIGHT):
+        for image in images(runner.in_flight):
             runner.start(image)
 
 
@@ -125,7 +125,7 @@ def test_two_frames_are_on_the_gpu_at_once(open_tensorrt: OpenTensorRt) -> None:
 def test_a_file_whose_model_is_slow_overlaps() -> None:
     runner = OverlappingAddRunner(seconds=0.01)
     run(ListSource(10), runner, ListSink())
-    assert runner.most_under_way == IN_FLIGHT
+    assert runner.most_under_way == runner.in_flight
 
 
 def test_no_result_is_held_up_by_a_frame_that_is_still_to_come() -> None:
@@ -242,7 +242,7 @@ def test_onnxruntime_overlaps_with_no_more_threads(write_model: Callable[..., Pa
     assert is_overlapping(runner)
     with runner:
         before = count_threads()
-        for wait in [runner.start(image) for image in images(IN_FLIGHT)]:
+        for wait in [runner.start(image) for image in images(runner.in_flight)]:
             wait()
         assert count_threads() - before == 3, "two that call, and one that helps both"
     assert count_threads() < before
