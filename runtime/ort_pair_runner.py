@@ -20,7 +20,7 @@ _AT_ONCE = 2
 class OrtPairRunner(OrtRunner):
     """An `OrtRunner` that overlaps.
 
-    `infer` has all threads work on a frame, as before. `start` has the same number of them work on two: each
+    `infer` has all threads work on a frame. `start` has the same number of them work on two: each
     frame has one of its own and they share the rest, so that less time goes into waiting for each other. On
     two cores that makes 1.03 to 1.1 times as many frames, and 1.05 to 1.2 times beside a decoder and an
     encoder. The second session takes the memory of the weights and of two frames' activations.

@@ -43,7 +43,8 @@ def runner(
     gpu = FakeGpu(capturable=request.param == "tensorrt")
     if request.param in ("openvino", "onnxruntime"):
         pytest.importorskip(request.param)
-        opened = open_runner(write_model("invert"), request.param, threads=2)
+        threads = 1 if request.param == "openvino" else 2
+        opened = open_runner(write_model("invert"), request.param, threads=threads)
         assert is_overlapping(opened)
         yield opened
     else:

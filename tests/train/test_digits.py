@@ -230,9 +230,7 @@ def test_aspect_stretches_one_way_as_it_shrinks_the_other() -> None:
 
 def test_bending_moves_points_by_no_more_than_it_may_and_neighbours_alike() -> None:
     line = torch.arange(32.0) / 31 * 2 - 1
-    x = line.expand(
-        32, 3, 32, 32
-    )  # in colour, so that nothing black comes in; its level tells a pixel's column
+    x = line.expand(32, 3, 32, 32)  # a level a column; in colour, so that nothing black comes in
     columns = (augment(x, AugmentConfig(elastic_px=2), 0)[:, 0] + 1) / 2 * 31
     moves = (columns - torch.arange(32.0))[:, :, 4:28]
     assert 1 < moves.abs().max() < 3 and abs(float(moves.mean())) < 0.2
