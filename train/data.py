@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -20,6 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 from unit_edge.config import DataConfig
 from unit_edge.errors import ConfigError, DataError
 from unit_edge.train.decode import ImageItem, read_image
+from unit_edge.train.guides.guide import Guide
 from unit_edge.train.image_cache import ImageCache
 from unit_edge.train.sources import domain_images, list_images
 
@@ -39,12 +41,21 @@ __all__ = [
 class Domain(Dataset[Tensor]):
     """Random crops of one domain's images.
 
-    Item n is float[3,H,W], RGB in [-1, 1]. Images are taken in a new random order every epoch. An
+    Item n is float[3,H,W], RGB in [-1, 1]; with a guide float[6,H,W], the same crop of the image and of the
+    guide's rendering of it. Images are taken in a new random order every epoch. An
     image that can't be read, or is smaller than the crop, is named on stderr and replaced by the next.
     """
 
-    def __init__(self, name: str, images: Sequence[ImageItem], config: DataConfig, seed: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        images: Sequence[ImageItem],
+        config: DataConfig,
+        seed: int,
+        guide: Guide | None = None,
+    ) -> None:
         self.name = name
+        self.guide = guide
         self.images = list(images)
         self.config = config
         self.seed = seed
@@ -58,11 +69,18 @@ class Domain(Dataset[Tensor]):
         if epoch != self._epoch:
             self._order = np.random.default_rng([self.seed, epoch]).permutation(len(self.images))
             self._epoch = epoch
-        rng = np.random.default_rng([self.seed, epoch, place])
+        key = self.seed, epoch, place
+        rng = np.random.default_rng(key)
         for offset in range(len(self.images)):
-            image = self._read(self.images[self._order[(place + offset) % len(self.images)]])
-            if image is not None:
-                return to_tensor(random_crop(image, self.config, rng))
+            item = self.images[self._order[(place + offset) % len(self.images)]]
+            image = self._read(item)
+            if image is None:
+                continue
+            window = draw_window(image, self.config, rng)
+            if self.guide is None:
+                return to_tensor(window.cut(image))
+            rendering = self.guide(image, self._classes(item), np.random.default_rng([*key, 1]))
+            return torch.cat([to_tensor(window.cut(picture)) for picture in (image, rendering)])
         raise DataError(
             f"domain {self.name}: none of its {len(self.images)} images is usable; "
             f"the first: {self.skipped[self.images[0]]}"
@@ -84,9 +102,17 @@ class Domain(Dataset[Tensor]):
             size = f"{image.shape[1]}x{image.shape[0]}"
             self._skip(item, f"{item} is {size}, smaller than the crop of {width}x{height} (data.crop)")
             return None
+        if self.guide is not None:
+            self.cache.put((item, "classes"), self.guide.classes(image))
         image = shrink(image, self.config)
         self.cache.put(item, image)
         return image
+
+    def _classes(self, item: ImageItem) -> NDArray[np.uint8]:
+        """Of an image that can be read, as `Guide.classes` gives them."""
+        assert self.guide is not None
+        kept = self.cache.get((item, "classes"))
+        return self.guide.classes(read_image(item)) if kept is None else kept
 
     def _skip(self, item: ImageItem, why: str) -> None:
         """Remembers an unusable image and says so once."""
@@ -125,7 +151,7 @@ def batches(
         parts: the processes that train together, on one machine: data.limit_ram_mib is for all of them.
 
     Yields:
-        float[batch // parts,3,H,W] of domain 1 and of domain 2, RGB in [-1, 1].
+        float[batch // parts,3,H,W] of domain 1 (with a guide 6 channels, see `Domain`) and of domain 2.
 
     Raises:
         ConfigError: the batch can't be shared equally.
@@ -150,8 +176,35 @@ def batches(
     return iter(loader)
 
 
+@dataclass(frozen=True)
+class Window:
+    """What of an image a sample shows."""
+
+    scaled: tuple[int, int]
+    """Width and height that the image is scaled to first."""
+    left: int
+    top: int
+    width: int
+    height: int
+    mirrored: bool
+
+    def cut(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """uint8[H,W,3] → uint8[height,width,3], contiguous."""
+        if self.scaled != (image.shape[1], image.shape[0]):
+            smaller = self.scaled[0] <= image.shape[1] and self.scaled[1] <= image.shape[0]
+            interpolation = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+            image = np.asarray(cv2.resize(image, self.scaled, interpolation=interpolation), np.uint8)
+        crop = image[self.top : self.top + self.height, self.left : self.left + self.width]
+        return np.asarray(cv2.flip(crop, 1), np.uint8) if self.mirrored else np.ascontiguousarray(crop)
+
+
 def random_crop(image: NDArray[np.uint8], config: DataConfig, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Scales, crops and flips at random.
+    """Scales, crops and flips at random: uint8[H,W,3] → uint8[crop height, crop width, 3]."""
+    return draw_window(image, config, rng).cut(image)
+
+
+def draw_window(image: NDArray[np.uint8], config: DataConfig, rng: np.random.Generator) -> Window:
+    """A random scale, place and flip.
 
     An image whose scaled sides are below the crop's is enlarged until they aren't.
 
@@ -159,9 +212,6 @@ def random_crop(image: NDArray[np.uint8], config: DataConfig, rng: np.random.Gen
         image: uint8[H,W,3].
         config: the ranges.
         rng: where the randomness comes from.
-
-    Returns:
-        uint8[crop height, crop width, 3].
     """
     width, height = config.crop
     side = rng.uniform(config.short_side[0], config.short_side[1])
@@ -169,13 +219,8 @@ def random_crop(image: NDArray[np.uint8], config: DataConfig, rng: np.random.Gen
     new_width, new_height = _scaled_size(image, config, side, stretch)
     left = rng.integers(0, new_width - width + 1)
     top = rng.integers(0, new_height - height + 1)
-    mirrored = rng.random() < 0.5 and config.flip
-    if (new_width, new_height) != (image.shape[1], image.shape[0]):
-        smaller = new_width <= image.shape[1] and new_height <= image.shape[0]
-        interpolation = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-        image = np.asarray(cv2.resize(image, (new_width, new_height), interpolation=interpolation), np.uint8)
-    crop = image[top : top + height, left : left + width]
-    return np.asarray(cv2.flip(crop, 1), np.uint8) if mirrored else np.ascontiguousarray(crop)
+    mirrored = bool(rng.random() < 0.5 and config.flip)
+    return Window((new_width, new_height), int(left), int(top), width, height, mirrored)
 
 
 def whole(image: NDArray[np.uint8], short_side: int) -> NDArray[np.uint8]:

@@ -22,6 +22,7 @@ from unit_edge.train.data import Domain, Pairs, batches, domain_images
 from unit_edge.train.draw import Draw, Part, mix
 from unit_edge.train.evaluate import read_images, spread, translation_scores
 from unit_edge.train.group import Group, join_group
+from unit_edge.train.guides import open_guide
 from unit_edge.train.run_log import RunLog
 from unit_edge.train.speed import memory_format
 from unit_edge.train.state import TrainingState, fall, refuse_other_run
@@ -133,10 +134,12 @@ def load_domains(config: RunConfig, root: Path) -> tuple[list[Domain], list[list
         DataError: too few images, or none that is usable; nothing has been written by then.
     """
     domains, held_out = [], []
+    guides = open_guide(config.guide, root), None
     few = 2 if config.log.evaluate_every else 1
     for index, domain in enumerate((config.domain1, config.domain2)):
         training, validation = domain_images(domain, root, config.data)
-        domains.append(Domain(domain.name, training, config.data, config.optim.seed + index))
+        seed = config.optim.seed + index
+        domains.append(Domain(domain.name, training, config.data, seed, guides[index]))
         domains[-1][0]
         chosen = spread(validation, EVALUATION_IMAGES)
         pictures = read_images(chosen) or read_images(spread(training, EVALUATION_IMAGES))
@@ -217,7 +220,7 @@ def _warm_up(state: TrainingState, domains: list[Domain], group: Group, wish: St
         optimiser.param_groups[0]["lr"] = optim.warmup_lr * fall(step, optim.warmup_steps, 0.5)
         draws = [Draw((optim.seed, step, WARM_UP + domain), part, group.device) for domain in (0, 1)]
         optimiser.zero_grad(set_to_none=True)
-        loss = torch.stack(list(model(images, draws).values())).sum()
+        loss = torch.stack(list(model(images[:2], draws).values())).sum()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         if step % config.log.print_every == 0:
@@ -236,11 +239,16 @@ def _warm_up(state: TrainingState, domains: list[Domain], group: Group, wish: St
 def _loader(
     domains: list[Domain], config: RunConfig, group: Group, first: int, steps: int
 ) -> Iterator[list[Tensor]]:
-    """This process's share of the batches of the steps from `first` on."""
+    """This process's share of the batches of the steps from `first` on.
+
+    Yields:
+        Images of X1, of X2 and, with a guide, its rendering of those of X1; float[N,3,H,W].
+    """
     batch, layout = config.optim.batch, memory_format(config.speed)
     pairs = Pairs(domains[0], domains[1], first * batch, max(0, steps - first) * batch)
-    for images in batches(pairs, batch, config.data.workers, group.rank, group.size):
-        yield [x.to(group.device, memory_format=layout, non_blocking=True) for x in images]
+    for of_domain1, of_domain2 in batches(pairs, batch, config.data.workers, group.rank, group.size):
+        x1, *guided = of_domain1.split(3, dim=1)
+        yield [x.to(group.device, memory_format=layout, non_blocking=True) for x in (x1, of_domain2, *guided)]
 
 
 def _intervals(config: RunConfig) -> dict[str, float]:
@@ -269,7 +277,8 @@ def _summary(terms: dict[str, float], bar: Any, batch: int) -> dict[str, str]:
     shown = {
         name: f"{value:.2f}"
         for name, value in terms.items()
-        if name.startswith(("reconstruction", "cycle1", "cycle2", "gan", "critic")) and "_d" not in name
+        if name.startswith(("reconstruction", "cycle1", "cycle2", "gan", "critic", "guide"))
+        and "_d" not in name
     }
     rate = bar.format_dict["rate"]
     return {"images/s": f"{2 * batch * rate:.1f}", **shown} if rate else shown

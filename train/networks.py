@@ -21,9 +21,9 @@ DOMAINS = (0, 1)
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions and a skip, which is a 1x1 projection where the width changes."""
 
-    def __init__(self, channels_in: int, channels: int, config: NetworkConfig) -> None:
+    def __init__(self, channels_in: int, channels: int, config: NetworkConfig, dilation: int = 1) -> None:
         super().__init__()
-        layers: list[nn.Module] = [nn.Conv2d(channels_in, channels, 3, padding=1)]
+        layers: list[nn.Module] = [nn.Conv2d(channels_in, channels, 3, padding=dilation, dilation=dilation)]
         if config.norm == "instance":
             layers.append(nn.InstanceNorm2d(channels))
         layers += [nn.LeakyReLU(config.negative_slope), nn.Conv2d(channels, channels, 3, padding=1)]
@@ -45,12 +45,17 @@ class Encoder(nn.Sequential):
 
     def __init__(self, config: NetworkConfig) -> None:
         first, second, third = config.front
-        layers: list[nn.Module] = [nn.Conv2d(3, first, 7, padding=3), nn.LeakyReLU(config.negative_slope)]
-        for narrow, wide in ((first, second), (second, third)):
-            layers += [nn.Conv2d(narrow, wide, 3, 2, padding=1), nn.LeakyReLU(config.negative_slope)]
+        if config.stem == "half":
+            front = [nn.Conv2d(3, second, 7, 2, padding=3)]
+        else:
+            front = [nn.Conv2d(3, first, 7, padding=3), nn.Conv2d(first, second, 3, 2, padding=1)]
+        front.append(nn.Conv2d(second, third, 3, 2, padding=1))
+        layers: list[nn.Module] = []
+        for convolution in front:
+            layers += [convolution, nn.LeakyReLU(config.negative_slope)]
         widths = [third] + [config.residual_width] * config.residual_blocks
         for index in range(config.residual_blocks - config.shared):
-            layers.append(ResidualBlock(widths[index], widths[index + 1], config))
+            layers.append(ResidualBlock(widths[index], widths[index + 1], config, dilation(config, index)))
         super().__init__(*layers)
 
 
@@ -59,17 +64,23 @@ class Generator(nn.Sequential):
 
     def __init__(self, config: NetworkConfig) -> None:
         _, second, third = config.front
-        width = config.residual_width
+        width, blocks = config.residual_width, config.residual_blocks
         layers: list[nn.Module] = [
-            ResidualBlock(width, width, config) for _ in range(config.residual_blocks - config.shared)
+            ResidualBlock(width, width, config, dilation(config, blocks - 1 - index))
+            for index in range(config.shared, blocks)
         ]
-        for wide, narrow in ((width, third), (third, second)):
+        subpixel = config.output == "subpixel"
+        upsamplings = ((width, third), (third, second))
+        for wide, narrow in upsamplings[:1] if subpixel else upsamplings:
             if config.upsampling == "transposed":
                 layers.append(nn.ConvTranspose2d(wide, narrow, 3, 2, padding=1, output_padding=1))
             else:
                 layers += [nn.Upsample(scale_factor=2), nn.Conv2d(wide, narrow, 3, padding=1)]
             layers.append(nn.LeakyReLU(config.negative_slope))
-        if config.out_kernel == 1:
+        if subpixel:
+            pixels = nn.Conv2d(third, 12, config.out_kernel, padding=config.out_kernel // 2)
+            layers += [pixels, nn.PixelShuffle(2)]
+        elif config.out_kernel == 1:
             layers.append(nn.ConvTranspose2d(second, 3, 1))
         else:
             layers.append(nn.Conv2d(second, 3, config.out_kernel, padding=config.out_kernel // 2))
@@ -127,15 +138,23 @@ class UNIT(nn.Module):
         self.encoders = nn.ModuleList(Encoder(config) for _ in DOMAINS if config.encoders)
         self.encoder_shared = nn.Sequential(
             *(
-                ResidualBlock(width if private + i else third, width, config)
+                ResidualBlock(width if private + i else third, width, config, dilation(config, private + i))
                 for i in shared
                 if config.encoders
             )
         )
-        self.generator_shared = nn.Sequential(*(ResidualBlock(width, width, config) for _ in shared))
+        self.generator_shared = nn.Sequential(
+            *(
+                ResidualBlock(width, width, config, dilation(config, config.residual_blocks - 1 - i))
+                for i in shared
+            )
+        )
         self.generators = nn.ModuleList(Generator(config) for _ in DOMAINS)
         self.checkpointing = False
         initialise(self, config.init)
+        for generator in self.generators:
+            if config.output == "subpixel":
+                _begin_even(generator[-3])
 
     def encode(self, *images: Tensor) -> list[Tensor]:
         """Images of X1 and of X2 → the means of q1(z1|x1), q2(z2|x2); the shared layers run once."""
@@ -173,6 +192,17 @@ class UNIT(nn.Module):
         else:
             out = part(x)
         return out
+
+
+def _begin_even(pixels: nn.Conv2d) -> None:
+    """Lets the four pixels that a sub-pixel layer gives of one place begin alike: no checkerboard."""
+    with torch.no_grad():
+        pixels.weight.copy_(pixels.weight[::4].repeat_interleave(4, 0))
+
+
+def dilation(config: NetworkConfig, index: int) -> int:
+    """Of E's residual block of an index, and of its mirror image in G."""
+    return config.dilations[index] if config.dilations else 1
 
 
 def initialise(module: nn.Module, how: str) -> None:

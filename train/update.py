@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -9,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor, nn
 
-from unit_edge.config import RunConfig
+from unit_edge.config import LossConfig, RunConfig
 from unit_edge.train.draw import Draw, Part, mix
 from unit_edge.train.faults import skipped_in_a_row
 from unit_edge.train.group import Group, postpone_exchange
@@ -55,6 +56,7 @@ class Update:
         self.config, self.group, self.head = config, group, head
         self.unit, self.adversaries = unit, adversaries
         self.optimisers = optimisers
+        self.weights = config.loss
         self.generators = group.wrap(Generators(unit, config.loss))
         self.judges = group.wrap(adversaries) if len(optimisers) > 1 else None
         precision = config.speed.precision
@@ -80,12 +82,13 @@ class Update:
         cuts = self.config.speed.accumulate
         micro = list(zip(*(x.chunk(cuts) for x in images), strict=True))
         self.faults.clear()
+        self.weights = weights_at(self.config.loss, step)
         torch.manual_seed(mix(self.config.optim.seed, step, self.group.rank))  # for dropout
         streams: list[Streams | None] = [None] * cuts
         terms: dict[str, float] = {}
         if cuts == 1:
             streams[0] = self._translate(micro[0], step, 0)
-        if self.judges is not None:
+        if self.judges is not None and max(self.weights.gan, self.weights.critic) > 0:
             terms |= self._descend_d(micro, streams, step)
         with frozen(self.adversaries):
             terms |= self._descend_g(micro, streams, step)
@@ -110,7 +113,7 @@ class Update:
             draw = self._draw(step, index, JUDGING)
             with postpone_exchange(self.judges, index + 1 < len(micro)):
                 with self._autocast():
-                    terms = self.judges(list(images), judged, draw)
+                    terms = self.judges(list(images[:2]), judged[:2], draw)
                 self._backward(terms, total)
         self.adversaries.train()
         return self._finish("D", self.optimisers[1], self.adversaries, total)
@@ -127,18 +130,27 @@ class Update:
                 draw = self._draw(step, index, CYCLES)
                 with self._autocast():
                     terms = generator_terms(
-                        self.unit, self.adversaries, list(images), made, judged, draw, self.config.loss
+                        self.unit,
+                        self.adversaries,
+                        list(images),
+                        made,
+                        judged,
+                        draw,
+                        self.weights,
+                        self.config.guide.weight_at(step, self.config.optim.steps),
+                        self.head,
                     )
                 self._backward(terms, total)
         return self._finish("E, G", self.optimisers[0], self.unit, total)
 
     def _translate(self, images: tuple[Tensor, ...], step: int, index: int, for_d: bool = False) -> Streams:
         with self._autocast():
-            streams: Streams = self.generators(list(images), self._draw(step, index, STREAMS), for_d)
+            draw = self._draw(step, index, STREAMS)
+            streams: Streams = self.generators(list(images), draw, for_d, self.weights)
         return streams
 
     def _judged(self, images: tuple[Tensor, ...], streams: Streams) -> list[Tensor]:
-        return as_judged(list(images), streams.translations, self.head)
+        return as_judged(list(images), streams, self.head)
 
     def _backward(self, terms: dict[str, Tensor], total: dict[str, Tensor]) -> None:
         """Adds a micro-batch's gradients and terms to the step's."""
@@ -185,6 +197,20 @@ class Update:
         if precision == "fp32":
             return nullcontext()
         return torch.autocast(self.group.device.type, HALF[precision])
+
+
+def weights_at(loss: LossConfig, step: int) -> LossConfig:
+    """The weights of one step: adversaries may come later, and the VAE's terms not in every step."""
+    changes: dict[str, float] = {}
+    if step < loss.adversaries_from:
+        changes |= {"gan": 0.0, "critic": 0.0, "r1": 0.0}
+    if loss.vae_every > 1:
+        times = loss.vae_every if step % loss.vae_every == 0 else 0
+        changes |= {
+            name: times * getattr(loss, name)
+            for name in ("kl", "reconstruction", "cycle_kl", "cycle", "steady")
+        }
+    return dataclasses.replace(loss, **changes) if changes else loss  # type: ignore[arg-type]
 
 
 def _culprit(module: nn.Module) -> str:

@@ -39,6 +39,13 @@ class NetworkConfig:
     """Transposed convolution (paper), or nearest neighbour and convolution (no checkerboard)."""
     out_kernel: int = 1
     """Kernel of the generator's last layer (paper: 1)."""
+    stem: Literal["full", "half"] = "full"
+    """conv7/1 and conv3/2 (paper), or one conv7/2 in place of both, which leaves front[0] unused."""
+    output: Literal["full", "subpixel"] = "full"
+    """The last upsampling and layer at full size (paper), or a convolution at half size whose 12 channels
+    are the output's pixels (Shi et al., CVPR 2016); `out_kernel` is then its kernel."""
+    dilations: tuple[int, ...] = ()
+    """Of the first convolution of each residual block of E, in reverse order of G's; empty: 1 everywhere."""
     init: Literal["normal", "kaiming-half"] = "normal"
     """N(0, 0.02), or Kaiming at half its scale."""
     discriminator: tuple[int, ...] = (64, 128, 256, 512, 1024)
@@ -76,6 +83,12 @@ class NetworkConfig:
             "an odd number",
         )
         require(0 <= self.dropout < 1, "network.dropout", self.dropout, "0 or more, below 1")
+        require(
+            not self.dilations or (len(self.dilations) == self.residual_blocks and min(self.dilations) > 0),
+            "network.dilations",
+            self.dilations,
+            f"none, or one above 0 for each of the {self.residual_blocks} residual blocks",
+        )
 
     def logits_size(self, width: int, height: int) -> tuple[int, int]:
         """Width and height of the coarsest discriminator's logits; not positive if the image is too small."""
@@ -108,6 +121,13 @@ class LossConfig:
     """Weight γ of the R1 penalty γ/2 |∇D(x)|² on real images (Mescheder et al. 2018)."""
     critic: float = 0.0
     """Weight of the critic on ImageNet features, if network.critic names one."""
+    steady: float = 0.0
+    """Weight of the difference between a moved translation and the translation of the moved image."""
+    adversaries_from: int = 0
+    """Steps before which there are no adversarial terms: the rest finds the way first."""
+    vae_every: int = 1
+    """Steps from one that has the VAE, cycle and steadiness terms to the next, where they weigh so many times more
+    (lazy regularisation, Karras et al., CVPR 2020)."""
     judged: Literal["translation", "guided"] = "translation"
     """What the adversaries see of a translation: the network's output (paper), or what the exported
     model's guided head makes of it."""
@@ -117,6 +137,46 @@ class LossConfig:
             value = getattr(self, item.name)
             if isinstance(value, float):
                 require(value >= 0, f"loss.{item.name}", value, "0 or more")
+        require(self.adversaries_from >= 0, "loss.adversaries_from", self.adversaries_from, "0 or more")
+        require(self.vae_every >= 1, "loss.vae_every", self.vae_every, "1 or more")
+
+
+@dataclass(frozen=True)
+class GuideConfig:
+    """Pairs that a renderer makes of domain 1's images: an addition to the paper (train/guides/).
+
+    E1→G2 learns x → guide(x), and E2→G1 learns guide(x) → x, whose target is a real image.
+    """
+
+    name: Literal["none", "night", "rain", "snow", "fog"] = "none"
+    """What domain 1's images are rendered as; it should look like domain 2."""
+    segmenter: str = ""
+    """ONNX network of Cityscapes' classes, relative to the data root."""
+    weight: float = 1.0
+    """Of the guide's terms at the first step."""
+    until: float = 0.5
+    """Share of the steps over which the weight falls linearly to the floor."""
+    floor: float = 0.35
+    """Of the guide's terms from then on."""
+    pixels: float = 6.0
+    """Weight of the mean absolute error: of the translation, of what the head makes of it, and of the
+    latter's means over 8x8 pixels."""
+    features: float = 2.0
+    """Weight of the distance in ImageNet features (network.critic), each level over its own scale."""
+
+    def __post_init__(self) -> None:
+        for name in ("weight", "floor", "pixels", "features"):
+            require(getattr(self, name) >= 0, f"guide.{name}", getattr(self, name), "0 or more")
+        require(0 <= self.until <= 1, "guide.until", self.until, "0 to 1")
+        if self.name != "none":
+            require(bool(self.segmenter), "guide.segmenter", self.segmenter, "the path of an ONNX network")
+
+    def weight_at(self, step: int, steps: int) -> float:
+        """The weight of the guide's terms at a step, 0 without a guide."""
+        if self.name == "none":
+            return 0.0
+        left = 1 - step / (self.until * steps) if self.until > 0 else 0.0
+        return self.floor + (self.weight - self.floor) * max(0.0, left)
 
 
 @dataclass(frozen=True)
@@ -307,6 +367,7 @@ class RunConfig:
     """Named starting point of the network's settings: a key of `PRESETS`."""
     network: NetworkConfig = field(default_factory=NetworkConfig)
     loss: LossConfig = field(default_factory=LossConfig)
+    guide: GuideConfig = field(default_factory=GuideConfig)
     data: DataConfig = field(default_factory=DataConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     speed: SpeedConfig = field(default_factory=SpeedConfig)
@@ -335,7 +396,10 @@ PRESETS: dict[str, dict[str, Any]] = {
         "shared": 3,
         "negative_slope": 0.2,
         "upsampling": "nearest",
-        "out_kernel": 5,
+        "out_kernel": 3,
+        "stem": "half",
+        "output": "subpixel",
+        "dilations": (1, 2, 4),
         "init": "kaiming-half",
         "discriminator": (32, 64, 128, 128),
         "discriminator_kernel": 3,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -84,7 +85,8 @@ def test_memory_is_for_both_domains_and_all_processes(
     for index in range(8):
         cv2.imwrite(str(tmp_path / f"{index}.png"), np.full((512, 682, 3), index, np.uint8)[:512])
     monkeypatch.setattr(data, "shrink", lambda image, _: np.zeros(1 << 20, np.uint8).reshape(512, 2048, 1))
-    monkeypatch.setattr(data, "random_crop", lambda *_: np.zeros((4, 4, 3), np.uint8))
+    window = SimpleNamespace(cut=lambda _: np.zeros((4, 4, 3), np.uint8))
+    monkeypatch.setattr(data, "draw_window", lambda *_: window)
     settings = DataConfig(short_side=(512, 512), crop=(512, 512), limit_ram_mib=mib, workers=workers)
     paths = items(tmp_path)
     domains = Domain("a", paths[:2], settings, 0), Domain("b", paths[2:], settings, 0)

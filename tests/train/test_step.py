@@ -246,9 +246,9 @@ def test_adversaries_can_look_through_the_guided_head(setup: Setup) -> None:
     x1, x2 = setup.images
     into1, into2 = streams.translations
     expected = [head.at_small_size(x2, into1), head.at_small_size(x1, into2)]
-    judged = as_judged(setup.images, streams.translations, head)
+    judged = as_judged(setup.images, streams, head)
     torch.testing.assert_close(judged, expected)
-    assert as_judged(setup.images, streams.translations, None) is streams.translations
+    assert as_judged(setup.images, streams, None) == streams.translations
     plain = by_hand(setup)[1]
     for name, discriminator, fake in zip(
         ("gan1", "gan2"), setup.adversaries.discriminators, expected, strict=True

@@ -1,0 +1,98 @@
+"""The night guide on a made-up street: what must be dark is dark, what must shine shines."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.train.guides.scenes import HORIZON, street
+from unit_edge.train.guides import RENDERERS
+from unit_edge.train.guides.night import night
+from unit_edge.train.guides.scene import Part
+
+
+def rendered(seed: int, without: Part | None = None) -> NDArray[np.float64]:
+    image, classes = street(without)
+    return night(image, classes, np.random.default_rng(seed)).astype(np.float64)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_sky_is_black_and_the_road_before_the_car_is_lit(seed: int) -> None:
+    picture = rendered(seed)
+    sky = np.median(picture[4:20, 80:160])
+    ahead = picture[HORIZON + 8 : HORIZON + 24, 90:115].mean()
+    assert sky < 40
+    assert ahead > sky + 10
+
+
+def test_the_beam_is_brightest_in_the_middle_of_the_road() -> None:
+    differences = []
+    for seed in range(8):
+        picture = rendered(seed, without=Part.VEHICLE)
+        row = picture[HORIZON + 14 : HORIZON + 20].mean((0, 2))
+        differences.append(row[118:138].mean() - row[190:210].mean())
+    assert min(differences) > 0
+
+
+def test_lights_that_the_picture_has_shine_in_their_colour() -> None:
+    reds, greens = [], []
+    for seed in range(8):
+        picture = rendered(seed)
+        blue, green, red = picture[84:88, 122:126].mean((0, 1))
+        reds.append(red - max(blue, green))
+        blue, green, red = picture[42:46, 181:185].mean((0, 1))
+        greens.append(green - red)
+    assert np.median(reds) > 60
+    assert np.median(greens) > 60
+
+
+def test_a_red_wall_does_not_shine() -> None:
+    image, classes = street()
+    image[30:80, :40] = (30, 30, 200)
+    pictures = [night(image, classes, np.random.default_rng(seed)) for seed in range(8)]
+    assert np.mean([picture[40:70, 5:35, 2].mean() for picture in pictures]) < 100
+
+
+def test_what_was_light_in_the_shadow_keeps_its_order() -> None:
+    """Surfaces are relit, not repainted: a bright patch of road stays brighter than the road."""
+    image, classes = street(without=Part.VEHICLE)
+    image[110:116, 100:160] = 230
+    picture = night(image, classes, np.random.default_rng(3)).astype(float)
+    assert picture[111:115, 110:150].mean() > 1.3 * picture[120:124, 110:150].mean()
+
+
+@pytest.mark.parametrize("guide", sorted(RENDERERS))
+def test_the_same_generator_gives_the_same_picture(guide: str) -> None:
+    image, classes = street()
+    before = image.copy(), classes.copy()
+    first, again, other = (RENDERERS[guide](image, classes, np.random.default_rng(s)) for s in (5, 5, 6))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+    assert np.array_equal(image, before[0])
+    assert np.array_equal(classes, before[1])
+
+
+@pytest.mark.parametrize("guide", sorted(RENDERERS))
+@pytest.mark.parametrize("size", [(64, 48), (48, 64), (33, 127), (512, 288)])
+def test_any_size(guide: str, size: tuple[int, int]) -> None:
+    image, classes = street()
+    picture = RENDERERS[guide](cv2.resize(image, size).astype(np.uint8), classes, np.random.default_rng(0))
+    assert picture.shape == (size[1], size[0], 3)
+    assert picture.dtype == np.uint8
+
+
+@pytest.mark.parametrize("guide", sorted(RENDERERS))
+@pytest.mark.parametrize("part", Part)
+def test_any_part_may_be_missing(guide: str, part: Part) -> None:
+    image, classes = street(without=part)
+    picture = RENDERERS[guide](image, classes, np.random.default_rng(1))
+    assert picture.shape == image.shape
+
+
+@pytest.mark.parametrize("guide", sorted(RENDERERS))
+def test_a_picture_of_nothing_known(guide: str) -> None:
+    image = np.full((72, 128, 3), 128, np.uint8)
+    picture = RENDERERS[guide](image, np.zeros((72, 128, len(Part)), np.uint8), np.random.default_rng(0))
+    assert picture.shape == image.shape

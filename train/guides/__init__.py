@@ -1,0 +1,32 @@
+"""Guides: renderers that show training what domain 1's images would look like in domain 2.
+
+They are an addition to the paper: they give an unpaired training pairs in both directions. A new one is a
+function `(image, classes, rng) → image` (guide.py) in a file of its own, and its name here and in
+`GuideConfig`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from unit_edge.config import GuideConfig
+from unit_edge.train.guides.guide import Guide, Render
+from unit_edge.train.guides.night import night
+from unit_edge.train.guides.segmentation import Segmenter
+
+RENDERERS: dict[str, Render] = {"night": night}
+
+
+def open_guide(config: GuideConfig, root: Path) -> Guide | None:
+    """The guide of a run's settings, or None without one.
+
+    Args:
+        config: the run's `[guide]`.
+        root: what the segmentation network's path is relative to.
+
+    Raises:
+        ConfigError: there is no such network.
+    """
+    if config.name == "none":
+        return None
+    return Guide(RENDERERS[config.name], Segmenter(root / config.segmenter))

@@ -1,0 +1,102 @@
+"""Light as cameras see it: linear values, glow round what shines, a small sensor's noise."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+
+LUMINANCE = np.array([0.0722, 0.7152, 0.2126], np.float32)
+"""Weights of linear B, G, R (ITU-R BT.709)."""
+
+
+def to_linear(image: NDArray[np.uint8]) -> Array:
+    """sRGB, uint8[H,W,3] → linear light, float[H,W,3] in [0, 1] (IEC 61966-2-1)."""
+    return _LINEAR[image]
+
+
+def to_srgb(light: Array) -> NDArray[np.uint8]:
+    """Linear light, float[H,W,3], clipped to [0, 1] → sRGB, uint8[H,W,3]."""
+    levels = np.minimum(np.maximum(light, 0), 1) * (len(_SRGB) - 1)
+    return _SRGB[(levels + 0.5).astype(np.uint16)]
+
+
+def luminance(light: Array) -> Array:
+    """Linear light, float[H,W,3], BGR → float[H,W]."""
+    return light @ LUMINANCE
+
+
+def exposed(light: Array, where: Array, mean: float) -> Array:
+    """The light scaled so that the mean luminance of a region is `mean`.
+
+    Args:
+        light: float[H,W,3].
+        where: weight of each pixel, float[H,W]; all of the image counts if it is 0 everywhere.
+        mean: above 0.
+    """
+    weight = where if where.sum() > 1 else np.ones_like(where)
+    now = float((luminance(light) * weight).sum() / weight.sum())
+    return light * np.float32(mean / max(now, 1e-3))
+
+
+def blurred(x: Array, sigma: float) -> Array:
+    """Gaussian blur, float[H,W] or float[H,W,C]; wide ones at a smaller size, where they cost little."""
+    if sigma < 0.3:
+        return x
+    shrink = int(sigma // 4)
+    if shrink < 2:
+        return np.asarray(cv2.GaussianBlur(x, (0, 0), sigma), np.float32)
+    height, width = x.shape[:2]
+    small = cv2.resize(x, (max(1, width // shrink), max(1, height // shrink)), interpolation=cv2.INTER_AREA)
+    small = cv2.GaussianBlur(small, (0, 0), sigma / shrink)
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def bloom(emission: Array, spread: float) -> Array:
+    """What a lens and a dirty windscreen make of light sources: themselves and three halos.
+
+    Args:
+        emission: linear light, float[H,W,3], 0 where nothing shines.
+        spread: strength of the halos, about 1.
+    """
+    height = emission.shape[0]
+    halos = ((0.006, 0.55), (0.022, 0.30), (0.08, 0.22))
+    total = emission.copy()
+    for sigma, share in halos:
+        total += np.float32(share * spread) * blurred(emission, sigma * height)
+    return total
+
+
+def with_noise(light: Array, amount: float, rng: np.random.Generator) -> Array:
+    """Shot and read noise of a small sensor, which grows with the root of the light."""
+    grain = rng.standard_normal(light.shape, np.float32)
+    return light + grain * np.float32(amount) * (0.002 + 0.02 * np.sqrt(np.maximum(light, 0)))
+
+
+def refined(mask: Array, grey: Array, radius: int, epsilon: float = 1e-3) -> Array:
+    """A soft mask whose border follows the image's edges: the guided filter (He et al., ECCV 2010).
+
+    Args:
+        mask: float[H,W] in [0, 1].
+        grey: float[H,W] in [0, 1].
+        radius: of its boxes, in pixels.
+        epsilon: variance of grey below which a region counts as flat.
+    """
+
+    def mean(x: Array) -> Array:
+        return np.asarray(cv2.boxFilter(x, -1, (2 * radius + 1, 2 * radius + 1)), np.float32)
+
+    mean_x, mean_y = mean(grey), mean(mask)
+    a = (mean(grey * mask) - mean_x * mean_y) / (mean(grey * grey) - mean_x * mean_x + epsilon)
+    b = mean_y - a * mean_x
+    return np.clip(mean(a) * grey + mean(b), 0, 1)
+
+
+_LEVELS = np.arange(256, dtype=np.float32) / 255
+_LINEAR = np.where(_LEVELS <= 0.04045, _LEVELS / 12.92, ((_LEVELS + 0.055) / 1.055) ** 2.4).astype(np.float32)
+_STEPS = np.linspace(0, 1, 16384)
+_SRGB = (
+    np.where(_STEPS <= 0.0031308, _STEPS * 12.92, 1.055 * _STEPS ** (1 / 2.4) - 0.055) * 255 + 0.5
+).astype(np.uint8)

@@ -1,0 +1,230 @@
+"""Day as night: ambient light nearly gone, a black sky, headlights on the road, and what emits light.
+
+Punnappurath et al. (CVPR 2022) darken and relight a day picture in linear light for neural ISPs; here the
+classes of a segmentation say what the light falls on and what shines by itself. Only light that the day
+picture has a reason for is drawn: translators that invent tail lights harm detectors trained on their output.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from unit_edge.train.guides.light import Array, bloom, blurred, exposed, to_srgb, with_noise
+from unit_edge.train.guides.scene import Part, Scene
+
+WARM = np.array([0.42, 0.72, 1.0], np.float32)
+"""Sodium street lights, BGR."""
+WHITE = np.array([0.85, 0.95, 1.0], np.float32)
+"""Headlights and LED street lights, BGR."""
+RED = np.array([0.05, 0.05, 1.0], np.float32)
+
+
+@dataclass(frozen=True)
+class NightSettings:
+    """One night, drawn anew for each picture."""
+
+    street_light: float
+    """Ambient light on the street as a share of the day's: a country road 0.01, a city street 0.08."""
+    warmth: float
+    """0: white street lights; 1: sodium."""
+    headlights: float
+    """Light of the own headlights on the road at their brightest, a share of the day's."""
+    sky_glow: float
+    """Light of the sky at the horizon."""
+    lit_windows: float
+    """Share of a building's windows that are lit."""
+    lamps: bool
+    """Street lamps are on."""
+    bloom: float
+    noise: float
+
+    @staticmethod
+    def draw(rng: np.random.Generator) -> NightSettings:
+        """A night of the family that the networks learn."""
+        return NightSettings(
+            street_light=float(np.exp(rng.uniform(np.log(0.02), np.log(0.22)))),
+            warmth=float(rng.uniform(0.2, 1.0)),
+            headlights=float(rng.uniform(0.1, 0.4)),
+            sky_glow=float(rng.uniform(0.001, 0.016)),
+            lit_windows=float(rng.uniform(0.0, 0.1)),
+            lamps=bool(rng.random() < 0.85),
+            bloom=float(rng.uniform(0.6, 1.8)),
+            noise=float(rng.uniform(0.1, 0.5)),
+        )
+
+
+def night(
+    image: NDArray[np.uint8], classes: NDArray[np.uint8], rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """A day picture as night.
+
+    Args:
+        image: uint8[H,W,3], BGR.
+        classes: uint8[h,w,11], probabilities times 255 in the order of `Part`.
+        rng: which night; the same generator state gives the same picture.
+
+    Returns:
+        uint8[H,W,3], BGR.
+    """
+    settings = NightSettings.draw(rng)
+    scene = Scene(image, classes)
+    sky = np.clip((scene.sky - 0.06) / 0.45, 0, 1)
+    surface = exposed(scene.light, 1 - sky, 0.18)
+    grey = surface.mean(-1, keepdims=True)
+    surface = np.clip(grey + (surface - grey) * 0.8, 0, 1.1)
+    surface *= (1 - 0.65 * scene.own_car)[..., None]
+    light = surface * _illumination(scene, settings)
+    light = light + np.float32(0.25) * settings.street_light * settings.bloom * blurred(
+        light, 0.12 * scene.height
+    )
+    light *= (1 - sky)[..., None]
+    above = np.clip(scene.horizon - np.arange(scene.height, dtype=np.float32) / scene.height, 0, 1)[:, None]
+    glow = settings.sky_glow * (0.12 + 0.88 * np.exp(-above / 0.14))
+    light += (glow * sky)[..., None] * _colour(settings.warmth * 0.5)
+    light += bloom(_emission(scene, settings, rng), settings.bloom)
+    return to_srgb(with_noise(light, settings.noise, rng))
+
+
+def _illumination(scene: Scene, settings: NightSettings) -> Array:
+    """Light that falls on each pixel, float[H,W,3], a share of the day's."""
+    below, across, distance = scene.below, scene.across, scene.distance
+    # on what stands, a low beam ends a little above the horizon's row
+    rows = (np.arange(scene.height, dtype=np.float32) + 0.5) / scene.height - scene.horizon
+    cutoff = 0.08 + 0.92 / (1 + np.exp(-(rows + 0.015) / 0.02))[:, None]
+    width = 0.22 + 0.75 * below
+    beam = np.exp(-((across / width) ** 2)) * cutoff
+    reach = np.minimum(1.6 * (np.maximum(distance, 1.2) / 4) ** -1.1, 1.15)
+    headlights = blurred(settings.headlights * beam * np.minimum(reach, 1), scene.width / 150)
+    # street lights reach what is near the ground, and fade with height
+    street = settings.street_light * (0.35 + 0.65 * np.exp(-np.maximum(-rows, 0) / 0.16))[:, None]
+    street = street * np.clip(1.25 - 0.014 * distance, 0.6, 1.2)
+    near = 1 - 0.75 * np.clip((below - 0.55) / 0.4, 0, 1)
+    headlights, street = headlights * near, street * near
+    total = street[..., None] * _colour(settings.warmth) + headlights[..., None] * WHITE
+    return np.asarray(total, np.float32)
+
+
+def _colour(warmth: float) -> Array:
+    return (WHITE * np.float32(1 - warmth) + WARM * np.float32(warmth)) * np.float32(1.1)
+
+
+def _emission(scene: Scene, settings: NightSettings, rng: np.random.Generator) -> Array:
+    """What shines by itself, linear light, float[H,W,3]."""
+    shining = np.zeros_like(scene.light)
+    _windows(scene, settings, rng, shining)
+    _signals(scene, shining)
+    _glints(scene, settings, rng, shining)
+    if settings.lamps:
+        _street_lamps(scene, settings, rng, shining)
+    _vehicle_lights(scene, rng, shining)
+    return shining
+
+
+def _small_and_red(scene: Scene) -> Array:
+    """Spots redder than what is round them, float[H,W] in [0, 1]: lights, not red walls or red cars."""
+    image = scene.image.astype(np.float32) / 255
+    redness = np.maximum(image[..., 2] - np.maximum(image[..., 0], 1.4 * image[..., 1]), 0)
+    return _spots(redness, scene.height)
+
+
+def _spots(x: Array, height: float) -> Array:
+    """What is higher than all that is a twentieth of the picture's height round it, float[H,W] in [0, 1]."""
+    size = max(3, round(height * 0.05)) | 1
+    opened = cv2.morphologyEx(x, cv2.MORPH_OPEN, np.ones((size, size), np.uint8))
+    return np.clip((x - opened) * 3.4 - 0.3, 0, 1)
+
+
+def _signals(scene: Scene, shining: Array) -> None:
+    """Traffic lights glow in the colour that the picture shows; signs reflect a little."""
+    where = np.clip(scene.classes[..., Part.TRAFFIC_LIGHT] * 1.6, 0, 1)
+    if where.max() < 0.3:
+        return
+    image = scene.image.astype(np.float32) / 255
+    blue, green, red = image[..., 0], image[..., 1], image[..., 2]
+    go = _spots(np.maximum(np.minimum(green, blue + 0.25) - red, 0), scene.height) * where * (1 - scene.sky)
+    stop = _small_and_red(scene) * where
+    shining += (go * 4.0)[..., None] * np.array([0.75, 1.0, 0.12], np.float32)
+    shining += (stop * 4.0)[..., None] * RED
+
+
+def _street_lamps(scene: Scene, settings: NightSettings, rng: np.random.Generator, shining: Array) -> None:
+    """A lamp at the top of poles that end well above the horizon, with sky or dark behind them."""
+    colour = _colour(settings.warmth)
+    for left, top, width, height in scene.pieces(Part.POLE):
+        tall = height > 0.12 * scene.height and height > 1.5 * width
+        if not tall or top > scene.horizon * 0.75 * scene.height or rng.random() > 0.8:
+            continue
+        row = scene.classes[min(top + 1, scene.height - 1), left : left + width, Part.POLE]
+        centre = left + int(row.argmax())
+        size = max(0.7, scene.height * 0.0035 * np.sqrt(height / (0.3 * scene.height)))
+        _spot(shining, centre, max(0, top), size, colour * 8.0)
+
+
+def _glints(scene: Scene, settings: NightSettings, rng: np.random.Generator, shining: Array) -> None:
+    """Small bright things near the horizon become its small lights: shops, signs, far lamps and vehicles."""
+    rows = (np.arange(scene.height, dtype=np.float32) + 0.5) / scene.height - scene.horizon
+    band = np.exp(-((rows + 0.03) ** 2) / (2 * 0.06**2))[:, None]
+    parts = [Part.BUILDING, Part.TRAFFIC_SIGN, Part.POLE]
+    spots = _spots(scene.grey, 0.6 * scene.height) * band * scene.classes[..., parts].sum(-1)
+    cells = rng.random((8, 16)).astype(np.float32)
+    colours = cv2.resize((cells > 0.5).astype(np.float32), (scene.width, scene.height))[..., None]
+    share = cv2.resize(np.clip(cells * 3 - 1.6, 0, 1), (scene.width, scene.height))[..., None]
+    colour = colours * WHITE + (1 - colours) * _colour(min(1.0, settings.warmth + 0.3))
+    shining += spots[..., None] * share * colour * np.float32(rng.uniform(0.3, 3.0))
+
+
+def _vehicle_lights(scene: Scene, rng: np.random.Generator, shining: Array) -> None:
+    """Tail lights shine where the picture has them; vehicles on the other side may face us."""
+    red = _small_and_red(scene)
+    for left, top, width, height in scene.vehicles:
+        if height < 0.03 * scene.height or width < 0.02 * scene.width:
+            continue
+        whole = top + height < 0.97 * scene.height and left > 0 and left + width < scene.width
+        box = np.s_[top : top + height, left : left + width]
+        lamps = red[box] * scene.classes[box][..., Part.VEHICLE]
+        strength = 3.5 if rng.random() < 0.75 else 1.2
+        if lamps.sum() > 0.004 * width * height:
+            shining[box] += (lamps * strength)[..., None] * RED
+            continue
+        centre = (left + width / 2) / scene.width
+        oncoming = whole and centre < 0.42 and height < 0.25 * scene.height and rng.random() < 0.6
+        ahead = whole and 0.4 < centre < 0.7 and width < 1.5 * height and rng.random() < 0.6
+        if not (oncoming or ahead):
+            continue
+        colour = WHITE * 8.0 if oncoming else RED * 4.0
+        row = top + height * (0.62 if oncoming else 0.5)
+        for share in (0.16, 0.84):
+            _spot(shining, left + width * share, row, max(0.6, height * 0.045), colour)
+
+
+def _windows(scene: Scene, settings: NightSettings, rng: np.random.Generator, shining: Array) -> None:
+    """Dark, small patches of buildings are windows; a share of them is lit, in cells of one size."""
+    where = scene.classes[..., Part.BUILDING]
+    if where.max() < 0.5:
+        return
+    size = max(3, round(scene.height * 0.045)) | 1
+    closed = cv2.morphologyEx(scene.grey, cv2.MORPH_CLOSE, np.ones((size, size), np.uint8))
+    panes = np.clip((closed - scene.grey) * 5 - 0.5, 0, 1) * np.clip(where * 2 - 1, 0, 1)
+    cells = max(1, scene.height // max(4, round(scene.height * 0.03)))
+    rows = (np.arange(scene.height) * cells // scene.height)[:, None]
+    columns = (np.arange(scene.width) * cells // scene.height)[None]
+    lit = (rng.random((cells + 1, int(columns.max()) + 2)) < settings.lit_windows).astype(np.float32)
+    strength = rng.uniform(0.05, 0.5, lit.shape).astype(np.float32)
+    shining += (panes * (lit * strength)[rows, columns])[..., None] * _colour(0.55)
+
+
+def _spot(shining: Array, x: float, y: float, radius: float, colour: Array) -> None:
+    """Adds a round light of a radius in pixels; smaller ones than a pixel get less light."""
+    height, width = shining.shape[:2]
+    reach = int(np.ceil(radius * 2)) + 1
+    left, right = max(0, int(x) - reach), min(width, int(x) + reach + 1)
+    top, bottom = max(0, int(y) - reach), min(height, int(y) + reach + 1)
+    if left >= right or top >= bottom:
+        return
+    across, down = np.arange(left, right) - x, np.arange(top, bottom)[:, None] - y
+    share = np.exp(-(across**2 + down**2) / (2 * (0.7 * radius) ** 2)).astype(np.float32)
+    shining[top:bottom, left:right] += share[..., None] * colour

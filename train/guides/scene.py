@@ -1,0 +1,148 @@
+"""What a guide knows of a street picture: soft masks of its parts, the horizon, how far things are."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from functools import cached_property
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from unit_edge.train.guides.light import Array, refined, to_linear
+
+
+class Part(IntEnum):
+    """Channels of class probabilities: the groups of Cityscapes' classes that guides tell apart."""
+
+    ROAD = 0
+    SIDEWALK = 1
+    BUILDING = 2
+    POLE = 3
+    TRAFFIC_LIGHT = 4
+    TRAFFIC_SIGN = 5
+    VEGETATION = 6
+    TERRAIN = 7
+    SKY = 8
+    PERSON = 9
+    VEHICLE = 10
+
+
+FARTHEST = 40.0
+"""`Scene.distance` of the sky, and of all that is farther than the road can tell."""
+
+
+class Scene:
+    """A street picture and what is where in it; each part is worked out when it is first asked for.
+
+    Attributes:
+        image: uint8[H,W,3], BGR.
+        classes: probabilities, float[H,W,11] in [0, 1]; what they lack to 1 is none of the parts.
+    """
+
+    def __init__(self, image: NDArray[np.uint8], classes: NDArray[np.uint8]) -> None:
+        """Takes the picture and its classes.
+
+        Args:
+            image: uint8[H,W,3], BGR.
+            classes: uint8[h,w,11], probabilities times 255 in the order of `Part`; of any size.
+        """
+        size = image.shape[1], image.shape[0]
+        self.image = image
+        enlarged = cv2.resize(classes, size, interpolation=cv2.INTER_LINEAR)
+        self.classes = enlarged.astype(np.float32) / 255
+        self.height, self.width = image.shape[:2]
+
+    @cached_property
+    def light(self) -> Array:
+        """The picture in linear light, float[H,W,3], BGR."""
+        return to_linear(self.image)
+
+    @cached_property
+    def grey(self) -> Array:
+        """float[H,W] in [0, 1], not linear: what edges are looked for in."""
+        return cv2.cvtColor(self.image, cv2.COLOR_BGR2GRAY).astype(np.float32) / 255
+
+    def mask(self, *parts: Part) -> Array:
+        """Where one of the parts is, float[H,W] in [0, 1], its border along the picture's edges."""
+        raw = self.classes[..., list(parts)].sum(-1)
+        return refined(np.minimum(raw, 1), self.grey, max(2, self.height // 40))
+
+    @cached_property
+    def sky(self) -> Array:
+        """Where sky is. Nothing below the horizon counts, nor a patch that doesn't reach the upper half."""
+        raw = self.classes[..., Part.SKY].copy()
+        raw[int(self.height * min(0.95, self.horizon + 0.08)) :] = 0
+        return refined(raw, self.grey, max(2, self.height // 36), 4e-4)
+
+    @cached_property
+    def own_car(self) -> Array:
+        """The camera's own bonnet or dashboard: a wide vehicle that leaves the picture at its bottom."""
+        mask = np.zeros((self.height, self.width), np.float32)
+        for box, where in self._pieces(Part.VEHICLE):
+            _, top, width, height = box
+            if top + height >= self.height - 2 and (width > 0.45 * self.width or top > 0.75 * self.height):
+                mask[where] = 1
+        return mask
+
+    @cached_property
+    def vehicles(self) -> list[tuple[int, int, int, int]]:
+        """Boxes (left, top, width, height) of the other vehicles, the nearest last."""
+        own = self.own_car
+        boxes = [
+            box
+            for box, where in self._pieces(Part.VEHICLE)
+            if own[where].mean() < 0.5 and box[2] * box[3] > 4e-4 * self.height * self.width
+        ]
+        return sorted(boxes, key=lambda box: box[1] + box[3])
+
+    def pieces(self, part: Part) -> list[tuple[int, int, int, int]]:
+        """Boxes (left, top, width, height) of the connected pieces of a part."""
+        return [box for box, _ in self._pieces(part)]
+
+    def _pieces(self, part: Part) -> list[tuple[tuple[int, int, int, int], NDArray[np.bool_]]]:
+        binary = (self.classes[..., part] > 0.4).astype(np.uint8)
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(binary)
+        return [(tuple(map(int, stats[i, :4])), labels == i) for i in range(1, count)]  # type: ignore[misc]
+
+    @cached_property
+    def horizon(self) -> float:
+        """Row of the horizon as a share of the height: where the road begins, within the middle third.
+
+        The middle of pictures without a road.
+        """
+        third = self.width // 3
+        road = self.classes[:, third : self.width - third, Part.ROAD] > 0.5
+        tops = np.where(road.any(0), road.argmax(0), self.height)
+        tops = tops[tops < self.height]
+        if len(tops) < third // 8:
+            return 0.5
+        return float(np.clip(np.quantile(tops, 0.08) / self.height - 0.01, 0.3, 0.65))
+
+    @cached_property
+    def below(self) -> Array:
+        """How far below the horizon each row is, float[H,1]: 0 on it and above, 1 at the bottom."""
+        rows = (np.arange(self.height, dtype=np.float32) + 0.5) / self.height
+        return np.clip((rows - self.horizon) / (1 - self.horizon), 0, 1)[:, None]
+
+    @cached_property
+    def across(self) -> Array:
+        """Column of each pixel, float[1,W]: -1 at the left, 1 at the right."""
+        return np.linspace(-1, 1, self.width, dtype=np.float32)[None]
+
+    @cached_property
+    def distance(self) -> Array:
+        """Distance of each pixel, float[H,W], in units of that of the road at the picture's bottom.
+
+        On a flat road it is the inverse of `below`. What stands on the ground is as far as the ground
+        that it stands on; the sky is FARTHEST.
+        """
+        ground = self.classes[..., [Part.ROAD, Part.SIDEWALK, Part.TERRAIN]].sum(-1) > 0.5
+        own = np.broadcast_to(self.below, ground.shape)
+        base = own.copy()
+        for row in range(self.height - 2, -1, -1):
+            base[row] = np.where(ground[row], own[row], np.maximum(base[row + 1], own[row]))
+        far = 1 / np.maximum(base, 1 / FARTHEST)
+        standing = cv2.blur(far, (max(3, self.width // 40) | 1, 3))
+        sky = self.sky
+        return np.where(ground, far, standing) * (1 - sky) + FARTHEST * sky

@@ -1,0 +1,143 @@
+"""Classes of street pictures, by a segmentation network that the user has; kept on disk, once a picture."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from unit_edge.errors import ConfigError, DataError
+from unit_edge.files import cache_home, replacing
+from unit_edge.manifest import sha256_of
+from unit_edge.train.guides.scene import Part
+
+CITYSCAPES: dict[Part, tuple[int, ...]] = {
+    Part.ROAD: (0,),
+    Part.SIDEWALK: (1,),
+    Part.BUILDING: (2, 3, 4),
+    Part.POLE: (5,),
+    Part.TRAFFIC_LIGHT: (6,),
+    Part.TRAFFIC_SIGN: (7,),
+    Part.VEGETATION: (8,),
+    Part.TERRAIN: (9,),
+    Part.SKY: (10,),
+    Part.PERSON: (11, 12, 17, 18),
+    Part.VEHICLE: (13, 14, 15, 16),
+}
+"""Cityscapes' train ids that make up each part."""
+
+SIZE = (256, 128)
+"""Width and height that probabilities are kept at."""
+
+_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+_DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
+_VERSION = 1
+
+
+class Segmenter:
+    """Gives the classes of pictures, from the disk's cache where they were worked out before.
+
+    The network is an ONNX file with one input float[1,3,H,W], RGB normalised with ImageNet's mean and
+    deviation, and logits float[1,C,h,w] of Cityscapes' 19 train ids, more classes being ignored.
+    """
+
+    def __init__(self, network: Path) -> None:
+        """Remembers the network; it is opened when a picture comes that is not in the cache.
+
+        Raises:
+            ConfigError: there is no such file.
+        """
+        if not network.is_file():
+            raise ConfigError(
+                f"guide.segmenter = {str(network)!r}: no such file; expected an ONNX network of Cityscapes' "
+                "classes (docs/experiments/guides.md says which)"
+            )
+        self.network = network
+        self.folder = cache_home() / "classes" / sha256_of(network)[:16]
+        self._session = None
+
+    def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Probabilities of a picture's parts.
+
+        Args:
+            image: uint8[H,W,3], BGR.
+
+        Returns:
+            uint8[128,256,11], times 255, in the order of `Part`.
+
+        Raises:
+            ConfigError: the network can't be run or gives something else.
+        """
+        digest = hashlib.sha256(repr((_VERSION, image.shape)).encode())
+        digest.update(np.ascontiguousarray(image))
+        path = self.folder / f"{digest.hexdigest()[:32]}.npz"
+        kept = _load(path)
+        if kept is None:
+            kept = self._infer(image)
+            _store(path, kept)
+        return kept
+
+    def _infer(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        session = self._open()
+        (given,) = session.get_inputs()
+        height, width = (
+            side if isinstance(side, int) else fallback
+            for side, fallback in zip(given.shape[2:], (256, 512), strict=True)
+        )
+        resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+        x = (resized[:, :, ::-1].astype(np.float32) / 255 - _MEAN) / _DEVIATION
+        logits = np.asarray(session.run(None, {given.name: x.transpose(2, 0, 1)[None]})[0], np.float32)
+        if logits.ndim != 4 or logits.shape[1] < 19:
+            raise ConfigError(
+                f"guide.segmenter = {str(self.network)!r}: its output is {logits.shape}, "
+                "expected logits of 19 classes or more, [1,C,h,w]"
+            )
+        likely = np.exp(logits[0] - logits[0].max(0))
+        likely /= likely.sum(0)
+        parts = np.stack([likely[list(CITYSCAPES[part])].sum(0) for part in Part], -1)
+        return (cv2.resize(parts, SIZE, interpolation=cv2.INTER_AREA) * 255 + 0.5).astype(np.uint8)
+
+    def _open(self):  # type: ignore[no-untyped-def]  # onnxruntime has no types
+        if self._session is None:
+            try:
+                import onnxruntime
+            except ModuleNotFoundError:
+                raise ConfigError('guides need onnxruntime: pip install "unit-edge[train,cpu]"') from None
+            options = onnxruntime.SessionOptions()
+            options.intra_op_num_threads = 1
+            options.log_severity_level = 3
+            try:
+                self._session = onnxruntime.InferenceSession(
+                    self.network, options, providers=["CPUExecutionProvider"]
+                )
+            except Exception as error:  # its exceptions share no base but this
+                why = str(error).splitlines()[0]
+                raise ConfigError(f"guide.segmenter = {str(self.network)!r}: {why}") from None
+        return self._session
+
+
+def _load(path: Path) -> NDArray[np.uint8] | None:
+    """What is kept of a picture; None if it isn't there, or is damaged and has to be made anew."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            classes = file["classes"]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return None
+    whole = classes.dtype == np.uint8 and classes.shape == (SIZE[1], SIZE[0], len(Part))
+    return classes if whole else None
+
+
+def _store(path: Path, classes: NDArray[np.uint8]) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(file, classes=classes)
+    except OSError as error:
+        raise DataError(
+            f"{path.parent}: classes can't be kept there ({error.strerror}); set XDG_CACHE_HOME to a folder "
+            "with room that can be written"
+        ) from None
