@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from unit_edge.cli_common import frame_size
+from unit_edge.cli.options.common import frame_size
 from unit_edge.config import PRESETS, DataConfig, DomainConfig, RunConfig, preset_network
 from unit_edge.export.to_onnx import export_run
-from unit_edge.runtime.images import write_image
+from unit_edge.runtime.sources.images import write_image
 from unit_edge.train.checkpoint import save_config, save_weights
 from unit_edge.train.networks import UNIT
 
