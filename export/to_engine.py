@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unit_edge.boards import Board
+from unit_edge.boards.board import Board
 from unit_edge.engines import EngineManifest, command_text, platform_text, write_pair
 from unit_edge.errors import ConfigError, EngineError, ModelError
 from unit_edge.export.weak_typing import allow_precisions, is_strong

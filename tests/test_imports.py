@@ -58,9 +58,9 @@ def part_of(module: str) -> str | None:
 
 
 def files_of(part: str) -> list[Path]:
-    """The files of a part; the core's are those beside its folders."""
-    folder = ROOT / FOLDERS[part]
-    return sorted(folder.glob("*.py") if part == "core" else folder.rglob("*.py"))
+    """The files of a part; the core's are those of no other part."""
+    files = sorted((ROOT / FOLDERS[part]).rglob("*.py"))
+    return [path for path in files if part != "core" or part_of(dotted(path)) == "core"]
 
 
 def dotted(path: Path) -> str:

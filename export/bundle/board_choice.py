@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, requires
 
 from packaging.requirements import Requirement
 
-from unit_edge.boards import Board
+from unit_edge.boards.board import Board
 from unit_edge.costs import Costs
 from unit_edge.errors import ConfigError, UnitEdgeError
 from unit_edge.roofline import predict

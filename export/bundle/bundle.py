@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from unit_edge import __version__
-from unit_edge.boards import Board
+from unit_edge.boards.board import Board
 from unit_edge.errors import ConfigError, ModelError, UnitEdgeError
 from unit_edge.export.bundle.archive import SUFFIX, first_name, pack
 from unit_edge.export.bundle.board_choice import Choice, frame_size_for

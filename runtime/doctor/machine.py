@@ -8,7 +8,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from unit_edge.boards import USUAL, Board, all_boards
+from unit_edge.boards.board import Board
+from unit_edge.boards.find import USUAL, all_boards
 from unit_edge.gpu import Gpu, find_gpus
 from unit_edge.runtime.doctor.finding import BROKEN, MISSING, OK, Finding, Problem, load
 from unit_edge.runtime.doctor.remedies import board_model

@@ -53,7 +53,7 @@ def build(
 
     An engine runs on the kind of GPU and the TensorRT that it was built for; its .json says which.
     """
-    from unit_edge.boards import find_board
+    from unit_edge.boards.find import find_board
     from unit_edge.export.to_engine import BuildOptions, build_engine
 
     options = BuildOptions(

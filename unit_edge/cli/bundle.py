@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unit_edge.boards import all_boards, find_board
+from unit_edge.boards.find import all_boards, find_board
 from unit_edge.cli.options.common import needs
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from unit_edge.errors import ConfigError, ModelError
 from unit_edge.registry import resolve_model
 
 if TYPE_CHECKING:
-    from unit_edge.boards import Board
+    from unit_edge.boards.board import Board
     from unit_edge.costs import CostsAt
     from unit_edge.manifest import Manifest
 
@@ -85,7 +85,7 @@ def boards(
 
     The FPS are predicted from peaks and bandwidth, not measured; `unit-edge bench` measures.
     """
-    from unit_edge.boards import all_boards, find_board
+    from unit_edge.boards.find import all_boards, find_board
 
     chosen = all_boards() if board is None else (find_board(board),)
     wanted = frame_size(size)

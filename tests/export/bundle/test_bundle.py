@@ -16,7 +16,7 @@ import zstandard
 from typer.testing import CliRunner
 
 from unit_edge import __version__
-from unit_edge.boards import all_boards, find_board
+from unit_edge.boards.find import all_boards, find_board
 from unit_edge.cli.app import app
 from unit_edge.cli.inspection import inspect_file
 from unit_edge.costs import Costs, CostsAt

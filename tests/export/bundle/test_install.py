@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from unit_edge.boards import find_board
+from unit_edge.boards.find import find_board
 from unit_edge.errors import UnitEdgeError
 from unit_edge.export.bundle.board_choice import Choice, choose
 from unit_edge.export.bundle.bundle import export_bundle

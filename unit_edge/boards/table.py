@@ -1,4 +1,4 @@
-"""The boards of boards.py: figures with where they are from, or None with a note.
+"""Every board: figures with where they are from, or None with a note.
 
 Peaks are worked out from clocks and units, not copied: operations a clock of one tensor core are
 known from a whitepaper or from a dense figure in a datasheet, and tests/test_boards.py compares the
@@ -8,7 +8,7 @@ excerpts and quotations by others; "quoted" and "device listing" mark what rests
 
 from __future__ import annotations
 
-from unit_edge.boards import Board, Software
+from unit_edge.boards.board import Board, Software
 
 _JETPACK_6 = Software("6.2", "10.3")
 _JETPACK_7 = Software("7.2", "10.16")

@@ -1,4 +1,4 @@
-"""What is known of the boards that a model may run on; the table itself is in board_table.py.
+"""What is known of the boards that a model may run on; the table itself is in table.py.
 
 Peaks are dense. Vendors print TOPS with half of the weights zero ("sparse") and add the DLA's to the
 GPU's; neither is what a convolution on the GPU gets.
@@ -6,22 +6,9 @@ GPU's; neither is what a convolution on the GPU gets.
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 
-from unit_edge.errors import ConfigError
-
 PRECISIONS = ("fp32", "fp16", "int8")
-
-USUAL = {
-    "orin-nano": "orin-nano-8gb",
-    "orin-nx": "orin-nx-16gb",
-    "agx-orin": "agx-orin-64gb",
-    "xavier": "xavier-nx",
-    "thor": "thor-t5000",
-    "raspberry-pi": "raspberry-pi-5",
-}
-"""Families, each with the board that its name alone stands for: the usual one, without Super mode."""
 
 
 @dataclass(frozen=True)
@@ -73,24 +60,3 @@ class Board:
     def peak(self, precision: str) -> float | None:
         """Dense peak of "fp32", "fp16" or "int8" in 10¹² operations a second; None if it isn't known."""
         return {"fp32": self.fp32_tflops, "fp16": self.fp16_tflops, "int8": self.int8_tops}[precision]
-
-
-def all_boards() -> tuple[Board, ...]:
-    """Every board that is known, small ones first within a family."""
-    from unit_edge.board_table import BOARDS
-
-    return BOARDS
-
-
-def find_board(name: str) -> Board:
-    """A board by its name, or by its family's (`USUAL`).
-
-    Raises:
-        ConfigError: there is none of that name; the message has the nearest.
-    """
-    boards = {board.name: board for board in all_boards()}
-    if (usual := USUAL.get(name, name)) in boards:
-        return boards[usual]
-    near = difflib.get_close_matches(name.lower().replace("_", "-"), boards, 1, cutoff=0.5)
-    hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(boards)}"
-    raise ConfigError(f"unknown board {name!r}; {hint}" + (" `unit-edge boards` lists all" if near else ""))
