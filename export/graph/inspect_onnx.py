@@ -7,11 +7,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from unit_edge.cli.inspection import Report, matches, tensor_text
 from unit_edge.errors import ModelError
 from unit_edge.export.graph.costs import costs_at, layers
 from unit_edge.export.graph.graph import load_onnx, resolve
-from unit_edge.manifest import Manifest, sha256_of
+from unit_edge.manifest import Manifest, matches, sha256_of, tensor_text
+
+Report = dict[str, Any]
+"""What is printed, or given as JSON: plain values, tables (lists of dicts) and groups (dicts)."""
 
 _PRODUCER = "unit-edge"
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from unit_edge.runtime.doctor import backends as doctor_engines
-from unit_edge.runtime.doctor import display as doctor_display
-from unit_edge.runtime.doctor import machine as doctor_machine
-from unit_edge.runtime.doctor import video as doctor_video
+from unit_edge.runtime.doctor import backends, display, machine, video
 from unit_edge.runtime.doctor.finding import Finding
 
 Probes = dict[str, Callable[[], list[Finding]]]
@@ -30,15 +27,15 @@ class Group:
 
 
 GROUPS = {
-    "machine": Group("machine", doctor_machine.machine_probes, gated=False),
-    "gpu": Group("machine", doctor_machine.gpu_probes),
-    "pyav": Group("files", doctor_video.pyav_probes),
-    "opencv": Group("live", doctor_video.opencv_probes),
-    "cameras": Group("live", doctor_video.camera_probes, gated=False),
-    "display": Group("live", doctor_display.display_probes),
-    "onnxruntime": Group("engines", doctor_engines.onnxruntime_probes),
-    "openvino": Group("engines", doctor_engines.openvino_probes),
-    "tensorrt": Group("engines", doctor_engines.tensorrt_probes),
-    "tensorrt-rtx": Group("engines", doctor_engines.tensorrt_rtx_probes),
-    "cuda-bindings": Group("engines", doctor_engines.cuda_probes),
+    "machine": Group("machine", machine.machine_probes, gated=False),
+    "gpu": Group("machine", machine.gpu_probes),
+    "pyav": Group("files", video.pyav_probes),
+    "opencv": Group("live", video.opencv_probes),
+    "cameras": Group("live", video.camera_probes, gated=False),
+    "display": Group("live", display.display_probes),
+    "onnxruntime": Group("engines", backends.onnxruntime_probes),
+    "openvino": Group("engines", backends.openvino_probes),
+    "tensorrt": Group("engines", backends.tensorrt_probes),
+    "tensorrt-rtx": Group("engines", backends.tensorrt_rtx_probes),
+    "cuda-bindings": Group("engines", backends.cuda_probes),
 }

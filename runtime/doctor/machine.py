@@ -11,8 +11,8 @@ from pathlib import Path
 from unit_edge.boards.board import Board
 from unit_edge.boards.find import USUAL, all_boards
 from unit_edge.gpu import Gpu, find_gpus
+from unit_edge.machine import board_model, memory_gb, system_name
 from unit_edge.runtime.doctor.finding import BROKEN, MISSING, OK, Finding, Problem, load
-from unit_edge.runtime.doctor.remedies import board_model
 
 _NVIDIA_VENDOR, _DISPLAY_CLASS = "0x10de", "0x03"
 
@@ -101,22 +101,6 @@ def nearest_cpu(model: str, machine: str, cores: int) -> Board | None:
         return None
     x86 = [board for board in all_boards() if board.name.startswith("x86-")]
     return min(x86, key=lambda board: abs(int(board.name.split("-")[1]) - cores))
-
-
-def system_name() -> str:
-    """ "Debian GNU/Linux 12 (bookworm)", or "Windows 11"."""
-    try:
-        return platform.freedesktop_os_release()["PRETTY_NAME"]
-    except (OSError, KeyError):
-        return f"{platform.system()} {platform.release()}"
-
-
-def memory_gb() -> float | None:
-    """Of the machine, in 10⁹ bytes; None where the system doesn't say."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    except (AttributeError, ValueError, OSError):
-        return None
 
 
 def _nvidia_card_fitted() -> bool:

@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 
 from unit_edge.gpu import driver_cuda, find_gpu
+from unit_edge.machine import board_model
 
-_DEVICE_TREE_MODEL = Path("/proc/device-tree/model")
 _TEGRA_RELEASE = Path("/etc/nv_tegra_release")
 _FOR_GPUS = (
     "onnxruntime",
@@ -37,14 +37,6 @@ class Machine:
     apt: bool = False
     gpu: bool = False
     cuda: int | None = None
-
-
-def board_model() -> str:
-    """What the firmware calls a board, "NVIDIA Jetson Orin Nano Developer Kit"; empty on a PC."""
-    try:
-        return _DEVICE_TREE_MODEL.read_text(errors="replace").strip("\0\n ")
-    except OSError:
-        return ""
 
 
 def is_jetson() -> bool:

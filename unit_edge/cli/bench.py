@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unit_edge.cli.options.common import frame_size
 from unit_edge.errors import ConfigError, UnitEdgeError
+from unit_edge.sizes import parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -129,7 +129,7 @@ def bench(
         models or (),
         engine.split(","),
         [_whole(text, "--batch") for text in batch.split(",")] if batch else (),
-        [found for text in size.split(",") if (found := frame_size(text))] if size else (),
+        [found for text in size.split(",") if (found := parse_size(text))] if size else (),
         streams,
         threads,
         None if address is None or address.live else _clip_size(address.path),

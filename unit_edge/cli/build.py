@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from unit_edge.cli.options.common import ModelArgument, frame_size
+from unit_edge.cli.options.common import ModelArgument
 from unit_edge.registry import resolve_model
+from unit_edge.sizes import parse_size
 
 _Size = "WxH"
 
@@ -64,7 +65,7 @@ def build(
         dla=dla,
         version_compatible=version_compatible,
         hardware_compatible=hardware_compatible,
-        sizes=(frame_size(min_size), frame_size(opt_size), frame_size(max_size)),
+        sizes=(parse_size(min_size), parse_size(opt_size), parse_size(max_size)),
     )
     path = build_engine(resolve_model(model), output, options)
     typer.echo(f"{path}: {path.stat().st_size / 2**20:.1f} MiB")

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unit_edge.cli.options.common import frame_size, needs
+from unit_edge.cli.options.common import needs
 from unit_edge.errors import ConfigError, ModelError
 from unit_edge.registry import resolve_model
+from unit_edge.sizes import parse_size
 
 if TYPE_CHECKING:
     from unit_edge.boards.board import Board
@@ -51,7 +52,7 @@ def inspect(
     """
     from unit_edge.cli.inspection import inspect_file
 
-    wanted = frame_size(size)
+    wanted = parse_size(size)
     path = resolve_model(file)
     with needs("export"):
         report = inspect_file(path, wanted)
@@ -88,7 +89,7 @@ def boards(
     from unit_edge.boards.find import all_boards, find_board
 
     chosen = all_boards() if board is None else (find_board(board),)
-    wanted = frame_size(size)
+    wanted = parse_size(size)
     if model is None and wanted is not None:
         raise ConfigError("--size without a MODEL; say which model to predict the speed of")
     predicted = None if model is None else _predicted(resolve_model(model), wanted, chosen)

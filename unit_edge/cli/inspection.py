@@ -13,7 +13,7 @@ from typing import Any
 
 from unit_edge.adapt_config import AdaptConfig
 from unit_edge.errors import ConfigError, ModelError
-from unit_edge.manifest import Manifest, sha256_of
+from unit_edge.manifest import Manifest, matches, sha256_of, tensor_text
 from unit_edge.settings import build, from_dict
 
 Report = dict[str, Any]
@@ -65,13 +65,6 @@ def inspect_file(path: Path, frame_size: tuple[int, int] | None = None) -> Repor
         return _with_manifest(path)
     except OSError as error:
         raise ModelError(f"{path}: can't be read ({error.strerror or error})") from None
-
-
-def matches(path: Path, sha256: object) -> str:
-    """Whether a file is the one that a manifest names, for people."""
-    if not path.is_file():
-        return f"missing: no {path.name} beside it"
-    return "matches" if sha256_of(path) == sha256 else "differs: another sha256"
 
 
 def _run(folder: Path) -> Report:
@@ -148,11 +141,6 @@ def manifest_report(manifest: Manifest) -> Report:
 
 def _tensor(spec: dict[str, Any]) -> str:
     return f"{spec['name']}: {tensor_text(spec['dtype'], spec['shape'])}"
-
-
-def tensor_text(dtype: str, shape: Any) -> str:
-    """A tensor as people write it: uint8[1,?,?,3]."""
-    return f"{dtype}[{','.join('?' if size is None else str(size) for size in shape)}]"
 
 
 def _with_manifest(path: Path) -> Report:

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import typer
 
 from unit_edge.cli import adapt, bundle
-from unit_edge.cli.options import common
 from unit_edge.cli.options.common import (
     ConfigArgument,
     DataRoot,
@@ -20,6 +19,7 @@ from unit_edge.cli.options.common import (
 )
 from unit_edge.errors import ConfigError
 from unit_edge.registry import resolve_model
+from unit_edge.sizes import parse_size
 
 
 def train(
@@ -158,7 +158,7 @@ def export(
     """
     options: dict[str, Any] = {
         "detail": detail,
-        "frame_size": common.frame_size(frame_size),
+        "frame_size": parse_size(frame_size),
         "network_size": network_size,
         "residual": residual,
         "frames": frames,
@@ -169,7 +169,7 @@ def export(
         given = {
             "--board": board, "--precision": None if precision == "fp32" else precision,
             "--calibrate": calibrate, "--int8-for": int8_for, "--int8-skip": int8_skip,
-            "--allow-low-quality": allow_low_quality, "--frame-size": common.frame_size(frame_size),
+            "--allow-low-quality": allow_low_quality, "--frame-size": parse_size(frame_size),
             "--network-size": network_size, "--residual": residual, "--best": best, "--python": python,
         }  # fmt: skip
         adapt.export(run, to, output=output, batch=batch, frames=frames, unfit=given)

@@ -12,10 +12,11 @@ from unit_edge.address import LIVE_KINDS, parse_address
 from unit_edge.cli import clips as cli_clips
 from unit_edge.cli.options import live as cli_live
 from unit_edge.cli.options import outputs as cli_outputs
-from unit_edge.cli.options.common import EngineOption, ThreadsOption, decided, domains_text, frame_size
+from unit_edge.cli.options.common import EngineOption, ThreadsOption, decided, domains_text
 from unit_edge.cli.progress import Progress
 from unit_edge.errors import ConfigError
 from unit_edge.registry import find_model, resolve_model
+from unit_edge.sizes import parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -140,7 +141,7 @@ def translate(
         raise ConfigError("--sheet is made from a video file; give one with -o")
     encoding = Encoding(crf=crf, preset=preset, audio=audio, codec=codec)
     excerpt = Excerpt(cli_outputs.seconds(start) or Fraction(0), None if live else length)
-    look = Look(side_by_side=side_by_side, size=frame_size(size))
+    look = Look(side_by_side=side_by_side, size=parse_size(size))
     if sheet_path is not None and not sheet_path.absolute().parent.is_dir():
         raise ConfigError(f"{sheet_path}: there is no folder {sheet_path.parent}; make it first")
     if not clips:

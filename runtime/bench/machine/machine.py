@@ -9,6 +9,7 @@ from typing import Any
 
 from unit_edge import __version__
 from unit_edge.gpu import find_gpus
+from unit_edge.machine import board_model, memory_gb, system_name
 from unit_edge.runtime.bench.machine.system import (
     available_bytes,
     governor,
@@ -16,8 +17,6 @@ from unit_edge.runtime.bench.machine.system import (
     processor_name,
     swap_used_bytes,
 )
-from unit_edge.runtime.doctor.machine import memory_gb, system_name
-from unit_edge.runtime.doctor.remedies import board_model
 
 
 def describe_machine() -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unit_edge.errors import ConfigError, UnitEdgeError
+from unit_edge.errors import UnitEdgeError
 
 if TYPE_CHECKING:
     from unit_edge.manifest import Manifest
@@ -57,16 +57,6 @@ def needs(extra: str) -> Iterator[None]:
         raise UnitEdgeError(
             f'this command needs {error.name}: install it with `pip install "unit-edge[{extra}]"`'
         ) from None
-
-
-def frame_size(text: str | None, what: str = "size") -> tuple[int, int] | None:
-    """WxH in pixels; None for "dynamic" or nothing."""
-    if text is None or text == "dynamic":
-        return None
-    width, _, height = text.partition("x")
-    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-        raise ConfigError(f"{what} {text!r}; expected WIDTHxHEIGHT in pixels, such as 1280x720")
-    return int(width), int(height)
 
 
 def decided(engine: str, manifest: Manifest, model: Path, *, quiet: bool = False) -> Decision:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unit_edge.cli.options.common import frame_size
 from unit_edge.errors import ConfigError
+from unit_edge.sizes import parse_size
 
 if TYPE_CHECKING:
     from unit_edge.runtime.sources.open import SourceOptions
@@ -59,10 +59,10 @@ def source_options(
         except (ValueError, ZeroDivisionError):
             raise ConfigError(f"--raw-fps {raw_fps!r}; expected a number, such as 25 or 30000/1001") from None
     return SourceOptions(
-        camera_size=frame_size(camera_size, "--camera-size"),
+        camera_size=parse_size(camera_size, "--camera-size"),
         camera_fps=camera_fps,
         fourcc=fourcc,
-        raw_size=frame_size(raw_size, "--raw-size"),
+        raw_size=parse_size(raw_size, "--raw-size"),
         raw_fps=rate,
         reconnect_for=reconnect_for,
         duration=None if duration is None else float(duration),
