@@ -17,8 +17,8 @@ from unit_edge.files import write_output
 from unit_edge.frames import FRAME_SIDES
 from unit_edge.gpu import find_gpu
 from unit_edge.interrupt import Interrupted, StopWish, watch_signals
-from unit_edge.manifest import Manifest
-from unit_edge.runtime.backends.open import read_model, size_text
+from unit_edge.manifest import Manifest, size_text
+from unit_edge.runtime.backends.open import read_model
 from unit_edge.runtime.backends.tensorrt.module import load_tensorrt, make_logger
 
 DEFAULT_PROFILE = ((320, 180), (1280, 720), (1920, 1080))

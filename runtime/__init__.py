@@ -11,7 +11,8 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from unit_edge.runtime.backends.open import Runner, open_runner
+    from unit_edge.runtime.backends.base import Runner
+    from unit_edge.runtime.backends.open import open_runner
     from unit_edge.runtime.library import translate_video
     from unit_edge.runtime.pipeline import Stats
     from unit_edge.runtime.sinks.codecs import Encoding
@@ -20,7 +21,7 @@ __all__ = ["Encoding", "Runner", "Stats", "open_runner", "translate_video"]
 
 _HOMES = {
     "Encoding": "sinks.codecs",
-    "Runner": "backends.open",
+    "Runner": "backends.base",
     "Stats": "pipeline",
     "open_runner": "backends.open",
     "translate_video": "library",

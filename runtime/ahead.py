@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from unit_edge.runtime.backends.open import Runner, is_overlapping
+from unit_edge.runtime.backends.base import Runner, is_overlapping
 from unit_edge.runtime.batch import Image, stacked
 
 T = TypeVar("T")

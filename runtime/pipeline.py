@@ -17,8 +17,8 @@ from unit_edge.frames import Frame
 from unit_edge.interrupt import Interrupted, StopWish, watch_signals
 from unit_edge.runtime.ages import Ages
 from unit_edge.runtime.ahead import inferred
+from unit_edge.runtime.backends.base import Runner
 from unit_edge.runtime.backends.gpu_times import last_split
-from unit_edge.runtime.backends.open import Runner
 from unit_edge.runtime.batch import in_batches
 from unit_edge.runtime.channel import Channel, Newest
 from unit_edge.runtime.frame_times import Passage

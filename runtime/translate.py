@@ -12,7 +12,8 @@ from unit_edge.errors import ConfigError, SinkError, SourceError
 from unit_edge.frames import VideoInfo
 from unit_edge.interrupt import StopWish
 from unit_edge.media.containers import IMAGE_SUFFIXES, is_image
-from unit_edge.runtime.backends.open import Opened, Runner, open_runner
+from unit_edge.runtime.backends.base import Opened, Runner
+from unit_edge.runtime.backends.open import open_runner
 from unit_edge.runtime.pipeline import Stats, run
 from unit_edge.runtime.resume import check_resume, making_of, refuse_interrupted, skipped
 from unit_edge.runtime.sinks.codecs import VIDEO_OUTPUTS, Encoding

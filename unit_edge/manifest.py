@@ -170,3 +170,9 @@ def matches(path: Path, sha256: object) -> str:
 def tensor_text(dtype: str, shape: Any) -> str:
     """A tensor as people write it: uint8[1,?,?,3]."""
     return f"{dtype}[{','.join('?' if size is None else str(size) for size in shape)}]"
+
+
+def size_text(tensor: TensorSpec) -> str:
+    """Width and height of the frames: 640x480, or "any size"."""
+    _, height, width, _ = tensor.shape
+    return "any size" if height is None and width is None else f"{width or '?'}x{height or '?'}"

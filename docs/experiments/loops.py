@@ -22,7 +22,7 @@ import supervision
 
 from unit_edge.registry import find_model
 from unit_edge.runtime import open_runner
-from unit_edge.runtime.backends.open import Runner
+from unit_edge.runtime.backends.base import Runner
 from unit_edge.runtime.sinks.codecs import Encoding
 from unit_edge.runtime.translate import translate
 

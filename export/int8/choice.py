@@ -3,37 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import onnx
 
 from unit_edge.export.int8.calibrate import CalibrationFrames
 from unit_edge.export.int8.moved import MOST
-from unit_edge.export.int8.quantise import chosen, learned_nodes, quantise
+from unit_edge.export.int8.quantise import Quantised, chosen, learned_nodes, quantise
 from unit_edge.export.verify import VerifyReport
 
 Measure = Callable[[bytes], VerifyReport]
 
 FRAMES_TO_JUDGE_BY = 8
 """Frames that single layers are calibrated on, to find those that hurt."""
-
-
-@dataclass(frozen=True)
-class Quantised:
-    """An int8 file.
-
-    Attributes:
-        content: of the file.
-        left: layers that were left in float because of the damage that they do.
-        damage: PSNR in dB with one layer alone in int8, the worst first; empty if the first try was close
-            enough.
-        moved: what `Moved.by` says of it; None if that was not asked.
-    """
-
-    content: bytes
-    left: tuple[str, ...]
-    damage: dict[str, float]
-    moved: float | None = None
 
 
 def quantise_what_can_be(

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from unit_edge.export.translator import Translator
-from unit_edge.runtime.backends.open import Runner
+from unit_edge.runtime.backends.base import Runner
 from unit_edge.runtime.batch import infer_images
 from unit_edge.train.evaluation.metrics import kernel
 from unit_edge.train.features import Features

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unit_edge.errors import EngineError, ModelError
-from unit_edge.manifest import Manifest, TensorSpec
+from unit_edge.manifest import Manifest, TensorSpec, tensor_text
+from unit_edge.runtime.backends.base import check_input
 from unit_edge.runtime.backends.by_size import BySize
-from unit_edge.runtime.backends.open import check_input, tensor_text
 from unit_edge.runtime.backends.openvino_module import load_openvino
 
 ov = load_openvino()

@@ -15,7 +15,8 @@ from unit_edge.errors import UnitEdgeError
 from unit_edge.interrupt import watch_signals
 from unit_edge.manifest import Manifest
 from unit_edge.registry import find_reverse
-from unit_edge.runtime.backends.open import Opened, Runner, open_runner
+from unit_edge.runtime.backends.base import Opened, Runner
+from unit_edge.runtime.backends.open import open_runner
 from unit_edge.runtime.pipeline import Stats
 from unit_edge.runtime.sinks.codecs import Encoding
 from unit_edge.runtime.sinks.look import Look

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unit_edge.errors import ModelError
-from unit_edge.manifest import Manifest
-from unit_edge.runtime.backends.open import Runner, is_overlapping, size_text
+from unit_edge.manifest import Manifest, size_text
+from unit_edge.runtime.backends.base import Runner, is_overlapping
 
 
 class SwapRunner:

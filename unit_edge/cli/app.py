@@ -106,7 +106,8 @@ def info(model: ModelArgument) -> None:
 
     The file is compared with its manifest first. `unit-edge inspect` looks into it.
     """
-    from unit_edge.runtime.backends.open import read_model, size_text
+    from unit_edge.manifest import size_text
+    from unit_edge.runtime.backends.open import read_model
 
     path = resolve_model(model)
     manifest = read_model(path)

@@ -21,7 +21,7 @@ from unit_edge.sizes import parse_size
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from unit_edge.runtime.backends.open import Runner
+    from unit_edge.runtime.backends.base import Runner
     from unit_edge.runtime.pipeline import Stats
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from unit_edge.errors import EngineError
 from unit_edge.manifest import Manifest
+from unit_edge.runtime.backends.base import check_input
 from unit_edge.runtime.backends.onnxruntime.session import (
     CPU,
     check_tensors,
@@ -18,7 +19,6 @@ from unit_edge.runtime.backends.onnxruntime.session import (
     open_session,
     session_options,
 )
-from unit_edge.runtime.backends.open import check_input
 
 
 class OrtRunner:

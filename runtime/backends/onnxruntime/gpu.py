@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from unit_edge.errors import EngineError, UnitEdgeError
 from unit_edge.gpu import find_gpu
 from unit_edge.manifest import Manifest
+from unit_edge.runtime.backends.base import check_input
 from unit_edge.runtime.backends.by_size import BySize
 from unit_edge.runtime.backends.gpu_times import Split
 from unit_edge.runtime.backends.onnxruntime.bound import BoundSession
@@ -33,7 +34,6 @@ from unit_edge.runtime.backends.onnxruntime.session import (
     require_provider,
     session_options,
 )
-from unit_edge.runtime.backends.open import check_input
 
 _SIZES_KEPT = 2
 _DEVICE = "cuda"

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unit_edge.errors import EngineError
+from unit_edge.runtime.backends.base import check_input
 from unit_edge.runtime.backends.cores import physical_cores
 from unit_edge.runtime.backends.onnxruntime.cpu import OrtRunner
-from unit_edge.runtime.backends.open import check_input
 
 _AT_ONCE = 2
 

@@ -11,8 +11,7 @@ from pathlib import Path
 import onnxruntime as ort
 
 from unit_edge.errors import EngineError, ModelError
-from unit_edge.manifest import Manifest, TensorSpec
-from unit_edge.runtime.backends.open import tensor_text
+from unit_edge.manifest import Manifest, TensorSpec, tensor_text
 
 CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
 Provider = str | tuple[str, dict[str, str]]

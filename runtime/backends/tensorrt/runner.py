@@ -16,8 +16,8 @@ from unit_edge.engines import check_engine
 from unit_edge.errors import EngineError, ModelError
 from unit_edge.gpu import find_gpu
 from unit_edge.manifest import Manifest
+from unit_edge.runtime.backends.base import check_input
 from unit_edge.runtime.backends.gpu_times import Split
-from unit_edge.runtime.backends.open import check_input
 from unit_edge.runtime.backends.tensorrt.module import load_tensorrt, make_logger
 
 if TYPE_CHECKING:

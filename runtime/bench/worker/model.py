@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from unit_edge.runtime.backends.base import Runner
 from unit_edge.runtime.backends.gpu_times import Split, last_split
-from unit_edge.runtime.backends.open import Runner
 
 LEAST_CALLS = 3
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from unit_edge.address import Address
 from unit_edge.frames import Frame, VideoInfo
 from unit_edge.interrupt import StopWish
-from unit_edge.runtime.backends.open import Runner
+from unit_edge.runtime.backends.base import Runner
 from unit_edge.runtime.bench.worker.clip import RepeatedClip
 from unit_edge.runtime.frame_times import Passage
 from unit_edge.runtime.pipeline import run

@@ -28,8 +28,9 @@ from unit_edge.address import parse_address
 from unit_edge.errors import EngineError, UnitEdgeError
 from unit_edge.frames import VideoInfo
 from unit_edge.manifest import Manifest
+from unit_edge.runtime.backends.base import Runner, is_overlapping
 from unit_edge.runtime.backends.gpu_times import Split, last_split
-from unit_edge.runtime.backends.open import Runner, is_overlapping, open_runner
+from unit_edge.runtime.backends.open import open_runner
 from unit_edge.runtime.batch import stacked
 from unit_edge.runtime.bench.machine.system import available_bytes, resident_bytes
 from unit_edge.runtime.bench.worker.bandwidth import memory_bandwidth

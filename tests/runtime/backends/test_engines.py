@@ -17,7 +17,8 @@ from unit_edge.errors import ConfigError, EngineError, ModelError
 from unit_edge.gpu import find_gpu
 from unit_edge.manifest import Manifest
 from unit_edge.registry import bundled_models
-from unit_edge.runtime.backends.open import is_overlapping, open_runner, read_model
+from unit_edge.runtime.backends.base import is_overlapping
+from unit_edge.runtime.backends.open import open_runner, read_model
 
 WriteModel = Callable[..., Path]
 WriteEngine = Callable[[Path], Path]

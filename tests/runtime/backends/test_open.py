@@ -12,8 +12,8 @@ import pytest
 
 from unit_edge.errors import ConfigError, EngineError, ModelError
 from unit_edge.gpu import Gpu
-from unit_edge.manifest import TensorSpec
-from unit_edge.runtime.backends.open import open_runner, size_text
+from unit_edge.manifest import TensorSpec, size_text
+from unit_edge.runtime.backends.open import open_runner
 
 WriteModel = Callable[..., Path]
 
