@@ -22,7 +22,7 @@ help: ## List what make can do
 	@$(PIP) --editable ".[cpu,train,export,critic,dev]"
 	@touch $@
 
-.typing/unit_edge: $(wildcard unit_edge/*.py)
+.typing/unit_edge: $(wildcard unit_edge/*.py unit_edge/*/__init__.py)
 	@rm -rf .typing && mkdir -p $@
 	@ln -s $(addprefix ../../,$(wildcard unit_edge/*) train export runtime) $@/
 
@@ -65,7 +65,7 @@ bench: dev demo/bikes.mp4 $(UNTRAINED) ## Measure the bundled models and the big
 		-o docs/benchmarks/presets
 
 bench-train: dev ## Time a training step of each preset, and against the released way
-	@$(PY) -m unit_edge.train.bench
+	@$(PY) -m unit_edge.train.bench.steps
 
 clean: ## Remove what make and the tools made; runs/ stays
 	@rm -rf .venv .typing demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

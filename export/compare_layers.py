@@ -11,7 +11,7 @@ import onnxruntime
 import torch
 from numpy.typing import NDArray
 
-from unit_edge.export.int8 import learned_nodes
+from unit_edge.export.int8.quantise import learned_nodes
 from unit_edge.export.translator import Translator
 from unit_edge.runtime.batch import stacked
 

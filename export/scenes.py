@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from unit_edge.media import is_image
-from unit_edge.runtime.images import read_image
-from unit_edge.runtime.source import FileSource
-from unit_edge.train.data import list_images
+from unit_edge.media.containers import is_image
+from unit_edge.runtime.sources.images import read_image
+from unit_edge.runtime.sources.video import FileSource
+from unit_edge.train.data.dataset import list_images
 
 MOST_FRAMES = 8
 """Frames taken of a folder or video, spread over it."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unit_edge.boards import Board
+from unit_edge.boards.board import Board
 from unit_edge.engines import EngineManifest, command_text, platform_text, write_pair
 from unit_edge.errors import ConfigError, EngineError, ModelError
 from unit_edge.export.weak_typing import allow_precisions, is_strong
@@ -17,9 +17,9 @@ from unit_edge.files import write_output
 from unit_edge.frames import FRAME_SIDES
 from unit_edge.gpu import find_gpu
 from unit_edge.interrupt import Interrupted, StopWish, watch_signals
-from unit_edge.manifest import Manifest
-from unit_edge.runtime.runner import read_model, size_text
-from unit_edge.runtime.tensorrt_backend import load_tensorrt, make_logger
+from unit_edge.manifest import Manifest, size_text
+from unit_edge.runtime.backends.open import read_model
+from unit_edge.runtime.backends.tensorrt.module import load_tensorrt, make_logger
 
 DEFAULT_PROFILE = ((320, 180), (1280, 720), (1920, 1080))
 """Least, best and largest frame, (width, height) in pixels, of an engine for a dynamic model."""

@@ -19,19 +19,20 @@ import torch
 
 from unit_edge import __version__
 from unit_edge.errors import ConfigError, ModelError, UnitEdgeError
-from unit_edge.export.calibrate import CalibrationFrames
-from unit_edge.export.costs import count_costs
-from unit_edge.export.int8 import VARIANTS
-from unit_edge.export.int8_choice import Quantised, quantise_what_can_be
-from unit_edge.export.moved import FRAMES, Moved
-from unit_edge.export.plan import Plan, plan_export
+from unit_edge.export.graph.costs import count_costs
+from unit_edge.export.int8.calibrate import CalibrationFrames
+from unit_edge.export.int8.choice import quantise_what_can_be
+from unit_edge.export.int8.moved import FRAMES, Moved
+from unit_edge.export.int8.quantise import VARIANTS, Quantised
 from unit_edge.export.precision import PRECISIONS, in_fp16
+from unit_edge.export.shapes import Plan, plan_export
 from unit_edge.export.trained import TrainedRun, load_run
 from unit_edge.export.translator import Translator
 from unit_edge.export.verify import TOLERANCES, Reference, VerifyReport, check_report
 from unit_edge.frames import FRAME_SIDES
 from unit_edge.manifest import Manifest, TensorSpec, sha256_of
-from unit_edge.runtime.runner import Runner, open_runner
+from unit_edge.runtime.backends.base import Runner
+from unit_edge.runtime.backends.open import open_runner
 
 OPSET = 18
 """What torch's exporter writes natively; read by ONNX Runtime from 1.14 and TensorRT from 8.6."""

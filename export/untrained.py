@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from unit_edge.cli_common import frame_size
 from unit_edge.config import PRESETS, DataConfig, DomainConfig, RunConfig, preset_network
 from unit_edge.export.to_onnx import export_run
-from unit_edge.runtime.images import write_image
+from unit_edge.runtime.sources.images import write_image
+from unit_edge.sizes import parse_size
 from unit_edge.train.checkpoint import save_config, save_weights
 from unit_edge.train.networks import UNIT
 
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     options = parser.parse_args(arguments)
     for preset in options.presets:
-        print(export_untrained(preset, frame_size(options.size) or (640, 480), options.output), flush=True)
+        print(export_untrained(preset, parse_size(options.size) or (640, 480), options.output), flush=True)
 
 
 if __name__ == "__main__":

@@ -11,18 +11,19 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from unit_edge.runtime.codecs import Encoding
+    from unit_edge.runtime.backends.base import Runner
+    from unit_edge.runtime.backends.open import open_runner
     from unit_edge.runtime.library import translate_video
     from unit_edge.runtime.pipeline import Stats
-    from unit_edge.runtime.runner import Runner, open_runner
+    from unit_edge.runtime.sinks.codecs import Encoding
 
 __all__ = ["Encoding", "Runner", "Stats", "open_runner", "translate_video"]
 
 _HOMES = {
-    "Encoding": "codecs",
-    "Runner": "runner",
+    "Encoding": "sinks.codecs",
+    "Runner": "backends.base",
     "Stats": "pipeline",
-    "open_runner": "runner",
+    "open_runner": "backends.open",
     "translate_video": "library",
 }
 

@@ -12,8 +12,8 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from unit_edge.runtime.backends.base import Runner, is_overlapping
 from unit_edge.runtime.batch import Image, stacked
-from unit_edge.runtime.runner import Runner, is_overlapping
 
 T = TypeVar("T")
 Waiting = Callable[[], NDArray[np.uint8]]

@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from unit_edge.runtime.runner import Runner
+from unit_edge.runtime.backends.base import Runner
 
 Image = NDArray[np.uint8]
 T = TypeVar("T")

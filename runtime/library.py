@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from unit_edge.registry import find_model, resolve_model
-from unit_edge.runtime.codecs import Encoding
 from unit_edge.runtime.pipeline import Stats
+from unit_edge.runtime.sinks.codecs import Encoding
 from unit_edge.runtime.translate import translate
 
 

@@ -17,13 +17,13 @@ from unit_edge.frames import Frame
 from unit_edge.interrupt import Interrupted, StopWish, watch_signals
 from unit_edge.runtime.ages import Ages
 from unit_edge.runtime.ahead import inferred
+from unit_edge.runtime.backends.base import Runner
+from unit_edge.runtime.backends.gpu_times import last_split
 from unit_edge.runtime.batch import in_batches
 from unit_edge.runtime.channel import Channel, Newest
-from unit_edge.runtime.passage import Passage
-from unit_edge.runtime.runner import Runner
-from unit_edge.runtime.sink import FrameSink
-from unit_edge.runtime.source import FrameSource, LiveFrames, is_live
-from unit_edge.runtime.split import last_split
+from unit_edge.runtime.frame_times import Passage
+from unit_edge.runtime.sinks.video.sink import FrameSink
+from unit_edge.runtime.sources.video import FrameSource, LiveFrames, is_live
 
 _QUEUED_FRAMES = 4
 _LOOK_UP_S = 0.1

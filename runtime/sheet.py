@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unit_edge.errors import ConfigError
-from unit_edge.media import is_image
-from unit_edge.runtime.images import read_image, write_image
+from unit_edge.media.containers import is_image
 from unit_edge.runtime.pipeline import resized
-from unit_edge.runtime.source import FileSource
+from unit_edge.runtime.sources.images import read_image, write_image
+from unit_edge.runtime.sources.video import FileSource
 
 _CELL_WIDTH = 640
 _GAP = 4

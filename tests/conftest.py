@@ -20,7 +20,7 @@ from probe import grey, yuv420
 
 from unit_edge.engines import EngineManifest, platform_text, write_pair
 from unit_edge.manifest import Manifest, TensorSpec, sha256_of
-from unit_edge.runtime.runner import read_model
+from unit_edge.runtime.backends.open import read_model
 
 # what is imported to look whether it is there shall not tell its makers
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]

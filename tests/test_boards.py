@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from unit_edge.boards import PRECISIONS, USUAL, Board, all_boards, find_board
-from unit_edge.cli import app
+from unit_edge.boards.board import PRECISIONS, Board
+from unit_edge.boards.find import USUAL, all_boards, find_board
+from unit_edge.cli.app import app
 from unit_edge.costs import Costs, CostsAt
 from unit_edge.errors import ConfigError, ModelError
 from unit_edge.manifest import Manifest

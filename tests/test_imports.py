@@ -11,13 +11,25 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDERS = {"core": "unit_edge", "train": "train", "export": "export", "runtime": "runtime"}
+FOLDERS = {
+    "core": "unit_edge",
+    "media": "unit_edge/media",
+    "cli": "unit_edge/cli",
+    "train": "train",
+    "export": "export",
+    "runtime": "runtime",
+}
 MAY_IMPORT = {
     "core": {"core"},
-    "train": {"core", "train"},
-    "runtime": {"core", "runtime"},
-    "export": {"core", "train", "runtime", "export"},
+    "media": {"core", "media"},
+    "train": {"core", "media", "train"},
+    "runtime": {"core", "media", "runtime"},
+    "export": {"core", "media", "train", "runtime", "export"},
+    "cli": set(FOLDERS),
 }
+LAZY_ONLY = {"cli": {"train", "export", "runtime"}}
+"""What a part may only import inside its functions, so that a command loads what it needs."""
+CORE_NEEDS = {*sys.stdlib_module_names, "numpy", "tomli"}
 NOT_ON_A_BOARD = ("torch", "onnx", "onnxscript", "safetensors", "tqdm")
 HEAVY = ("torch", "cv2", "numpy", "av", "onnx", "onnxruntime")
 
@@ -45,20 +57,51 @@ def part_of(module: str) -> str | None:
     return second if second in FOLDERS else "core"
 
 
+def files_of(part: str) -> list[Path]:
+    """The files of a part; the core's are those of no other part."""
+    files = sorted((ROOT / FOLDERS[part]).rglob("*.py"))
+    return [path for path in files if part != "core" or part_of(dotted(path)) == "core"]
+
+
+def dotted(path: Path) -> str:
+    """A file's import name."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    parts = parts if parts[0] == "unit_edge" else ("unit_edge", *parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
 @pytest.mark.parametrize("part", FOLDERS)
 def test_dependencies_point_one_way(part: str) -> None:
-    files = sorted((ROOT / FOLDERS[part]).rglob("*.py"))
+    files = files_of(part)
     assert files
     for path in files:
         for module, lazy in imports(ast.parse(path.read_text(encoding="utf-8"))):
             target = part_of(module)
             may = target is None or target in MAY_IMPORT[part]
-            assert may or (part == "core" and lazy), f"{path.relative_to(ROOT)} imports {module}"
+            assert may, f"{path.relative_to(ROOT)} imports {module}"
+            only_lazily = target in LAZY_ONLY.get(part, ())
+            assert lazy or not only_lazily, f"{path.relative_to(ROOT)} imports {module} when it is loaded"
             assert module.partition(".")[0] not in FOLDERS.values() or target, f"{path}: {module} has no home"
 
 
+def test_the_core_needs_the_standard_library_and_numpy_only() -> None:
+    for path in files_of("core"):
+        for module, _ in imports(ast.parse(path.read_text(encoding="utf-8"))):
+            first = module.partition(".")[0]
+            assert first == "unit_edge" or first in CORE_NEEDS, f"{path.name} imports {module}"
+
+
+def test_every_module_of_the_core_loads_with_numpy_alone() -> None:
+    names = [dotted(path) for path in files_of("core")]
+    assert "unit_edge.settings" in names
+    blocked = tuple({*HEAVY, *NOT_ON_A_BOARD, "typer"} - {"numpy"})
+    code = f"import sys\nfor name in {blocked}: sys.modules[name] = None\n"
+    done = python(code + "".join(f"import {name}\n" for name in names))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_the_runtime_never_mentions_the_training_packages() -> None:
-    for path in sorted((ROOT / "runtime").glob("*.py")):
+    for path in files_of("runtime"):
         for module, _ in imports(ast.parse(path.read_text(encoding="utf-8"))):
             assert module.partition(".")[0] not in NOT_ON_A_BOARD, f"{path.name} imports {module}"
 
@@ -72,9 +115,9 @@ COMMAND = "from unit_edge.cli import main\nsys.argv = ['unit-edge', *sys.argv[1:
 
 
 def test_every_module_of_the_runtime_loads_without_torch_and_onnx() -> None:
-    names = [path.stem for path in sorted((ROOT / "runtime").glob("*.py")) if path.stem != "__init__"]
-    assert "pipeline" in names
-    code = BLOCK + "".join(f"import unit_edge.runtime.{name}\n" for name in names)
+    names = [dotted(path) for path in files_of("runtime")]
+    assert "unit_edge.runtime.pipeline" in names
+    code = BLOCK + "".join(f"import {name}\n" for name in names)
     done = python(code)
     assert (done.returncode, done.stderr) == (0, "")
 

@@ -56,7 +56,7 @@ def test_by_path_or_name(folder: Path, write_model: WriteModel) -> None:
 
 
 def test_the_models_in_the_package_are_whole() -> None:
-    from unit_edge.runtime.runner import read_model
+    from unit_edge.runtime.backends.open import read_model
 
     for path, manifest in bundled_models():
         assert read_model(path) == manifest

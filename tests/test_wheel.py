@@ -17,7 +17,7 @@ import zipfile
 from pathlib import Path
 
 from unit_edge import __version__
-from unit_edge.export.own_wheel import write_own_wheel
+from unit_edge.export.bundle.own_wheel import write_own_wheel
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("unit_edge", "train", "export", "runtime")
@@ -86,6 +86,6 @@ def test_a_boards_wheel_holds_every_module_and_installs(tmp_path: Path) -> None:
         text=True,
         cwd=tmp_path,
     )
-    assert done.stdout.splitlines() == [str(target / "unit_edge/cli.py"), f"unit-edge {__version__}"]
+    assert done.stdout.splitlines() == [str(target / "unit_edge/cli/__init__.py"), f"unit-edge {__version__}"]
     assert (target / "bin/unit-edge").is_file()
     assert list(target.glob("*.dist-info/licenses/LICENSE"))

@@ -17,16 +17,17 @@ from tqdm import tqdm
 from unit_edge.config import RunConfig
 from unit_edge.errors import ConfigError, DataError, TrainingError
 from unit_edge.interrupt import Interrupted, StopWish, watch_signals
-from unit_edge.train import checkpoint, samples
-from unit_edge.train.data import Domain, Pairs, batches, domain_images
+from unit_edge.train import checkpoint
+from unit_edge.train.data.dataset import Domain, Pairs, batches, domain_images
 from unit_edge.train.draw import Draw, Part, mix
-from unit_edge.train.evaluate import read_images, spread, translation_scores
+from unit_edge.train.evaluation import samples
+from unit_edge.train.evaluation.evaluate import read_images, spread, translation_scores
+from unit_edge.train.evaluation.translate_image import ImageTranslator, short_side
 from unit_edge.train.group import Group, join_group
 from unit_edge.train.guides import open_guide
 from unit_edge.train.run_log import RunLog
 from unit_edge.train.speed import memory_format
 from unit_edge.train.state import TrainingState, fall, refuse_other_run
-from unit_edge.train.translate_image import ImageTranslator, short_side
 from unit_edge.train.update import WARM_UP
 from unit_edge.train.warm_up import Autoencoder, copy_halves
 
@@ -247,7 +248,7 @@ def _loader(
     batch, layout = config.optim.batch, memory_format(config.speed)
     pairs = Pairs(domains[0], domains[1], first * batch, max(0, steps - first) * batch)
     for of_domain1, of_domain2 in batches(pairs, batch, config.data.workers, group.rank, group.size):
-        x1, *guided = of_domain1.split(3, dim=1)
+        x1, *guided = torch.split(of_domain1, 3, dim=1)
         yield [x.to(group.device, memory_format=layout, non_blocking=True) for x in (x1, of_domain2, *guided)]
 
 

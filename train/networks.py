@@ -152,9 +152,9 @@ class UNIT(nn.Module):
         self.generators = nn.ModuleList(Generator(config) for _ in DOMAINS)
         self.checkpointing = False
         initialise(self, config.init)
-        for generator in self.generators:
-            if config.output == "subpixel":
-                _begin_even(generator[-3])
+        if config.output == "subpixel":
+            for generator in self.generators:
+                _begin_even(generator)
 
     def encode(self, *images: Tensor) -> list[Tensor]:
         """Images of X1 and of X2 → the means of q1(z1|x1), q2(z2|x2); the shared layers run once."""
@@ -194,8 +194,9 @@ class UNIT(nn.Module):
         return out
 
 
-def _begin_even(pixels: nn.Conv2d) -> None:
+def _begin_even(generator: nn.Module) -> None:
     """Lets the four pixels that a sub-pixel layer gives of one place begin alike: no checkerboard."""
+    pixels = [layer for layer in generator.modules() if isinstance(layer, nn.Conv2d)][-1]
     with torch.no_grad():
         pixels.weight.copy_(pixels.weight[::4].repeat_interleave(4, 0))
 

@@ -66,7 +66,7 @@ class DigitNetworkConfig:
 
 @dataclass(frozen=True)
 class AdaptLossConfig:
-    """Weights of the terms. All of them are means over their elements, see train/adapt_losses.py."""
+    """Weights of the terms. All of them are means over their elements, see train/adapt/losses.py."""
 
     gan: float = 1.0
     """The adversarial terms of the translations."""
@@ -162,7 +162,7 @@ class AdaptConfig:
     )
     speed: SpeedConfig = field(default_factory=SpeedConfig)
     log: LogConfig = field(default_factory=LogConfig)
-    """`evaluate_every`: what can be said of the classifier without labels (train/adapt_evaluate.py)."""
+    """`evaluate_every`: what can be said of the classifier without labels (train/adapt/evaluate.py)."""
 
     def __post_init__(self) -> None:
         require(

@@ -126,7 +126,7 @@ class LossConfig:
     adversaries_from: int = 0
     """Steps before which there are no adversarial terms: the rest finds the way first."""
     vae_every: int = 1
-    """Steps from one that has the VAE, cycle and steadiness terms to the next, where they weigh so many times more
+    """Steps from one that has the VAE, cycle and steadiness terms to the next; these weigh so much more
     (lazy regularisation, Karras et al., CVPR 2020)."""
     judged: Literal["translation", "guided"] = "translation"
     """What the adversaries see of a translation: the network's output (paper), or what the exported

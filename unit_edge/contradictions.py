@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from unit_edge.errors import require
 
-if TYPE_CHECKING:
-    from unit_edge.config import RunConfig
+
+class Settings(Protocol):
+    """What is looked at of a `RunConfig`, whose module imports this one."""
+
+    @property
+    def domain1(self) -> Any: ...
+    @property
+    def domain2(self) -> Any: ...
+    @property
+    def network(self) -> Any: ...
+    @property
+    def loss(self) -> Any: ...
+    @property
+    def data(self) -> Any: ...
+    @property
+    def optim(self) -> Any: ...
+    @property
+    def speed(self) -> Any: ...
 
 
-def refuse_contradictions(config: RunConfig) -> None:
+def refuse_contradictions(config: Settings) -> None:
     """Raises ConfigError, which names the setting to change, if settings exclude each other."""
     require(
         config.domain1.name != config.domain2.name,
@@ -28,7 +44,7 @@ def refuse_contradictions(config: RunConfig) -> None:
     _check_ablations(config)
 
 
-def _check_sizes(config: RunConfig) -> None:
+def _check_sizes(config: Settings) -> None:
     depth, scales = len(config.network.discriminator), config.network.scales
     require(
         min(config.network.logits_size(*config.data.crop)) > 0,
@@ -41,7 +57,7 @@ def _check_sizes(config: RunConfig) -> None:
     require(batch % cuts == 0, "speed.accumulate", cuts, f"a divisor of optim.batch, {batch}")
 
 
-def _check_ablations(config: RunConfig) -> None:
+def _check_ablations(config: Settings) -> None:
     loss, zero = config.loss, "0, as network.{} is false"
     taught = max(loss.gan, loss.critic, loss.reconstruction, loss.cycle)
     require(taught > 0, "loss.gan", loss.gan, "some weight above 0: nothing teaches the generators")

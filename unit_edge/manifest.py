@@ -158,3 +158,21 @@ def sha256_of(path: Path) -> str:
         for block in iter(lambda: file.read(1 << 20), b""):
             digest.update(block)
         return digest.hexdigest()
+
+
+def matches(path: Path, sha256: object) -> str:
+    """Whether a file is the one that a manifest names, for people."""
+    if not path.is_file():
+        return f"missing: no {path.name} beside it"
+    return "matches" if sha256_of(path) == sha256 else "differs: another sha256"
+
+
+def tensor_text(dtype: str, shape: Any) -> str:
+    """A tensor as people write it: uint8[1,?,?,3]."""
+    return f"{dtype}[{','.join('?' if size is None else str(size) for size in shape)}]"
+
+
+def size_text(tensor: TensorSpec) -> str:
+    """Width and height of the frames: 640x480, or "any size"."""
+    _, height, width, _ = tensor.shape
+    return "any size" if height is None and width is None else f"{width or '?'}x{height or '?'}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from unit_edge.boards import PRECISIONS, Board
+from unit_edge.boards.board import PRECISIONS, Board
 from unit_edge.costs import CostsAt
 
 PEAK_SHARE = {"gpu": 0.35, "cpu": 0.6}

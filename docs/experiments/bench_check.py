@@ -19,8 +19,8 @@ from statistics import median
 
 from unit_edge.interrupt import StopWish
 from unit_edge.registry import resolve_model
-from unit_edge.runtime.bench_process import Worker
-from unit_edge.runtime.bench_statistics import ratio_of_rounds
+from unit_edge.runtime.bench.process import Worker
+from unit_edge.runtime.bench.statistics import ratio_of_rounds
 
 _SESSION = """
 import json, sys, time, numpy as np, onnxruntime as ort

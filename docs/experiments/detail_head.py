@@ -33,13 +33,13 @@ from torch.nn import functional as F
 from unit_edge.config import Detail
 from unit_edge.export.trained import load_run
 from unit_edge.export.translator import Translator
-from unit_edge.runtime.source import FileSource
-from unit_edge.train import bootstrap
-from unit_edge.train.evaluate import features_of, read_images
+from unit_edge.runtime.sources.video import FileSource
+from unit_edge.train.data.sources import domain_images
+from unit_edge.train.evaluation import bootstrap
+from unit_edge.train.evaluation.evaluate import features_of, read_images
+from unit_edge.train.evaluation.metrics import edges_kept, flicker
 from unit_edge.train.features import Features
 from unit_edge.train.guided import GuidedHead
-from unit_edge.train.metrics import edges_kept, flicker
-from unit_edge.train.sources import domain_images
 
 Image = NDArray[np.uint8]
 

@@ -18,9 +18,9 @@ from torch import Tensor
 from unit_edge.config import Detail
 from unit_edge.export.trained import load_run
 from unit_edge.export.translator import Translator
-from unit_edge.train.evaluate import read_images
+from unit_edge.train.data.sources import domain_images
+from unit_edge.train.evaluation.evaluate import read_images
 from unit_edge.train.guided import GuidedHead
-from unit_edge.train.sources import domain_images
 
 
 class RoundedHead(GuidedHead):

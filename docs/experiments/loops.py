@@ -22,8 +22,8 @@ import supervision
 
 from unit_edge.registry import find_model
 from unit_edge.runtime import open_runner
-from unit_edge.runtime.codecs import Encoding
-from unit_edge.runtime.runner import Runner
+from unit_edge.runtime.backends.base import Runner
+from unit_edge.runtime.sinks.codecs import Encoding
 from unit_edge.runtime.translate import translate
 
 

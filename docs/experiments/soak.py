@@ -26,8 +26,8 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "tests" / part) for pa
 from live_servers import LiveServer, free_port  # noqa: E402
 
 from unit_edge.registry import find_model  # noqa: E402
-from unit_edge.runtime.open_source import SourceOptions  # noqa: E402
 from unit_edge.runtime.pipeline import Stats  # noqa: E402
+from unit_edge.runtime.sources.open import SourceOptions  # noqa: E402
 from unit_edge.runtime.translate import translate  # noqa: E402
 
 SIZE, FPS = (640, 360), 30

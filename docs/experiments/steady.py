@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unit_edge.registry import resolve_model
-from unit_edge.runtime.runner import open_runner
-from unit_edge.runtime.source import FileSource
-from unit_edge.runtime.steady import Steadier
-from unit_edge.train.metrics import flicker
+from unit_edge.runtime.backends.open import open_runner
+from unit_edge.runtime.sinks.steady import Steadier
+from unit_edge.runtime.sources.video import FileSource
+from unit_edge.train.evaluation.metrics import flicker
 
 Image = NDArray[np.uint8]
 

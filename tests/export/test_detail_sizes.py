@@ -22,7 +22,7 @@ from unit_edge.export.to_onnx import Exported, Int8, export_run
 from unit_edge.export.trained import load_run
 from unit_edge.export.translator import Translator
 from unit_edge.export.verify import TOLERANCES, translator_for
-from unit_edge.runtime.runner import open_runner
+from unit_edge.runtime.backends.open import open_runner
 from unit_edge.train.guided import GuidedHead
 
 Image = NDArray[np.uint8]

@@ -61,9 +61,9 @@ def names_in(path: str) -> Iterator[tuple[str, str]]:
 FILES = {
     "export/to_engine.py": 30,
     "export/weak_typing.py": 15,
-    "runtime/tensorrt_backend.py": 3,
-    "runtime/tensorrt_runner.py": 9,
-    "runtime/tensorrt_slot.py": 3,
+    "runtime/backends/tensorrt/module.py": 3,
+    "runtime/backends/tensorrt/runner.py": 9,
+    "runtime/backends/tensorrt/slot.py": 3,
 }
 """With how many uses a file has at least: fewer, and the search went wrong."""
 
@@ -86,7 +86,7 @@ def test_tensorrt_has_every_name(path: str, version: str) -> None:
 
 def test_cuda_has_every_name() -> None:
     cudart = pytest.importorskip("cuda.bindings.runtime", reason="needs cuda-bindings")
-    tree = ast.parse((ROOT / "runtime" / "cuda.py").read_text(encoding="utf-8"))
+    tree = ast.parse((ROOT / "runtime/backends/cuda.py").read_text(encoding="utf-8"))
     chains = {
         tuple(ast.unparse(node).split(".")[1:])
         for node in ast.walk(tree)

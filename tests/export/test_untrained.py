@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason="needs the train and export extras")
 pytest.importorskip("onnx", reason="needs the train and export extras")
 
 from unit_edge.export.untrained import main  # noqa: E402
-from unit_edge.runtime.runner import open_runner, read_model  # noqa: E402
+from unit_edge.runtime.backends.open import open_runner, read_model  # noqa: E402
 
 
 def test_an_untrained_preset_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

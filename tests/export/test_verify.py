@@ -22,7 +22,7 @@ from unit_edge.export.trained import load_run
 from unit_edge.export.verify import Reference, translator_for, verify_file
 from unit_edge.gpu import find_gpu
 from unit_edge.manifest import Manifest, sha256_of
-from unit_edge.runtime.runner import open_runner
+from unit_edge.runtime.backends.open import open_runner
 from unit_edge.train.checkpoint import BEST, load_run_config, load_weights, save_weights
 
 

@@ -11,7 +11,7 @@ import pytest
 from unit_edge.export.scenes import synthetic_scene
 from unit_edge.export.to_onnx import Int8, export_run
 from unit_edge.export.weak_typing import _COMPUTING, is_strong, layers_in_fp32
-from unit_edge.runtime.tensorrt_backend import make_logger
+from unit_edge.runtime.backends.tensorrt.module import make_logger
 
 trt = pytest.importorskip("tensorrt_rtx", reason="the dev extra installs TensorRT-RTX on Linux x86_64 only")
 

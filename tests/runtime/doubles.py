@@ -23,6 +23,15 @@ def picture(index: int, size: tuple[int, int] = SIZE) -> NDArray[np.uint8]:
     return np.full((size[1], size[0], 3), index, np.uint8)
 
 
+def scene(width: int, height: int) -> NDArray[np.uint8]:
+    """Soft colours with edges, uint8[1,H,W,3]."""
+    y, x = np.mgrid[:height, :width]
+    planes = [
+        128 + 100 * np.sin(x / 37 + k) * np.cos(y / 23 - k) + 20 * ((x // 40 + y // 30) % 2) for k in range(3)
+    ]
+    return np.clip(np.stack(planes, -1), 0, 255).astype(np.uint8)[None]
+
+
 class ListSource:
     """Frames 0, 1, 2, ..., then an error if one is given."""
 

@@ -272,7 +272,7 @@ def install(monkeypatch: pytest.MonkeyPatch, gpu: FakeGpu) -> None:
         "tensorrt_rtx": fake_tensorrt(gpu),
     }.items():
         monkeypatch.setitem(sys.modules, name, module)
-    for name in ("unit_edge.runtime.cuda", "unit_edge.runtime.tensorrt_slot"):
+    for name in ("unit_edge.runtime.backends.cuda", "unit_edge.runtime.backends.tensorrt.slot"):
         monkeypatch.setitem(sys.modules, name, None)  # so that what it was is put back afterwards
         del sys.modules[name]
-    monkeypatch.setattr("unit_edge.runtime.tensorrt_runner.find_gpu", lambda: Gpu("Fake", "8.9"))
+    monkeypatch.setattr("unit_edge.runtime.backends.tensorrt.runner.find_gpu", lambda: Gpu("Fake", "8.9"))

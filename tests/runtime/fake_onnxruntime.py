@@ -11,8 +11,8 @@ import onnxruntime as ort
 import pytest
 
 from unit_edge.gpu import Gpu
-from unit_edge.runtime import ort_gpu_runner
-from unit_edge.runtime.ort_session import CPU, CUDA, TENSORRT
+from unit_edge.runtime.backends.onnxruntime import gpu
+from unit_edge.runtime.backends.onnxruntime.session import CPU, CUDA, TENSORRT
 
 
 class Opened:
@@ -48,6 +48,6 @@ def install(monkeypatch: pytest.MonkeyPatch, cache: Path) -> Opened:
     monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "1")
     monkeypatch.setattr(ort, "InferenceSession", opened)
     monkeypatch.setattr(ort, "get_available_providers", lambda: [TENSORRT, CUDA, CPU])
-    monkeypatch.setattr(ort_gpu_runner, "find_gpu", lambda: Gpu("Fake", "8.9"))
-    monkeypatch.setattr(ort_gpu_runner, "_DEVICE", "cpu")
+    monkeypatch.setattr(gpu, "find_gpu", lambda: Gpu("Fake", "8.9"))
+    monkeypatch.setattr(gpu, "_DEVICE", "cpu")
     return opened

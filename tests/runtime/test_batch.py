@@ -10,9 +10,9 @@ import pytest
 from doubles import SIZE, ListSink, ListSource, picture
 
 from unit_edge.frames import Frame
+from unit_edge.runtime.backends.open import open_runner
 from unit_edge.runtime.batch import in_batches, infer_images
 from unit_edge.runtime.pipeline import run
-from unit_edge.runtime.runner import open_runner
 
 
 @pytest.mark.parametrize("count", [1, 3, 4, 5, 8])

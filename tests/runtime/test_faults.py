@@ -20,9 +20,9 @@ from live_servers import LiveServer
 from probe import frame_times
 
 from unit_edge.errors import TruncatedError, UnitEdgeError
-from unit_edge.runtime.codecs import Encoding
-from unit_edge.runtime.open_source import SourceOptions
-from unit_edge.runtime.parts import find_kept
+from unit_edge.runtime.sinks.codecs import Encoding
+from unit_edge.runtime.sinks.video.parts import find_kept
+from unit_edge.runtime.sources.open import SourceOptions
 from unit_edge.runtime.translate import translate
 
 WriteClip = Callable[..., Path]

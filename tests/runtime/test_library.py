@@ -18,8 +18,8 @@ from probe import frame_times
 from unit_edge.errors import ConfigError, EngineError, ModelError, SinkError, SourceError
 from unit_edge.frames import Frame
 from unit_edge.runtime import Stats, open_runner, translate_video
-from unit_edge.runtime.images import read_image, write_image
-from unit_edge.runtime.source import FileSource
+from unit_edge.runtime.sources.images import read_image, write_image
+from unit_edge.runtime.sources.video import FileSource
 
 ROOT = Path(__file__).resolve().parents[2]
 WriteClip = Callable[..., Path]

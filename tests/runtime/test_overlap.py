@@ -14,11 +14,12 @@ from fake_gpu import FakeGpu, install
 from unit_edge.errors import EngineError
 from unit_edge.frames import Frame
 from unit_edge.runtime.ahead import inferred
+from unit_edge.runtime.backends.base import OverlappingRunner, Runner, is_overlapping
+from unit_edge.runtime.backends.gpu_times import Split, last_split
+from unit_edge.runtime.backends.open import open_runner
+from unit_edge.runtime.backends.tensorrt.runner import TensorRtRunner
 from unit_edge.runtime.pipeline import Stats, run
-from unit_edge.runtime.runner import OverlappingRunner, Runner, is_overlapping, open_runner
-from unit_edge.runtime.split import Split, last_split
-from unit_edge.runtime.swap import SwapRunner
-from unit_edge.runtime.tensorrt_runner import TensorRtRunner
+from unit_edge.runtime.window.swap import SwapRunner
 
 OpenTensorRt = Callable[[FakeGpu], TensorRtRunner]
 

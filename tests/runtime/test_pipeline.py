@@ -15,7 +15,7 @@ from doubles import SIZE, AddRunner, ListSink, ListSource, within
 from unit_edge.errors import TruncatedError
 from unit_edge.interrupt import Interrupted
 from unit_edge.runtime.channel import Channel
-from unit_edge.runtime.passage import Passage
+from unit_edge.runtime.frame_times import Passage
 from unit_edge.runtime.pipeline import Stats, resized, run
 
 

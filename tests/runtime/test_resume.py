@@ -18,12 +18,12 @@ from probe import frame_number, frame_times, packets
 
 from unit_edge.errors import ConfigError, SinkError
 from unit_edge.frames import VideoInfo
-from unit_edge.runtime.codecs import Encoding
-from unit_edge.runtime.excerpt import Excerpt
-from unit_edge.runtime.look import Look
-from unit_edge.runtime.parts import find_kept
 from unit_edge.runtime.pipeline import Stats
-from unit_edge.runtime.sink import VideoSink
+from unit_edge.runtime.sinks.codecs import Encoding
+from unit_edge.runtime.sinks.look import Look
+from unit_edge.runtime.sinks.video.parts import find_kept
+from unit_edge.runtime.sinks.video.sink import VideoSink
+from unit_edge.runtime.sources.excerpt import Excerpt
 from unit_edge.runtime.translate import translate
 
 WriteClip = Callable[..., Path]

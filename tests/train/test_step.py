@@ -13,12 +13,12 @@ from torch.nn import functional as F
 
 from unit_edge.config import Detail, LossConfig, NetworkConfig
 from unit_edge.train import step
-from unit_edge.train.data import to_image
+from unit_edge.train.data.dataset import to_image
 from unit_edge.train.draw import Draw, Part
+from unit_edge.train.evaluation.translate_image import ImageTranslator
 from unit_edge.train.guided import GuidedHead
 from unit_edge.train.networks import UNIT
 from unit_edge.train.step import Adversaries, Generators, Streams, as_judged, generator_terms
-from unit_edge.train.translate_image import ImageTranslator
 
 PAPER = LossConfig()
 LAMBDA = {"kl": 0.1, "reconstruction": 100, "gan": 10, "cycle_kl": 0.1, "cycle": 100, "d": 10}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +16,7 @@ LUMINANCE = np.array([0.0722, 0.7152, 0.2126], np.float32)
 
 def to_linear(image: NDArray[np.uint8]) -> Array:
     """sRGB, uint8[H,W,3] → linear light, float[H,W,3] in [0, 1] (IEC 61966-2-1)."""
-    return _LINEAR[image]
+    return np.asarray(_LINEAR[image], np.float32)
 
 
 def to_srgb(light: Array) -> NDArray[np.uint8]:
@@ -25,7 +27,7 @@ def to_srgb(light: Array) -> NDArray[np.uint8]:
 
 def luminance(light: Array) -> Array:
     """Linear light, float[H,W,3], BGR → float[H,W]."""
-    return light @ LUMINANCE
+    return np.asarray(light @ LUMINANCE, np.float32)
 
 
 def exposed(light: Array, where: Array, mean: float) -> Array:
@@ -38,7 +40,7 @@ def exposed(light: Array, where: Array, mean: float) -> Array:
     """
     weight = where if where.sum() > 1 else np.ones_like(where)
     now = float((luminance(light) * weight).sum() / weight.sum())
-    return light * np.float32(mean / max(now, 1e-3))
+    return np.asarray(light * np.float32(mean / max(now, 1e-3)), np.float32)
 
 
 def blurred(x: Array, sigma: float) -> Array:
@@ -66,13 +68,14 @@ def bloom(emission: Array, spread: float) -> Array:
     total = emission.copy()
     for sigma, share in halos:
         total += np.float32(share * spread) * blurred(emission, sigma * height)
-    return total
+    return np.asarray(total, np.float32)
 
 
 def with_noise(light: Array, amount: float, rng: np.random.Generator) -> Array:
     """Shot and read noise of a small sensor, which grows with the root of the light."""
     grain = rng.standard_normal(light.shape, np.float32)
-    return light + grain * np.float32(amount) * (0.002 + 0.02 * np.sqrt(np.maximum(light, 0)))
+    spread = np.float32(amount) * (0.002 + 0.02 * np.sqrt(np.maximum(light, 0)))
+    return np.asarray(light + grain * spread, np.float32)
 
 
 def refined(mask: Array, grey: Array, radius: int, epsilon: float = 1e-3) -> Array:
@@ -85,13 +88,13 @@ def refined(mask: Array, grey: Array, radius: int, epsilon: float = 1e-3) -> Arr
         epsilon: variance of grey below which a region counts as flat.
     """
 
-    def mean(x: Array) -> Array:
+    def mean(x: NDArray[Any]) -> Array:
         return np.asarray(cv2.boxFilter(x, -1, (2 * radius + 1, 2 * radius + 1)), np.float32)
 
     mean_x, mean_y = mean(grey), mean(mask)
     a = (mean(grey * mask) - mean_x * mean_y) / (mean(grey * grey) - mean_x * mean_x + epsilon)
     b = mean_y - a * mean_x
-    return np.clip(mean(a) * grey + mean(b), 0, 1)
+    return np.asarray(np.clip(mean(a) * grey + mean(b), 0, 1), np.float32)
 
 
 _LEVELS = np.arange(256, dtype=np.float32) / 255

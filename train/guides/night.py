@@ -109,7 +109,7 @@ def _illumination(scene: Scene, settings: NightSettings) -> Array:
 
 
 def _colour(warmth: float) -> Array:
-    return (WHITE * np.float32(1 - warmth) + WARM * np.float32(warmth)) * np.float32(1.1)
+    return np.asarray((WHITE * (1 - warmth) + WARM * warmth) * 1.1, np.float32)
 
 
 def _emission(scene: Scene, settings: NightSettings, rng: np.random.Generator) -> Array:
@@ -135,7 +135,7 @@ def _spots(x: Array, height: float) -> Array:
     """What is higher than all that is a twentieth of the picture's height round it, float[H,W] in [0, 1]."""
     size = max(3, round(height * 0.05)) | 1
     opened = cv2.morphologyEx(x, cv2.MORPH_OPEN, np.ones((size, size), np.uint8))
-    return np.clip((x - opened) * 3.4 - 0.3, 0, 1)
+    return np.asarray(np.clip((x - opened) * 3.4 - 0.3, 0, 1), np.float32)
 
 
 def _signals(scene: Scene, shining: Array) -> None:

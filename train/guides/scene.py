@@ -61,7 +61,7 @@ class Scene:
     @cached_property
     def grey(self) -> Array:
         """float[H,W] in [0, 1], not linear: what edges are looked for in."""
-        return cv2.cvtColor(self.image, cv2.COLOR_BGR2GRAY).astype(np.float32) / 255
+        return np.asarray(cv2.cvtColor(self.image, cv2.COLOR_BGR2GRAY) / np.float32(255), np.float32)
 
     def mask(self, *parts: Part) -> Array:
         """Where one of the parts is, float[H,W] in [0, 1], its border along the picture's edges."""
@@ -123,7 +123,7 @@ class Scene:
     def below(self) -> Array:
         """How far below the horizon each row is, float[H,1]: 0 on it and above, 1 at the bottom."""
         rows = (np.arange(self.height, dtype=np.float32) + 0.5) / self.height
-        return np.clip((rows - self.horizon) / (1 - self.horizon), 0, 1)[:, None]
+        return np.asarray(np.clip((rows - self.horizon) / (1 - self.horizon), 0, 1)[:, None], np.float32)
 
     @cached_property
     def across(self) -> Array:
@@ -145,4 +145,4 @@ class Scene:
         far = 1 / np.maximum(base, 1 / FARTHEST)
         standing = cv2.blur(far, (max(3, self.width // 40) | 1, 3))
         sky = self.sky
-        return np.where(ground, far, standing) * (1 - sky) + FARTHEST * sky
+        return np.asarray(np.where(ground, far, standing) * (1 - sky) + FARTHEST * sky, np.float32)

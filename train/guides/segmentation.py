@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -58,7 +59,7 @@ class Segmenter:
             )
         self.network = network
         self.folder = cache_home() / "classes" / sha256_of(network)[:16]
-        self._session = None
+        self._session: Any = None
 
     def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Probabilities of a picture's parts.
@@ -73,7 +74,7 @@ class Segmenter:
             ConfigError: the network can't be run or gives something else.
         """
         digest = hashlib.sha256(repr((_VERSION, image.shape)).encode())
-        digest.update(np.ascontiguousarray(image))
+        digest.update(image.tobytes())
         path = self.folder / f"{digest.hexdigest()[:32]}.npz"
         kept = _load(path)
         if kept is None:
@@ -101,7 +102,7 @@ class Segmenter:
         parts = np.stack([likely[list(CITYSCAPES[part])].sum(0) for part in Part], -1)
         return (cv2.resize(parts, SIZE, interpolation=cv2.INTER_AREA) * 255 + 0.5).astype(np.uint8)
 
-    def _open(self):  # type: ignore[no-untyped-def]  # onnxruntime has no types
+    def _open(self) -> Any:
         if self._session is None:
             try:
                 import onnxruntime

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from street_scene import HORIZON, street
 
-from tests.train.guides.scenes import HORIZON, street
 from unit_edge.train.guides import RENDERERS
 from unit_edge.train.guides.night import night
 from unit_edge.train.guides.scene import Part

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from street_scene import HEIGHT, HORIZON, WIDTH, street
 
-from tests.train.guides.scenes import HEIGHT, HORIZON, WIDTH, street
 from unit_edge.train.guides.light import bloom, blurred, exposed, luminance, to_linear, to_srgb
 from unit_edge.train.guides.scene import FARTHEST, Part, Scene
 

@@ -1,0 +1,1 @@
+"""Exports of a domain adaptation: its classifier and translators of digits."""

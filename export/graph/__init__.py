@@ -1,0 +1,1 @@
+"""What an ONNX graph holds and takes, told without running it."""

@@ -1,0 +1,1 @@
+"""int8: which layers can have it, measured on frames, and what it does to them."""

@@ -1,0 +1,67 @@
+"""Which layers can be int8: all, unless the frames suffer; then the ones that hurt most stay in float."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import onnx
+
+from unit_edge.export.int8.calibrate import CalibrationFrames
+from unit_edge.export.int8.moved import MOST
+from unit_edge.export.int8.quantise import Quantised, chosen, learned_nodes, quantise
+from unit_edge.export.verify import VerifyReport
+
+Measure = Callable[[bytes], VerifyReport]
+
+FRAMES_TO_JUDGE_BY = 8
+"""Frames that single layers are calibrated on, to find those that hurt."""
+
+
+def quantise_what_can_be(
+    content: bytes,
+    frames: CalibrationFrames,
+    variant: str,
+    skip: Sequence[str],
+    measure: Measure,
+    psnr_db: float,
+    moved: Callable[[bytes], float] | None = None,
+) -> Quantised:
+    """Quantises all layers but `skip`; leaves out 1, 2, 4, ... of the worst, up to half, until it is close.
+
+    Args:
+        content: the file's in float.
+        frames: that the ranges are measured on.
+        variant: of `int8.VARIANTS`.
+        skip: names of layers that stay in float in any case.
+        measure: compares a file's frames with the checkpoint's.
+        psnr_db: what is close enough, if `moved` agrees.
+        moved: how far a file moves the translations, see moved.py; None not to ask.
+
+    Returns:
+        the first file that is close enough, or the closest; `measure` tells which.
+    """
+    layers = chosen(learned_nodes(onnx.load_model_from_string(content)), skip)
+
+    def without(left: tuple[str, ...], damage: dict[str, float]) -> tuple[float, bool, Quantised]:
+        rest = [layer for layer in layers if layer not in left]
+        made = quantise(content, rest, frames, variant)
+        psnr = measure(made).psnr_db
+        distance = None if moved is None or psnr < psnr_db else moved(made)
+        enough = psnr >= psnr_db and (distance is None or distance <= MOST)
+        return psnr, enough, Quantised(made, left, damage, distance)
+
+    psnr, enough, best = without((), {})
+    if enough:
+        return best
+    few = frames.first(FRAMES_TO_JUDGE_BY)
+    alone = {layer: measure(quantise(content, [layer], few, variant)).psnr_db for layer in layers}
+    damage = dict(sorted(alone.items(), key=lambda item: item[1]))
+    best = replace(best, damage=damage)
+    count = 1
+    while count <= len(layers) // 2 and not enough:
+        tried_psnr, enough, tried = without(tuple(damage)[:count], damage)
+        if enough or tried_psnr > psnr:
+            psnr, best = tried_psnr, tried
+        count *= 2
+    return best

@@ -1,0 +1,68 @@
+"""ONNX Runtime on the CPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from unit_edge.errors import EngineError
+from unit_edge.manifest import Manifest
+from unit_edge.runtime.backends.base import check_input
+from unit_edge.runtime.backends.onnxruntime.session import (
+    CPU,
+    check_tensors,
+    one_line,
+    open_session,
+    session_options,
+)
+
+
+class OrtRunner:
+    """Runs an exported model with ONNX Runtime on the CPU.
+
+    One session takes frames of any size: with the size written into the graph, as on GPUs, it is 1 % faster.
+    """
+
+    engine = f"onnxruntime {ort.__version__}, CPU"
+
+    def __init__(
+        self, model: Path, manifest: Manifest, *, threads: int | None = None, lean: bool = False
+    ) -> None:
+        self._model, self._threads, self._lean = model, threads, lean
+        self.manifest = manifest
+
+    def __enter__(self) -> OrtRunner:
+        self._session = self._open(self._threads or 0)
+        check_tensors(self._model, self.manifest, self._session)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        del self._session
+
+    def infer(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        check_input(self._model, self.manifest, frames)
+        return self._run(self._session, np.ascontiguousarray(frames))
+
+    def _open(self, threads: int) -> ort.InferenceSession:
+        """A session with so many threads; 0 for as many as there are cores."""
+        options = session_options()
+        options.intra_op_num_threads = threads
+        # the arena grows by doubling and gives nothing back
+        options.enable_cpu_mem_arena = not self._lean
+        # Threads that spin while they wait would take the cores from decoding and encoding: on two cores
+        # a clip takes 1.4 times as long with it.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        return open_session(self._model, [CPU], options)
+
+    def _run(self, session: ort.InferenceSession, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        try:
+            (translated,) = session.run([self.manifest.output.name], {self.manifest.input.name: frames})
+        except Exception as error:  # onnxruntime's exceptions share no base but this
+            raise EngineError(f"{self._model}: {self.engine} failed: {one_line(error)}") from error
+        return np.asarray(translated, dtype=np.uint8)

@@ -1,0 +1,123 @@
+"""The one way to open what runs a model; the protocol is in base.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from unit_edge.engines import check_engine
+from unit_edge.errors import ConfigError, EngineError, ModelError
+from unit_edge.manifest import Manifest, TensorSpec, sha256_of, size_text, tensor_text
+from unit_edge.registry import resolve_model
+from unit_edge.runtime.backends.base import Runner
+from unit_edge.runtime.backends.choice import NO_ONNXRUNTIME, decide
+from unit_edge.runtime.backends.cores import physical_cores
+
+ENGINES = ("auto", "onnxruntime", "onnxruntime-cuda", "onnxruntime-tensorrt", "openvino", "tensorrt")
+ENGINE_SUFFIX = ".engine"
+_ONNX_FIRST_BYTE = 0x08  # the tag of ir_version, which every ONNX file begins with
+
+
+def open_runner(
+    model: str | Path, engine: str = "auto", *, threads: int | None = None, lean: bool = False
+) -> Runner:
+    """The runner for a model file, checked against its manifest; to be entered with `with`.
+
+    A bundled model's name, such as "day2night-edge-s", stands for its file. "auto" takes what `choose_engine`
+    finds best; another engine is that one or an error. `threads` is of the inference on a CPU; None for as
+    many as there are cores. `lean` has ONNX Runtime take a third less memory on a CPU, and up to a third more
+    time.
+
+    Raises:
+        ModelError: the file or its manifest is missing, damaged, or of something else than frames.
+        EngineError: the engine isn't installed or doesn't work here.
+        ConfigError: no such engine.
+    """
+    if engine not in ENGINES:
+        raise ConfigError(f"unknown engine {engine!r}; known: {', '.join(ENGINES)}")
+    model = resolve_model(str(model))
+    manifest = read_model(model)
+    plan = model.suffix.lower() == ENGINE_SUFFIX
+    engine = decide(engine, manifest, plan=plan).engine
+    if plan:
+        if engine != "tensorrt":
+            raise ConfigError(f"{model}: is run by TensorRT, not by {engine}; leave --engine out")
+        from unit_edge.runtime.backends.tensorrt.runner import TensorRtRunner
+
+        return TensorRtRunner(model)
+    if engine == "tensorrt":
+        raise ConfigError(f"{model}: TensorRT runs engines; build one here with `unit-edge build {model}`")
+    if engine == "openvino":
+        return _openvino(model, manifest, threads)
+    return _onnxruntime(model, manifest, engine, threads, lean)
+
+
+def _onnxruntime(model: Path, manifest: Manifest, engine: str, threads: int | None, lean: bool) -> Runner:
+    try:
+        from unit_edge.runtime.backends.onnxruntime.cpu import OrtRunner
+        from unit_edge.runtime.backends.onnxruntime.gpu import OrtGpuRunner
+        from unit_edge.runtime.backends.onnxruntime.pair import OrtPairRunner
+    except ModuleNotFoundError as error:
+        if error.name != "onnxruntime":
+            raise
+        raise EngineError(NO_ONNXRUNTIME) from None
+    if engine == "onnxruntime":
+        if lean or (threads or physical_cores()) == 1:
+            return OrtRunner(model, manifest, threads=threads, lean=lean)
+        return OrtPairRunner(model, manifest, threads=threads)
+    return OrtGpuRunner(model, manifest, tensorrt=engine == "onnxruntime-tensorrt")
+
+
+def _openvino(model: Path, manifest: Manifest, threads: int | None) -> Runner:
+    try:
+        from unit_edge.runtime.backends.openvino import OpenVinoRunner
+    except ModuleNotFoundError as error:
+        if error.name != "openvino":
+            raise
+        raise EngineError('OpenVINO is not installed; `pip install "unit-edge[openvino]"`') from None
+    return OpenVinoRunner(model, manifest, threads=threads)
+
+
+def read_model(model: Path) -> Manifest:
+    """The manifest of a model file, after comparing the two; of an engine, that of the ONNX file it is from.
+
+    Raises:
+        ModelError: see `open_runner`.
+    """
+    if not model.is_file():
+        raise ModelError(f"{model}: no such model file; `unit-edge models` lists the bundled ones")
+    if model.suffix.lower() == ENGINE_SUFFIX:
+        return Manifest.from_dict(check_engine(model).model, model.with_suffix(".json"))
+    if model.suffix.lower() != ".onnx":
+        raise ModelError(f"{model}: unknown kind of model file; expected one that ends in .onnx or .engine")
+    with model.open("rb") as file:
+        if file.read(1) != bytes([_ONNX_FIRST_BYTE]):
+            raise ModelError(f"{model}: not an ONNX model; `unit-edge export` writes one")
+    manifest_path = model.with_suffix(".json")
+    manifest = Manifest.read(manifest_path)
+    if len(manifest.output.shape) == 2:
+        raise ModelError(
+            f"{model}: is a classifier, which `unit-edge accuracy` runs; "
+            "expected a model that translates frames"
+        )
+    for tensor in (manifest.input, manifest.output):
+        _check_frames(model, tensor)
+    if manifest.input.shape[1:3] != manifest.output.shape[1:3]:
+        raise ModelError(
+            f"{model}: takes frames of {size_text(manifest.input)} and gives {size_text(manifest.output)}; "
+            "expected the same size; export the model again"
+        )
+    if sha256_of(model) != manifest.sha256:
+        raise ModelError(
+            f"{model}: differs from its manifest {manifest_path.name} (another sha256); "
+            "copy both files again from the same place, or export the model again"
+        )
+    return manifest
+
+
+def _check_frames(model: Path, tensor: TensorSpec) -> None:
+    shape = tensor.shape
+    if tensor.dtype != "uint8" or len(shape) != 4 or shape[3] != 3:
+        raise ModelError(
+            f"{model}: made for other tensors: {tensor.name} is {tensor_text(tensor.dtype, shape)}, "
+            "expected uint8[N,H,W,3]; export the model with `unit-edge export`"
+        )

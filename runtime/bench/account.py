@@ -1,0 +1,90 @@
+"""Where the time of a clip's frames went: what each stage took of it, and which one holds the others up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from unit_edge.runtime.bench.statistics import Summary, summarise
+from unit_edge.runtime.frame_times import Passage
+
+WAIT = "wait"
+_MODEL = "model"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What one stage did for each frame.
+
+    Attributes:
+        time_ms: of a frame; of a batch's frames, each has the whole call's.
+        share: of the frame's time from being read to being written, on average.
+    """
+
+    time_ms: Summary
+    share: float
+
+
+@dataclass(frozen=True)
+class Account:
+    """Of all frames of a run.
+
+    Attributes:
+        stages: by name, in order: "decode" ("capture" of a live source), "wait" (in the queues on both
+            sides of the model), with a GPU "upload", "compute", "download" and "host" (copies there, and
+            starting it), else "compute", then "encode".
+        frame_ms: from being read to being written.
+        busy: share of the run's time in which the stages "decode", "model" and "encode" were at work.
+        allows_fps: frames a second that each of the three could have done with what it took here.
+        bound: the one that was busiest, which the others wait for.
+    """
+
+    stages: dict[str, Stage]
+    frame_ms: Summary
+    busy: dict[str, float]
+    allows_fps: dict[str, float]
+    bound: str
+
+
+def account(passages: Sequence[Passage], *, seconds: float, streams: int = 1, live: bool = False) -> Account:
+    """Sums up the passages, of which there is at least one.
+
+    Args:
+        passages: of all streams.
+        seconds: that the run took.
+        streams: that ran at a time.
+        live: the frames are a camera's or the like: reading one means waiting for it.
+    """
+    first = "capture" if live else "decode"
+    spent: dict[str, list[float]] = {first: [p.read_to - p.read_from for p in passages]}
+    spent[WAIT] = [(p.infer_from - p.read_to) + (p.write_from - p.infer_to) for p in passages]
+    splits = [p.split for p in passages if p.split is not None]
+    calls = [p.infer_to - p.infer_from for p in passages]
+    if len(splits) == len(passages):
+        spent["upload"] = [split.upload_s for split in splits]
+        spent["compute"] = [split.compute_s for split in splits]
+        spent["download"] = [split.download_s for split in splits]
+        there = [split.upload_s + split.compute_s + split.download_s for split in splits]
+        spent["host"] = [max(0.0, call - part) for call, part in zip(calls, there, strict=True)]
+    else:
+        spent["compute"] = calls
+    spent["encode"] = [p.write_to - p.write_from for p in passages]
+    whole = [p.write_to - p.read_from for p in passages]
+    work = {
+        first: sum(spent[first]),
+        _MODEL: sum(_calls_once(passages)),
+        "encode": sum(spent["encode"]),
+    }
+    return Account(
+        stages={name: Stage(summarise(times), fmean(times) / fmean(whole)) for name, times in spent.items()},
+        frame_ms=summarise(whole),
+        busy={name: total / (seconds * streams) for name, total in work.items()},
+        allows_fps={name: streams * len(passages) / max(total, 1e-9) for name, total in work.items()},
+        bound=max(work, key=lambda name: work[name]),
+    )
+
+
+def _calls_once(passages: Sequence[Passage]) -> list[float]:
+    """Seconds of each call, once for all frames of its batch."""
+    return list({p.infer_from: p.infer_to - p.infer_from for p in passages}.values())

@@ -1,0 +1,1 @@
+"""What a benchmark says of the machine, and watches while it measures."""

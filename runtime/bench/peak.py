@@ -1,0 +1,145 @@
+"""The peak of this machine: load models through the engines that were measured, in the same run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from unit_edge.errors import UnitEdgeError
+from unit_edge.interrupt import StopWish
+from unit_edge.runtime.bench.cases import device_of, memory_of
+from unit_edge.runtime.bench.load_model import Load, write_load
+from unit_edge.runtime.bench.process import CaseFailed, Worker
+from unit_edge.runtime.bench.result import Peak, Roof, Row
+
+LOADS: dict[str, tuple[Load, ...]] = {
+    "cpu": (Load(kernel=1, layers=8, channels=512, side=64), Load(kernel=3, layers=8, channels=128, side=64)),
+    "gpu": (
+        Load(kernel=1, layers=8, channels=1024, side=256),
+        Load(kernel=3, layers=8, channels=256, side=256),
+    ),
+}
+"""As large as it takes to keep a CPU's cores, or a data centre's GPU, from waiting for anything."""
+
+Built = Callable[[Path], Path]
+"""Makes the TensorRT engine of a model and returns where it is."""
+
+
+class Limits:
+    """The peaks and bandwidths of this machine, the best that was measured of each.
+
+    Attributes:
+        peaks: by engine, precision and number of threads.
+        bandwidth_gb_s: of "memory" and "gpu memory", 10⁹ bytes a second, read and written.
+        problems: why one is missing, by engine.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        wish: StopWish,
+        build: Built | None,
+        *,
+        seconds: float = 1.0,
+        warm_up_s: float = 3.0,
+    ) -> None:
+        """Load models go to `folder`; `build` is for TensorRT; each measurement takes `seconds`."""
+        self._folder, self._wish, self._build = folder, wish, build
+        self._seconds, self._warm_up_s = seconds, warm_up_s
+        self.peaks: dict[tuple[str, str, int | None], Peak] = {}
+        self.bandwidth_gb_s: dict[str, float] = {}
+        self.problems: dict[str, list[str]] = {}
+
+    def measure(self, engine: str, precision: str, threads: int | None) -> None:
+        """Measures both limits of an engine, once more if they were before.
+
+        Raises:
+            Interrupted: the wish came.
+        """
+        key = engine, precision, threads
+        try:
+            peaks = [self._peak(engine, precision, threads)]
+            peaks += [self.peaks[key]] if key in self.peaks else []
+            self.peaks[key] = max(peaks, key=lambda peak: peak.tflops)
+        except CaseFailed as error:
+            self._missing(engine, f"no peak of {engine} in {precision}: {error}")
+        name = memory_of(engine)
+        try:
+            with Worker(self._wish) as worker:
+                found = worker.ask("bandwidth", engine=engine, seconds=self._seconds)
+            gb_s = found["bytes_per_s"] / 1e9
+            self.bandwidth_gb_s[name] = max(gb_s, self.bandwidth_gb_s.get(name, 0.0))
+        except CaseFailed as error:
+            self._missing(engine, f"no bandwidth of the {name}: {error}")
+
+    def _missing(self, engine: str, problem: str) -> None:
+        known = self.problems.setdefault(engine, [])
+        if problem not in known:
+            known.append(problem)
+
+    def _peak(self, engine: str, precision: str, threads: int | None) -> Peak:
+        """What an engine reaches with the better of two load models.
+
+        Raises:
+            CaseFailed: none of them runs.
+        """
+        found, why = [], "it can't be built without TensorRT's builder"
+        for load in LOADS[device_of(engine)]:
+            path = self._folder / f"{engine}-{precision}-{load.kernel}.onnx"
+            target = write_load(path, precision, load, signed="tensorrt" in engine).target
+            try:
+                if engine == "tensorrt":
+                    if self._build is None:
+                        continue
+                    path = self._build(path)
+                tflops = self._run(path, engine, threads, load)
+            except (CaseFailed, UnitEdgeError) as error:
+                why = str(error)
+                continue
+            found.append(Peak(engine, precision, threads, tflops, target))
+        if not found:
+            raise CaseFailed(why)
+        return max(found, key=lambda peak: peak.tflops)
+
+    def _run(self, path: Path, engine: str, threads: int | None, load: Load) -> float:
+        with Worker(self._wish) as worker:
+            worker.ask(
+                "open",
+                model=str(path),
+                engine=engine,
+                batch=1,
+                size=[load.side, load.side],
+                streams=1,
+                threads=threads,
+                clip=None,
+            )
+            worker.ask("warm_up", limit_s=self._warm_up_s)
+            calls = worker.ask("calls", seconds=self._seconds, calls=None)
+        times: list[float] = [split["compute_s"] for split in calls["splits"]] or calls["latencies_s"]
+        return load.operations / min(times) / 1e12
+
+    def roof_of(self, row: Row, operations: int, traffic_bytes: int) -> Roof | None:
+        """A row under its roof; None if the model alone wasn't measured.
+
+        Args:
+            operations: of a frame.
+            traffic_bytes: that a frame moves.
+        """
+        if row.model_only is None:
+            return None
+        tflops = operations * row.model_only.fps / 1e12
+        peak = max(
+            (
+                peak.tflops
+                for (engine, precision, threads), peak in self.peaks.items()
+                if (device_of(engine), precision, threads)
+                == (device_of(row.engine), row.precision, row.threads)
+            ),
+            default=None,
+        )
+        bandwidth = self.bandwidth_gb_s.get(memory_of(row.engine))
+        intensity = operations / traffic_bytes if traffic_bytes else None
+        bound = None
+        if peak is not None and intensity is not None and bandwidth is not None:
+            bound = min(peak, intensity * bandwidth / 1e3)
+        return Roof(operations, tflops, peak, tflops / peak if peak else None, intensity, bound)

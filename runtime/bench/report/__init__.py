@@ -1,0 +1,1 @@
+"""A benchmark's results as tables, files and pictures."""

@@ -1,0 +1,1 @@
+"""What this machine can do, found by trying it. Nothing of the rest of the runtime imports it."""

@@ -1,0 +1,76 @@
+"""One line of `unit-edge doctor`, and how a probe says that something is amiss."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+from unit_edge.runtime.doctor.remedies import remedy
+
+OK, WARNING, MISSING, BROKEN = "ok", "warning", "missing", "broken"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found of one thing.
+
+    Attributes:
+        name: of the thing.
+        status: OK, WARNING (works, but mind the fact), MISSING or BROKEN (it is here and doesn't work).
+        fact: what there is to know, in a few words.
+        fix: a command that mends it, None where nothing needs mending or no command does.
+        topic: heading that it belongs under.
+        output: base64 of the frame that an engine made, for comparing engines; not for people.
+    """
+
+    name: str
+    status: str
+    fact: str
+    fix: str | None = None
+    topic: str = ""
+    output: str | None = None
+
+    @property
+    def works(self) -> bool:
+        return self.status in (OK, WARNING)
+
+
+class Problem(Exception):
+    """Ends a probe: what it looked for is missing or broken."""
+
+    def __init__(self, status: str, fact: str, fix: str | None = None) -> None:
+        super().__init__(fact)
+        self.status, self.fact, self.fix = status, fact, fix
+
+
+def load(module: str, package: str) -> Any:
+    """A module that may be missing; `package` is what `remedy` knows it by.
+
+    Raises:
+        Problem: it isn't installed, or can't be imported.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        lacking = error.name or module
+        if module == lacking or module.startswith(f"{lacking}."):
+            raise Problem(MISSING, "not installed", remedy(package)) from None
+        raise Problem(BROKEN, f"needs {lacking}, which is not installed", remedy(lacking)) from None
+    except Exception as error:
+        text = one_line(error)
+        raise Problem(BROKEN, f"can't be imported: {text}", _cure(package, text)) from None
+
+
+def _cure(package: str, text: str) -> str | None:
+    if "libGL.so" in text or "libgthread" in text:
+        return remedy("libgl")
+    if package == "opencv" and ("numpy" in text.lower() or "_ARRAY_API" in text):
+        return remedy("numpy-1")  # the system's OpenCV is built for numpy 1
+    return remedy(package)
+
+
+def one_line(error: object, limit: int = 160) -> str:
+    """An error's text, or its type where it has none, cut to one short line."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,166 @@
+"""How videos are stored: codecs, what encodes them, and which file types hold them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import av
+from av.video.stream import VideoStream
+
+from unit_edge.errors import ConfigError, SinkError
+from unit_edge.media.containers import reason
+
+# x264's, fastest first
+PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
+_CRF = range(0, 52)
+_MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
+VIDEO_OUTPUTS = tuple(_MUXERS)
+# What players expect in these file types; FFmpeg would write more there than they play.
+_HOLDS = {
+    ".mp4": ("h264", "hevc", "av1"),
+    ".m4v": ("h264", "hevc"),
+    ".mov": ("h264", "hevc"),
+    ".mkv": ("h264", "hevc", "av1"),
+    ".webm": ("av1",),
+}
+_SVT_PRESETS = dict(zip(PRESETS, (12, 11, 10, 9, 8, 7, 6, 5, 4), strict=True))
+_NVENC_PRESETS = dict(zip(PRESETS, ("p1", "p1", "p2", "p3", "p4", "p4", "p5", "p6", "p7"), strict=True))
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How a translated video is stored.
+
+    Attributes:
+        crf: constant quality on x264's scale, 0 (best) to 51, whatever the codec; 18 is hard to tell from the
+            original. The codec's own scale is stretched so that its default falls on x264's.
+        preset: x264's name for the effort, one of PRESETS; slower ones give smaller files.
+        audio: whether the sound comes along.
+        codec: one of CODECS, or None for h264, and for av1 in a .webm.
+    """
+
+    crf: float = 18
+    preset: str = "veryfast"
+    audio: bool = True
+    codec: str | None = None
+
+    def __post_init__(self) -> None:
+        if not _CRF[0] <= self.crf <= _CRF[-1]:
+            raise ConfigError(f"crf {self.crf}: expected {_CRF[0]} (best) to {_CRF[-1]}")
+        if self.preset not in PRESETS:
+            raise ConfigError(f"unknown preset {self.preset!r}; known: {', '.join(PRESETS)}")
+        if self.codec is not None and self.codec not in CODECS:
+            raise ConfigError(f"unknown codec {self.codec!r}; known: {', '.join(CODECS)}")
+
+    def codec_for(self, suffix: str) -> str:
+        """The codec for a file with this suffix.
+
+        Raises:
+            SinkError: files of that type don't hold it, or there is no such type.
+        """
+        suffix = suffix.lower()
+        if suffix not in _HOLDS:
+            raise SinkError(f"{suffix or 'no suffix'}: unknown video format; expected {', '.join(_MUXERS)}")
+        codec = self.codec or _HOLDS[suffix][0]
+        if CODECS[codec].format not in _HOLDS[suffix]:
+            fits = [name for name, held in _HOLDS.items() if CODECS[codec].format in held]
+            raise SinkError(
+                f"{suffix} files don't hold {codec}, only {' or '.join(_HOLDS[suffix])}; "
+                f"name the output {' or '.join(fits)}, or give another --codec"
+            )
+        return codec
+
+
+def muxer_of(path: Path) -> str:
+    """FFmpeg's name for the file type that a name's suffix stands for.
+
+    Raises:
+        SinkError: it stands for none.
+    """
+    muxer = _MUXERS.get(path.suffix.lower())
+    if muxer is None:
+        raise SinkError(f"{path}: unknown video format; expected one of {', '.join(_MUXERS)}")
+    return muxer
+
+
+@dataclass(frozen=True)
+class Codec:
+    """A codec and the one encoder that is used for it.
+
+    Attributes:
+        format: of the stream: h264, hevc or av1.
+        encoder: FFmpeg's name of what encodes it.
+        tag: that the MP4 and MOV file types shall carry, where FFmpeg's own isn't what players want.
+        options: of the encoder, from crf and preset on x264's scales.
+    """
+
+    format: str
+    encoder: str
+    options: Callable[[float, str], dict[str, str]]
+    tag: str | None = None
+
+    @property
+    def on_gpu(self) -> bool:
+        return self.encoder.endswith("_nvenc")
+
+    def check(self) -> None:
+        """Raises SinkError if this build of PyAV has no such encoder."""
+        if self.encoder not in av.codecs_available:
+            raise SinkError(
+                f"this build of PyAV has no {self.encoder}; `pip install av` installs one that has"
+            )
+
+    def open(self, stream: VideoStream) -> None:
+        """Opens the encoder of a stream that is set up; so that it fails now, not at the first frame.
+
+        Raises:
+            SinkError: it can't work here.
+        """
+        if self.encoder == "libsvtav1":
+            os.environ.setdefault("SVT_LOG", "1")  # it would print its settings to stderr
+        try:
+            stream.codec_context.open()
+        except (av.FFmpegError, OSError, ValueError) as error:
+            needs = "; it needs an NVIDIA GPU with an encoder, and its driver" if self.on_gpu else ""
+            other = f"; --codec {self.format} encodes on the CPU" if self.on_gpu else ""
+            raise SinkError(f"{self.encoder} can't be opened here ({reason(error)}){needs}{other}") from None
+
+
+def _x264(crf: float, preset: str) -> dict[str, str]:
+    return {"crf": f"{crf:g}", "preset": preset}
+
+
+def _x265(crf: float, preset: str) -> dict[str, str]:
+    # x265's default of 28 is meant to look like x264's 23.
+    return {
+        "crf": f"{min(51, crf * 28 / 23):.1f}",
+        "preset": preset,
+        "x265-params": "log-level=none:open-gop=0",
+    }
+
+
+def _svt(crf: float, preset: str) -> dict[str, str]:
+    # 35 of 63 is its default; 0 would mean "not set".
+    return {"crf": str(min(63, max(1, round(crf * 35 / 23)))), "preset": str(_SVT_PRESETS[preset])}
+
+
+def _nvenc(scale: float, highest: int) -> Callable[[float, str], dict[str, str]]:
+    def options(crf: float, preset: str) -> dict[str, str]:
+        quality = min(highest, max(1, round(crf * scale)))  # 0 would mean "automatic"
+        return {"preset": _NVENC_PRESETS[preset], "rc": "vbr", "cq": str(quality), "b": "0"}
+
+    return options
+
+
+CODECS: Final = {
+    "h264": Codec("h264", "libx264", _x264),
+    "hevc": Codec("hevc", "libx265", _x265, tag="hvc1"),
+    "av1": Codec("av1", "libsvtav1", _svt),
+    "h264-nvenc": Codec("h264", "h264_nvenc", _nvenc(1, 51)),
+    "hevc-nvenc": Codec("hevc", "hevc_nvenc", _nvenc(28 / 23, 51), tag="hvc1"),
+    "av1-nvenc": Codec("av1", "av1_nvenc", _nvenc(35 / 23, 63)),
+}

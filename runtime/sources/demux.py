@@ -1,0 +1,101 @@
+"""Packets of a video file, the clock that their times are put on, and how a cut-off file is noticed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from fractions import Fraction
+
+import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Stream
+from av.video.stream import VideoStream
+
+from unit_edge.media.containers import missing_part, reason, stated_packets
+
+_COARSE_TICK_S = Fraction(1, 2000)
+_FINEST_TIME_BASE = 2**31
+
+
+class PacketReader:
+    """The packets of one stream, in the order in which they are stored.
+
+    After a jump (not `whole`) they can't be counted, only their times be compared with the stated length.
+    `fault` says afterwards what is wrong with the file; FFmpeg itself often just ends early.
+    """
+
+    def __init__(self, container: InputContainer, stream: VideoStream, *, whole: bool = True) -> None:
+        self._container, self._stream, self._whole = container, stream, whole
+        self.fault: str | None = None
+
+    def __iter__(self) -> Iterator[Packet[Stream]]:
+        count, end = 0, Fraction(0)
+        packets = self._container.demux()  # all streams: the stated length is of the longest
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                break
+            except (av.FFmpegError, OSError) as error:
+                self.fault = f"the file is damaged or cut off: {reason(error)}"
+                return
+            if packet.dts is None and not packet.size:  # PyAV's sign that there are no more
+                continue
+            if packet.pts is not None:
+                end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base)
+            if packet.stream_index != self._stream.index:
+                continue
+            count += 1
+            if packet.is_corrupt:
+                self.fault = "the file is damaged or cut off"
+                return
+            if packet.size:  # an empty packet would tell the decoder that the stream has ended
+                yield packet
+        missing = missing_part(self._container, self._stream, count if self._whole else None, end)
+        if missing is not None:
+            self.fault = f"the file is cut off: {missing}"
+
+
+def stated_frames(container: InputContainer, stream: VideoStream) -> int | None:
+    """How many frames the container says it will show, or None where it doesn't say."""
+    if stated_packets(container, stream) is None:
+        return stream.frames or None
+    return sum(not entry.is_discard for entry in stream.index_entries)
+
+
+class Clock:
+    """Presentation times that always move forward, on the frame rate's grid where one is meant.
+
+    Matroska and FLV round times to milliseconds, which turns 30000/1001 into a rate that jitters; a
+    time within one such tick of the grid is put back on it.
+    """
+
+    def __init__(self, tick: Fraction, fps: Fraction) -> None:
+        """`tick` is what the container's times are multiples of, in seconds."""
+        self._tick, self._fps = tick, fps
+        denominator = math.lcm(tick.denominator, fps.numerator)
+        off_grid = (1 / fps / tick).denominator != 1
+        self._snap = off_grid and tick > _COARSE_TICK_S and denominator < _FINEST_TIME_BASE
+        self.time_base = Fraction(1, denominator if self._snap else tick.denominator)
+        self.reset()
+
+    def reset(self) -> None:
+        """Starts anew, after a jump."""
+        self._first: Fraction | None = None
+        self._last: Fraction | None = None
+
+    def next(self, pts: Fraction | None) -> Fraction:
+        """The time of the next frame in seconds, given what the container says, if it says anything."""
+        if pts is None:
+            pts = Fraction(0) if self._last is None else self._last + 1 / self._fps
+        if self._first is None:
+            self._first = pts
+        if self._snap:
+            on_grid = self._first + round((pts - self._first) * self._fps) / self._fps
+            if abs(on_grid - pts) <= self._tick:
+                pts = on_grid
+        if self._last is not None and pts <= self._last:
+            pts = self._last + self.time_base
+        self._last = pts
+        return pts

@@ -1,0 +1,1 @@
+"""The window that shows a translation, and its keys."""

@@ -1,0 +1,106 @@
+"""The train command as a user gives it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from unit_edge.cli.app import app
+
+pytest.importorskip("torch")
+
+SETTINGS = """
+[domain1]
+name = "dark"
+paths = ["dark"]
+[domain2]
+name = "bright"
+paths = ["bright"]
+[network]
+front = [4, 6, 8]
+residual_width = 8
+residual_blocks = 2
+discriminator = [4, 4, 4]
+[data]
+short_side = [32, 32]
+crop = [32, 32]
+validation = 0.2
+[optim]
+steps = 2
+[log]
+print_every = 1
+checkpoint_every = 2
+tensorboard = false
+"""
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the images of two domains and my.toml, which is the current one."""
+    rng = np.random.default_rng(0)
+    for name, low in (("dark", 0), ("bright", 150)):
+        (tmp_path / name).mkdir()
+        for index in range(5):
+            image = rng.integers(low, low + 80, (40, 48, 3)).astype(np.uint8)
+            assert cv2.imwrite(str(tmp_path / name / f"{index}.png"), image)
+    (tmp_path / "my.toml").write_text(SETTINGS)
+    monkeypatch.delenv("UNIT_EDGE_DATA", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def cli(*arguments: str) -> tuple[int, str, str]:
+    done = CliRunner().invoke(app, list(arguments))
+    return done.exit_code, done.stdout, done.stderr
+
+
+def test_train_resume_export(here: Path) -> None:
+    assert cli("train", "my.toml")[0] == 0
+    assert cli("train", "--run", "runs/my", "--resume", "--set", "optim.steps=4")[0] == 0
+    log = [json.loads(line) for line in (here / "runs/my/log.jsonl").read_text().splitlines()]
+    assert [entry["step"] for entry in log] == [1, 2, 3, 4]
+    code, output, _ = cli("export", "runs/my", "--to", "bright", "--detail", "none")
+    assert code == 0
+    assert "dark2bright-paper.onnx" in output
+
+
+def test_a_dry_run_says_what_there_is_and_writes_nothing(here: Path) -> None:
+    before = sorted(here.rglob("*"))
+    code, output, _ = cli("train", "my.toml", "--dry-run", "--limit-ram", "77")
+    assert code == 0
+    assert "limit_ram_mib = 77" in output
+    assert "dark" in output
+    assert sorted(here.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "say what to train"),
+        (("--run", "runs/none", "--resume"), "not a run"),
+        (("my.toml", "--set", "optim.step=3"), "unknown key optim.step; did you mean optim.steps?"),
+        (("my.toml", "--set", "optim.ema=1"), "optim.ema = 1.0, expected 0 or more, below 1"),
+        (("my.toml", "--set", "data.crop=[64,64]"), "smaller than the crop of 64x64"),
+        (
+            ("my.toml", "--set", "network.discriminator=[4,4,4,4,4,4]"),
+            "data.crop = (32, 32), expected a larger",
+        ),
+        (("my.toml", "--set", "domain1.paths=['none']"), "no such folder or file"),
+        (("my.toml", "--set", "speed.accumulate=2"), "expected a divisor of optim.batch, 1"),
+        (("my.toml", "--device", "tpu"), "device 'tpu', expected auto, cpu or cuda"),
+    ],
+)
+def test_errors_are_one_line_before_any_training(
+    here: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    code, _, errors = cli("train", *arguments)
+    assert code == 1
+    last = errors.strip().splitlines()[-1]
+    assert last.startswith("error: ")
+    assert message in last
+    assert not (here / "runs").exists()

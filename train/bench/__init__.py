@@ -1,0 +1,1 @@
+"""What a training step takes, measured or foretold."""

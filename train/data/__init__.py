@@ -1,0 +1,1 @@
+"""Training samples: from a domain's settings to batches of images."""

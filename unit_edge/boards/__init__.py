@@ -1,0 +1,1 @@
+"""What is known of the boards that a model may run on."""

@@ -1,0 +1,176 @@
+"""The command line: each command parses, checks and calls one function; what is heavy is imported inside."""
+
+from __future__ import annotations
+
+import os
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from unit_edge import __version__
+from unit_edge.address import redact
+from unit_edge.cli import adapt, bench, build, doctor, inspect, train, translate
+from unit_edge.cli.evaluate import evaluate
+from unit_edge.cli.options import outputs
+from unit_edge.cli.options.common import ModelArgument, domains_text
+from unit_edge.errors import UnitEdgeError
+from unit_edge.registry import bundled_models, resolve_model
+
+
+class _Commands(TyperGroup):
+    """Turns errors that are the user's to mend into one line and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise
+        except (UnitEdgeError, OSError) as error:
+            typer.echo(f"error: {redact(' '.join(str(error).split()))}", err=True)
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt as error:
+            typer.echo("stopped", err=True)
+            raise typer.Exit(128 + getattr(error, "signal_number", 2)) from None
+        except Exception as error:
+            if isinstance(message := getattr(error, "message", None), str):  # a usage error, as typed
+                error.message = redact(message)  # type: ignore[attr-defined]
+            raise
+
+
+app = typer.Typer(
+    name="unit-edge",
+    cls=_Commands,
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def main() -> None:
+    """The console script."""
+    # OpenCV's own complaints would come beside the one line that says what is wrong.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
+    app()
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"unit-edge {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _about(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Translate videos between domains (day and night, clear and snow) with UNIT.
+
+    \b
+    Translate a video with a bundled model:
+      unit-edge translate drive.mp4 --to night
+    Train your own, export it, use it:
+      unit-edge train my.toml --run runs/my
+      unit-edge evaluate runs/my
+      unit-edge export runs/my --to night -o my-night.onnx
+      unit-edge translate drive.mp4 --model my-night.onnx
+    See what this machine can do, and what is missing:
+      unit-edge doctor
+
+    Every command exits with 0 if all went well, and otherwise says in one line what to do.
+    """
+
+
+app.command()(translate.translate)
+
+
+@app.command()
+def models() -> None:
+    """List the bundled models."""
+    for path, manifest in bundled_models():
+        size_mib = path.stat().st_size / 2**20
+        typer.echo(
+            f"{manifest.name:20} {domains_text(manifest):16} {manifest.precision:5} {size_mib:5.1f} MiB"
+        )
+
+
+@app.command()
+def info(model: ModelArgument) -> None:
+    """Show what a model is and was made from.
+
+    The file is compared with its manifest first. `unit-edge inspect` looks into it.
+    """
+    from unit_edge.manifest import size_text
+    from unit_edge.runtime.backends.open import read_model
+
+    path = resolve_model(model)
+    manifest = read_model(path)
+    size = f"short side {manifest.network_short_side}"
+    if manifest.network_size is not None:
+        size = "{}x{}".format(*manifest.network_size)
+    lines = {
+        "model": f"{manifest.name} ({path})",
+        "translates": domains_text(manifest),
+        "frames": f"{size_text(manifest.input)}, uint8 BGR",
+        "network": f"{manifest.preset}, {size}, {manifest.precision}",
+        "detail": manifest.detail,
+        "made from": _pairs(manifest.made_from),
+        "made with": _pairs(manifest.versions),
+        "sha256": manifest.sha256,
+    }
+    for name, value in lines.items():
+        typer.echo(f"{name:10} {value}")
+
+
+@app.command()
+def sheet(
+    before: Annotated[Path, typer.Argument(help="The original video or image.")],
+    after: Annotated[Path, typer.Argument(help="Its translation.")],
+    output: Annotated[Path, typer.Argument(help="The contact sheet, a .png or .jpg.")],
+    count: Annotated[int, typer.Option("-n", "--count", min=1, help="Moments, spread over the clip.")] = 6,
+    start: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Where in the original the translation begins.")
+    ] = None,
+) -> None:
+    """Make a before/after contact sheet.
+
+    The original is on the left, its translation on the right.
+
+    \b
+    Example:
+      unit-edge sheet drive.mp4 drive-night.mp4 sheet.png -n 4
+    """
+    from unit_edge.runtime.sheet import contact_sheet
+
+    contact_sheet(before, after, output, count=count, start=outputs.seconds(start) or Fraction(0))
+    typer.echo(f"{output}: before and after")
+
+
+for _command in (
+    train.train,
+    evaluate,
+    train.export,
+    train.verify,
+    build.build,
+    inspect.inspect,
+    inspect.boards,
+    bench.bench,
+    doctor.doctor,
+    adapt.adapt,
+    adapt.accuracy,
+):
+    app.command()(_command)
+
+
+def _pairs(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items()) or "not stated"
+
+
+if __name__ == "__main__":
+    main()

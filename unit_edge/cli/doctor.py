@@ -1,0 +1,51 @@
+"""The command that says what this machine can do."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from unit_edge.runtime.doctor.doctor import Report
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, metavar="S", help="Seconds that each thing may take.")
+    ] = 30,
+) -> None:
+    """Show what this machine can do, and what to install for what it can't.
+
+    \b
+    Examples:
+      unit-edge doctor
+      unit-edge doctor --json
+
+    Everything is tried, not looked up: encoders encode, engines translate a frame, cameras are opened, and
+    where there is a display a window is shown for a moment. What crashes or hangs there is reported as
+    broken. Exit code 0 if videos can be translated here.
+    """
+    from unit_edge.runtime.doctor.doctor import diagnose
+
+    report = diagnose(limit_s=timeout)
+    typer.echo(json.dumps(report.as_dict(), indent=2) if as_json else "\n".join(_lines(report)))
+    if not report.can_translate:
+        raise typer.Exit(1)
+
+
+def _lines(report: Report) -> list[str]:
+    lines, topic = [], ""
+    width = max(len(finding.name) for finding in report.findings)
+    for finding in report.findings:
+        if finding.topic != topic:
+            topic = finding.topic
+            lines.append(topic)
+        lines.append(f"  {finding.status:8} {finding.name:{width}}  {finding.fact}")
+        if finding.fix:
+            lines.append(f"  {'':8} {'':{width}}  > {finding.fix}")
+    if report.can_translate:
+        return [*lines, f"videos can be translated here, by {', '.join(report.engines)}"]
+    return [*lines, f"videos can't be translated here; lacking: {', '.join(report.lacking)}"]

@@ -1,0 +1,75 @@
+"""What the command modules share: argument types, and checks that end in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from unit_edge.errors import UnitEdgeError
+
+if TYPE_CHECKING:
+    from unit_edge.manifest import Manifest
+    from unit_edge.runtime.backends.choice import Decision
+
+ModelArgument = Annotated[
+    str, typer.Argument(metavar="MODEL", help="A .onnx or .engine file, or a bundled model's name.")
+]
+ConfigArgument = Annotated[
+    Path | None,
+    typer.Argument(metavar="[CONFIG.toml]", help="The settings of the run; with --resume, the run's own do."),
+]
+DataRoot = Annotated[
+    Path, typer.Option(metavar="DIR", envvar="UNIT_EDGE_DATA", help="What the domains' folders are in.")
+]
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint.")]
+DeviceOption = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu or cuda.")]
+SettingsOption = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; repeatable.")
+]
+
+EngineOption = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="What runs the model: auto, onnxruntime, onnxruntime-cuda, onnxruntime-tensorrt, openvino, "
+        "tensorrt.",
+    ),
+]
+ThreadsOption = Annotated[
+    int | None, typer.Option(min=1, help="CPU threads for the model. [default: all cores]")
+]
+
+_OPTIONAL = {"torch", "safetensors", "tqdm", "tomli", "onnx", "onnxscript", "packaging", "zstandard"}
+
+
+@contextmanager
+def needs(extra: str) -> Iterator[None]:
+    """Around imports that only some installations have."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _OPTIONAL:
+            raise
+        raise UnitEdgeError(
+            f'this command needs {error.name}: install it with `pip install "unit-edge[{extra}]"`'
+        ) from None
+
+
+def decided(engine: str, manifest: Manifest, model: Path, *, quiet: bool = False) -> Decision:
+    """What runs the model; a note about it is printed."""
+    from unit_edge.runtime.backends.choice import decide
+    from unit_edge.runtime.backends.open import ENGINE_SUFFIX
+
+    decision = decide(engine, manifest, plan=model.suffix.lower() == ENGINE_SUFFIX)
+    if decision.note and not quiet:
+        typer.echo(f"note: {decision.note}", err=True)
+    return decision
+
+
+def domains_text(manifest: Manifest) -> str:
+    """What a model translates: "day to night"."""
+    return f"{manifest.source} to {manifest.target}"

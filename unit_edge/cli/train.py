@@ -1,0 +1,258 @@
+"""The commands of training and export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from unit_edge.cli import adapt, bundle
+from unit_edge.cli.options.common import (
+    ConfigArgument,
+    DataRoot,
+    DeviceOption,
+    ModelArgument,
+    ResumeOption,
+    SettingsOption,
+    needs,
+)
+from unit_edge.errors import ConfigError
+from unit_edge.registry import resolve_model
+from unit_edge.sizes import parse_size
+
+
+def train(
+    config: ConfigArgument = None,
+    # torchrun takes --run for an abbreviation of an option of its own
+    run: Annotated[
+        Path | None, typer.Option("--run", "--run-dir", metavar="DIR", help="[default: runs/CONFIG]")
+    ] = None,
+    data: DataRoot = Path(),
+    resume: ResumeOption = False,
+    device: DeviceOption = "auto",
+    settings: SettingsOption = None,
+    limit_ram: Annotated[
+        int | None, typer.Option(metavar="MIB", min=0, help="Memory for decoded images (data.limit_ram_mib).")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show settings, sizes, memory and image counts; train nothing.")
+    ] = False,
+) -> None:
+    """Train UNIT on two domains of images that need not be pairs.
+
+    \b
+    Examples:
+      unit-edge train my.toml --dry-run
+      unit-edge train my.toml
+      unit-edge train my.toml --run runs/longer --set optim.steps=40000
+      unit-edge train --run runs/longer --resume
+
+    Ctrl-C and SIGTERM write a checkpoint first. torchrun trains on several devices, see docs/training.md.
+    """
+    from unit_edge.settings import load_config, override
+
+    overrides = list(settings or [])
+    if limit_ram is not None:
+        overrides.append(f"data.limit_ram_mib={limit_ram}")
+    with needs("train"):
+        from unit_edge.train.bench.dry_run import describe
+        from unit_edge.train.checkpoint import load_run_config
+        from unit_edge.train.loop import fit
+
+    if config is not None:
+        chosen = load_config(config, overrides)
+        run = run if run is not None else Path("runs") / config.stem
+    elif run is not None and resume:
+        chosen = override(load_run_config(run), overrides)
+    else:
+        raise ConfigError("say what to train: a CONFIG.toml, or --run DIR --resume to go on with a run")
+    if dry_run:
+        typer.echo(describe(chosen, data))
+        return
+    fit(chosen, run, data_root=data, resume=resume, device=device)
+
+
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a training run.")],
+    to: Annotated[
+        str,
+        typer.Option(
+            metavar="DOMAIN",
+            help="Which of its two domains to translate to; of an adaptation also: digit, the classifier.",
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="PATH",
+            help="A .onnx file, or a folder for it. Of a bundle: its folder, or a .tar.zst.",
+        ),
+    ] = None,
+    board: bundle.BoardName = None,
+    detail: Annotated[
+        str, typer.Option(metavar="HEAD", help="guided: sharp at any frame size; none: the network alone.")
+    ] = "guided",
+    frame_size: Annotated[
+        str, typer.Option(metavar="WxH", help="Of the frames; dynamic takes any size.")
+    ] = "dynamic",
+    batch: Annotated[int, typer.Option(metavar="N", help="Frames in one call; more suit big GPUs.")] = 1,
+    network_size: Annotated[
+        int | None,
+        typer.Option(metavar="PIXELS", help="Short side of what the network sees. [default: as trained]"),
+    ] = None,
+    residual: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE", help="How much the guided head adds of its own, 0 to 1. [default: as trained]"
+        ),
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="fp32; fp16: half the size, for GPUs; int8: a quarter. [default: fp32, or the board's]",
+        ),
+    ] = None,
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="For int8: video or images like those that it will see."),
+    ] = None,
+    int8_for: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="What the int8 model is for: cpu or tensorrt. [default: cpu, or the board's]"
+        ),
+    ] = None,
+    int8_skip: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LAYER", help="A layer to leave in float, as inspect names it; repeatable."),
+    ] = None,
+    allow_low_quality: Annotated[
+        bool, typer.Option("--allow-low-quality", help="Keep an int8 model that is far from its run.")
+    ] = False,
+    frames: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Video or images to verify on. [default: built-in]")
+    ] = None,
+    best: Annotated[
+        bool, typer.Option("--best", help="The weights that scored best, not the newest.")
+    ] = False,
+    python: bundle.Pythons = None,
+    wheels: bundle.Wheels = True,
+) -> None:
+    """Write a trained model as ONNX, verified.
+
+    What the file computes is compared with what the training run computes before it gets its name. With
+    --board it becomes a bundle: a folder (or .tar.zst) with the precisions that suit the board, and a
+    build.sh that installs unit-edge there without a network and builds the engines; see docs/boards.md.
+
+    \b
+    Examples:
+      unit-edge export runs/day-night --to night
+      unit-edge export runs/day-night --to night -o board.onnx --frame-size 1280x720
+      unit-edge export runs/day-night --to night --precision fp16
+      unit-edge export runs/day-night --to night --precision int8 --calibrate drive.mp4
+      unit-edge export runs/day-night --to night --board orin-nano --calibrate drive.mp4
+    """
+    options: dict[str, Any] = {
+        "detail": detail,
+        "frame_size": parse_size(frame_size),
+        "network_size": network_size,
+        "residual": residual,
+        "frames": frames,
+        "best": best,
+        "batch": batch,
+    }
+    if adapt.is_adaptation(run):
+        given = {
+            "--board": board, "--precision": None if precision == "fp32" else precision,
+            "--calibrate": calibrate, "--int8-for": int8_for, "--int8-skip": int8_skip,
+            "--allow-low-quality": allow_low_quality, "--frame-size": parse_size(frame_size),
+            "--network-size": network_size, "--residual": residual, "--best": best, "--python": python,
+        }  # fmt: skip
+        adapt.export(run, to, output=output, batch=batch, frames=frames, unfit=given)
+        return
+    for_int8 = bool(int8_skip or allow_low_quality or int8_for not in (None, "cpu"))
+    if board is not None:
+        if calibrate is None and for_int8:
+            raise ConfigError("options for int8 without --calibrate; add --calibrate VIDEO or FOLDER")
+        bundle.export_for_board(
+            run,
+            to,
+            board,
+            output=output,
+            precision=precision,
+            calibrate=calibrate,
+            int8_for=int8_for,
+            int8_skip=tuple(int8_skip or ()),
+            allow_low_quality=allow_low_quality,
+            pythons=tuple(python or ()),
+            wheels=wheels,
+            options=options,
+        )
+        return
+    if python or not wheels:
+        raise ConfigError("--python and --no-wheels are for bundles; add --board NAME")
+    precision = precision or "fp32"
+    if calibrate is None and precision != "int8" and for_int8:
+        raise ConfigError(f"options for int8 with --precision {precision}; add --precision int8")
+    with needs("export"):
+        from unit_edge.export.to_onnx import Int8, export_run
+
+    int8 = None
+    if calibrate is not None:
+        int8 = Int8(calibrate, int8_for or "cpu", tuple(int8_skip or ()), allow_low_quality)
+    exported = export_run(run, to, output=output, precision=precision, int8=int8, **options)
+    typer.echo(f"{exported.model}: {exported.model.stat().st_size / 2**20:.1f} MiB")
+    typer.echo(exported.report.summary())
+    if precision == "int8":
+        moved = exported.manifest.int8["moved"]
+        typer.echo(
+            'kernel distance not checked; `pip install "unit-edge[critic]"` for it'
+            if moved is None
+            else f"int8 moves the translations by {moved:.0%} of their way from the frames (kernel distance)"
+        )
+    if exported.manifest.int8.get("in_float"):
+        typer.echo(f"left in float: {', '.join(exported.manifest.int8['in_float'])}")
+
+
+def verify(
+    model: ModelArgument,
+    against: Annotated[Path, typer.Option(metavar="RUN", help="The training run that it was exported from.")],
+    frames: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Video or images to compare on. [default: built-in]")
+    ] = None,
+    sheet: Annotated[
+        Path | None, typer.Option("--sheet", metavar="PNG", help="Also show the frame that differs most.")
+    ] = None,
+    engine: Annotated[
+        str, typer.Option(metavar="NAME", help="What runs the model: onnxruntime, openvino, ...")
+    ] = "auto",
+    layers: Annotated[
+        bool, typer.Option("--layers", help="Also compare each layer, on the frame that differs most.")
+    ] = False,
+) -> None:
+    """Compare an exported model or engine with its run, frame by frame.
+
+    Both translate the same frames; the differences are in 8-bit levels. The sheet shows the frame, the run's
+    translation, the model's, and their difference, made brighter. A layer's figure is the root mean square of
+    its difference, over that of the run's; where it jumps, the two part.
+
+    \b
+    Example:
+      unit-edge verify night.onnx --against runs/mine --frames drive.mp4 --sheet worst.png
+    """
+    path = resolve_model(model)
+    if adapt.is_adaptation(against):
+        adapt.verify(path, against, frames, {"--sheet": sheet, "--layers": layers})
+        return
+    with needs("export"):
+        from unit_edge.export.verify import verify_file
+
+    def show(errors: dict[str, float]) -> None:
+        for name, error in errors.items():
+            typer.echo(f"{name:28} {100 * error:8.3f} %")
+
+    typer.echo(verify_file(path, against, frames, sheet, show if layers else None, engine).summary())

@@ -1,0 +1,207 @@
+"""`translate`: one input, or many clips, to wherever they go."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from unit_edge.address import LIVE_KINDS, parse_address
+from unit_edge.cli import clips as cli_clips
+from unit_edge.cli.options import live as cli_live
+from unit_edge.cli.options import outputs as cli_outputs
+from unit_edge.cli.options.common import EngineOption, ThreadsOption, decided, domains_text
+from unit_edge.cli.progress import Progress
+from unit_edge.errors import ConfigError
+from unit_edge.registry import find_model, resolve_model
+from unit_edge.sizes import parse_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from unit_edge.runtime.backends.base import Runner
+    from unit_edge.runtime.pipeline import Stats
+
+
+def translate(
+    source: cli_live.InputArgument,
+    to: Annotated[str | None, typer.Option(metavar="DOMAIN", help="What it shall look like: night.")] = None,
+    from_: Annotated[
+        str | None, typer.Option("--from", metavar="DOMAIN", help="What it is, where several models fit.")
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="Your own .onnx or .engine file, instead of a bundled model."),
+    ] = None,
+    output: cli_outputs.Outputs = None,
+    raw_format: cli_outputs.RawFormat = "yuv4mpegpipe",
+    engine: EngineOption = "auto",
+    threads: ThreadsOption = None,
+    batch: cli_outputs.Batch = None,
+    overwrite: Annotated[bool, typer.Option("-y", "--overwrite", help="Replace an existing OUTPUT.")] = False,
+    resume: cli_outputs.Resume = False,
+    audio: Annotated[bool, typer.Option("--audio/--no-audio", help="Keep the sound.")] = True,
+    codec: cli_outputs.Codec = None,
+    crf: cli_outputs.Crf = 18,
+    preset: cli_outputs.Preset = "veryfast",
+    show: cli_outputs.Show = False,
+    side_by_side: cli_outputs.SideBySide = False,
+    steady: cli_outputs.Steady = False,
+    size: cli_outputs.Size = None,
+    start: cli_outputs.Start = None,
+    duration: cli_outputs.Duration = None,
+    sheet_path: Annotated[
+        Path | None, typer.Option("--sheet", metavar="PNG", help="Also make a before/after contact sheet.")
+    ] = None,
+    camera_size: cli_live.CameraSize = None,
+    camera_fps: cli_live.CameraFps = None,
+    fourcc: cli_live.Fourcc = None,
+    raw_size: cli_live.RawSize = None,
+    raw_fps: cli_live.RawFps = None,
+    reconnect_for: cli_live.ReconnectFor = None,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but errors.")] = False,
+) -> None:
+    """Translate a video, images, or what a camera or stream gives.
+
+    \b
+    Examples:
+      unit-edge translate drive.mp4 --to night
+      unit-edge translate drive.mp4 --to snow -o winter.mp4 --sheet winter.png
+      unit-edge translate photo.jpg --to night
+      unit-edge translate frames/ --model my-night.onnx -o frames-night/
+      unit-edge translate clips/ --to night -o clips-night/ --resume
+      unit-edge translate 0 --camera-size 1280x720 --fourcc MJPG --to night -o out.mp4
+      unit-edge translate rtsp://USER:PASSWORD@HOST/stream --to night -o out.mp4 --duration 60
+      ffmpeg -i drive.mp4 -f rawvideo -pix_fmt bgr24 - | unit-edge translate - --raw-size 1280x720 --to night
+      unit-edge translate drive.mp4 --to night --start 1:30 --duration 10 --side-by-side
+      unit-edge translate drive.mp4 --to night -o night.mp4 -o udp://192.168.1.5:5000
+      unit-edge translate drive.mp4 --to night -o - | ffplay -
+      unit-edge translate drive.mp4 --to night --show
+
+    Frame count, times, size and sound of a video are kept. Codecs need even sizes: an odd width or height
+    grows by one pixel. Ctrl-C leaves a playable file with the frames so far; a second one discards it. A
+    video that is damaged in the middle is translated up to there, and the exit code is 1. After Ctrl-C, a
+    crash or a power cut, the same command with --resume goes on where it ended.
+
+    Of a folder of videos, each is translated; those that can't be are named, the others finished. With
+    --resume, those that are finished already are left alone.
+
+    Of a camera or stream it is always the newest frame that is translated, others are dropped. One that is
+    lost is connected to again, and the recording goes on with right times.
+    """
+    if show:  # before anything loads PyAV, or the window would hang
+        from unit_edge.runtime.window.show import translate_in_window
+
+    from unit_edge.runtime.backends.open import open_runner, read_model
+    from unit_edge.runtime.clips import clips_of, outputs_of
+    from unit_edge.runtime.sheet import contact_sheet
+    from unit_edge.runtime.sinks.codecs import Encoding
+    from unit_edge.runtime.sinks.look import Look
+    from unit_edge.runtime.sinks.outputs import parse_output
+    from unit_edge.runtime.sources.excerpt import Excerpt
+    from unit_edge.runtime.translate import Beside, check_outputs, default_output
+    from unit_edge.runtime.translate import translate as translate_files
+
+    run_translation: Callable[..., Stats] = translate_files
+    if show:
+        run_translation = translate_in_window
+
+    if model is not None:
+        model_path = resolve_model(model)
+    elif to is not None:
+        model_path = find_model(to, from_)
+    else:
+        raise ConfigError("say what to translate to: --to DOMAIN, or --model FILE.onnx")
+    manifest = read_model(model_path)
+    if to not in (None, manifest.target) or from_ not in (None, manifest.source):
+        raise ConfigError(
+            f"{model_path}: translates {domains_text(manifest)}; give that, or no --to and --from"
+        )
+    if batch not in (None, manifest.batch):
+        raise ConfigError(
+            f"{model_path}: is made for --batch {manifest.batch}, not {batch}, which is decided at export: "
+            f"`unit-edge export RUN --batch {batch}`"
+        )
+    address, length = parse_address(source), cli_outputs.seconds(duration)
+    clips = clips_of(address)
+    default = [] if show else [str(default_output(source, manifest.target))]
+    outputs = [parse_output(text) for text in output or default]
+    files = [item.path for item in outputs if item.kind == "file"]
+    made = ", ".join(item.name for item in outputs) or "shown"
+    live = address.kind in LIVE_KINDS
+    options = cli_live.source_options(
+        camera_size, camera_fps, fourcc, raw_size, raw_fps, reconnect_for, length if live else None
+    )
+    options.check(address)
+    if sheet_path is not None and (address.kind not in ("path", "images") or clips):
+        raise ConfigError(f"--sheet needs one file that can be read again; {address.name} is none")
+    if sheet_path is not None and not files:
+        raise ConfigError("--sheet is made from a video file; give one with -o")
+    encoding = Encoding(crf=crf, preset=preset, audio=audio, codec=codec)
+    excerpt = Excerpt(cli_outputs.seconds(start) or Fraction(0), None if live else length)
+    look = Look(side_by_side=side_by_side, size=parse_size(size))
+    if sheet_path is not None and not sheet_path.absolute().parent.is_dir():
+        raise ConfigError(f"{sheet_path}: there is no folder {sheet_path.parent}; make it first")
+    if not clips:
+        check_outputs(source, outputs, overwrite=overwrite, resume=resume, encoding=encoding)
+    to_stdout = any(item.kind == "raw" for item in outputs)
+
+    def run(
+        source: str | Path,
+        targets: list[str | Path],
+        model: Path | Runner,
+        display: Progress,
+        made: str,
+        raw_to: int = 1,
+    ) -> None:
+        with display.reporting(made, manifest.name):
+            run_translation(
+                source,
+                targets,
+                model,
+                engine=decision.engine,
+                threads=threads,
+                encoding=encoding,
+                excerpt=excerpt,
+                look=look,
+                steady=steady,
+                beside=Beside(raw_to=raw_to, raw_format=raw_format, notice=display.warn),
+                overwrite=overwrite,
+                resume=resume,
+                options=options,
+                notice=display.notice,
+                started=display.start,
+                progress=display.update,
+            )
+
+    if clips:
+        folder = cli_clips.folder_of(outputs, show=show)
+        pairs = list(zip(clips, outputs_of(clips, folder, overwrite=overwrite, resume=resume), strict=True))
+        for _, target in pairs:
+            encoding.codec_for(target.suffix)
+        decision = decided(engine, manifest, model_path, quiet=quiet)
+        with open_runner(model_path, decision.engine, threads=threads) as runner:
+            cli_clips.each(
+                pairs,
+                lambda clip, target, display: run(clip, [target], runner, display, str(target)),
+                reason=decision.reason,
+                quiet=quiet,
+            )
+        return
+    decision = decided(engine, manifest, model_path, quiet=quiet)
+    display = Progress(quiet=quiet, reason=decision.reason, to_stderr=to_stdout)
+    with cli_outputs.stdout_for_frames(to_stdout) as raw_to:
+        run(
+            source,
+            [item.path if item.kind == "file" else item.target for item in outputs],
+            model_path,
+            display,
+            made,
+            raw_to,
+        )
+    if sheet_path is not None:
+        contact_sheet(address.path, files[0], sheet_path, start=excerpt.start)
+        if not quiet:
+            typer.echo(f"{sheet_path}: before and after", err=to_stdout)

@@ -1,0 +1,1 @@
+"""What reading and writing of media files share. Needs PyAV and OpenCV."""
