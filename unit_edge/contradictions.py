@@ -19,6 +19,8 @@ class Settings(Protocol):
     @property
     def loss(self) -> Any: ...
     @property
+    def guide(self) -> Any: ...
+    @property
     def data(self) -> Any: ...
     @property
     def optim(self) -> Any: ...
@@ -42,6 +44,8 @@ def refuse_contradictions(config: Settings) -> None:
     )
     _check_sizes(config)
     _check_ablations(config)
+    if config.guide.name != "none":
+        _check_guide(config)
 
 
 def _check_sizes(config: Settings) -> None:
@@ -59,7 +63,8 @@ def _check_sizes(config: Settings) -> None:
 
 def _check_ablations(config: Settings) -> None:
     loss, zero = config.loss, "0, as network.{} is false"
-    taught = max(loss.gan, loss.critic, loss.reconstruction, loss.cycle)
+    guided = config.guide.name != "none" and config.guide.floor > 0
+    taught = max(loss.gan, loss.critic, loss.reconstruction, loss.cycle, float(guided))
     require(taught > 0, "loss.gan", loss.gan, "some weight above 0: nothing teaches the generators")
     require(loss.r1 == 0 or loss.gan > 0, "loss.r1", loss.r1, "0, as loss.gan is 0")
     require(
@@ -78,9 +83,24 @@ def _check_ablations(config: Settings) -> None:
             ("loss", "reconstruction"),
             ("loss", "cycle_kl"),
             ("loss", "cycle"),
+            ("loss", "steady"),
             ("optim", "warmup_steps"),
             ("log", "evaluate_every"),
         ):
             value = getattr(getattr(config, table), name)
             require(value == 0, f"{table}.{name}", value, zero.format("encoders"))
         require(loss.judged == "translation", "loss.judged", loss.judged, "translation without encoders")
+
+
+def _check_guide(config: Settings) -> None:
+    guide = config.guide
+    require(config.network.encoders, "guide.name", guide.name, "none, as network.encoders is false")
+    taught_by = max(guide.pixels, guide.features)
+    require(taught_by > 0, "guide.pixels", guide.pixels, "above 0, as guide.features is 0")
+    has_features = config.network.critic != "none" and config.loss.critic > 0
+    require(
+        guide.features == 0 or has_features,
+        "guide.features",
+        guide.features,
+        "0, as there is no feature discriminator (network.critic, loss.critic) whose features it could use",
+    )

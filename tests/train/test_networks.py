@@ -160,3 +160,29 @@ def test_initial_weights(how: str, expected: float) -> None:
     assert layer.weight.std().item() == pytest.approx(expected, rel=0.05)
     assert layer.bias is not None
     assert not layer.bias.any()
+
+
+def test_a_half_size_stem_and_subpixel_output_keep_the_sizes() -> None:
+    config = replace(TINY, stem="half", output="subpixel", out_kernel=3, upsampling="nearest")
+    unit = UNIT(config)
+    z = unit.encode_one(torch.rand(2, 3, 32, 48), 0)
+    assert z.shape == (2, config.residual_width, 8, 12)
+    assert unit.decode(z, 1).shape == (2, 3, 32, 48)
+
+
+def test_a_subpixel_output_begins_without_a_checkerboard() -> None:
+    unit = UNIT(replace(TINY, output="subpixel", out_kernel=3, init="kaiming-half"))
+    y = unit.decode(torch.randn(1, TINY.residual_width, 6, 6), 0)
+    cells = y.unfold(2, 2, 2).unfold(3, 2, 2)
+    torch.testing.assert_close(cells.amax((-1, -2)), cells.amin((-1, -2)))
+
+
+def test_dilation_widens_what_a_code_sees() -> None:
+    def seen(dilations: tuple[int, ...]) -> int:
+        unit = UNIT(replace(TINY, residual_blocks=3, shared=3, dilations=dilations, init="kaiming-half"))
+        x = torch.rand(1, 3, 160, 160, requires_grad=True)
+        unit.encode_one(x, 0)[0, :, 20, 20].sum().backward()  # type: ignore[no-untyped-call]
+        assert x.grad is not None
+        return int(x.grad.abs().sum((0, 1, 2)).count_nonzero())
+
+    assert seen((1, 2, 4)) == seen(()) + 2 * 4 * (0 + 1 + 3)

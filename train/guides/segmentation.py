@@ -126,7 +126,7 @@ def _load(path: Path) -> NDArray[np.uint8] | None:
     try:
         with np.load(path, allow_pickle=False) as file:
             classes = file["classes"]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
         return None
     whole = classes.dtype == np.uint8 and classes.shape == (SIZE[1], SIZE[0], len(Part))
     return classes if whole else None

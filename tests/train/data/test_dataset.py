@@ -24,6 +24,7 @@ from unit_edge.train.data.dataset import (
 )
 from unit_edge.train.data.decode import ImageItem
 from unit_edge.train.data.image_cache import ImageCache
+from unit_edge.train.guides.guide import Guide
 
 
 def items(folder: Path) -> list[ImageItem]:
@@ -285,3 +286,24 @@ def test_tensor_is_rgb_between_minus_one_and_one() -> None:
     assert x[:, 0, 0].tolist() == [-1, -1, 1]
     assert x[0, 0, 1] == 1
     assert np.array_equal(to_image(x), image)
+
+
+def test_a_guides_rendering_is_cut_like_its_image(config: RunConfig, images: Path) -> None:
+    """The sample's second half is the same crop, flipped alike, of the rendering of that image."""
+    settings = replace(config.data, short_side=(34, 60), stretch=1.3)
+    guide = Guide(lambda image, classes, rng: 255 - image, lambda image: image[:, :, :1])
+    plain = Domain("dark", items(images / "dark"), settings, 1)
+    for limit in (100, 0):
+        guided = Domain("dark", items(images / "dark"), replace(settings, limit_ram_mib=limit), 1, guide)
+        for number in range(12):
+            x, rendering = guided[number].split(3)  # type: ignore[no-untyped-call]
+            assert torch.equal(x, plain[number])
+            assert (rendering + x).abs().max() < 0.02
+
+
+def test_a_guides_random_numbers_are_a_function_of_the_sample(config: RunConfig, images: Path) -> None:
+    guide = Guide(lambda image, _, rng: np.full_like(image, rng.integers(256)), lambda image: image)
+    first, again = (Domain("dark", items(images / "dark"), config.data, 1, guide) for _ in range(2))
+    levels = [first[n][3:].unique().item() for n in range(8)]
+    assert levels == [again[n][3:].unique().item() for n in reversed(range(8))][::-1]
+    assert len(set(levels)) > 4

@@ -1,0 +1,100 @@
+"""The guide's pairs and the schedule of the terms: each network by itself, against the joint passes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from tiny import CPU, LIVELY, pictures, settings
+from torch import nn
+from torch.nn import functional as F
+
+from unit_edge.config import Detail, GuideConfig, LossConfig
+from unit_edge.errors import ConfigError
+from unit_edge.train.draw import Draw, Part
+from unit_edge.train.guided import GuidedHead
+from unit_edge.train.networks import UNIT
+from unit_edge.train.step import Adversaries, Generators, as_judged, generator_terms
+from unit_edge.train.update import weights_at
+
+GUIDE = GuideConfig(name="night", segmenter="x.onnx", pixels=3.0, features=0.0)
+WEIGHTS = LossConfig(gan=0, kl=0, reconstruction=0, cycle_kl=0, cycle=0)
+
+
+def draw(purpose: int) -> Draw:
+    return Draw((0, 0, purpose), Part(2, 0, 2), CPU)
+
+
+@pytest.mark.parametrize("through_head", [False, True])
+def test_both_directions_learn_the_guides_pairs(through_head: bool) -> None:
+    config = replace(settings(LIVELY), loss=WEIGHTS, guide=GUIDE)
+    torch.manual_seed(3)
+    unit, adversaries = UNIT(config.network), Adversaries(config)
+    for parameter in unit.parameters():
+        nn.init.normal_(parameter, 0, 0.2)
+    x1, x2 = pictures(2)
+    rendering = torch.rand_like(x1) * 2 - 1
+    head = GuidedHead(Detail(radius=2)) if through_head else None
+    streams = Generators(unit, WEIGHTS)([x1, x2, rendering], draw(0))
+    judged = as_judged([x1, x2, rendering], streams, head)
+    terms = generator_terms(
+        unit, adversaries, [x1, x2, rendering], streams, judged, draw(2), WEIGHTS, guide_weight=0.5
+    )
+
+    shape = (LIVELY.residual_width, x1.shape[2] // 4, x1.shape[3] // 4)
+    to_night = unit.generator(1)(unit.encoder(0)(x1) + draw(0).noise(shape))
+    to_day = unit.generator(0)(unit.encoder(1)(rendering))
+    for name, source, translation, target in (
+        ("guide2", x1, to_night, rendering),
+        ("guide1", rendering, to_day, x1),
+    ):
+        seen = head.at_small_size(source, translation) if head else translation
+        regions = F.avg_pool2d(seen, 8) - F.avg_pool2d(target, 8)
+        by_hand = (seen - target).abs().mean() + (translation - target).abs().mean() + regions.abs().mean()
+        torch.testing.assert_close(terms[name], 0.5 * 3.0 * by_hand, msg=name)
+    assert terms.keys() == {"guide1", "guide2"}
+
+
+def test_d_sees_no_rendering() -> None:
+    unit = UNIT(LIVELY)
+    x1, x2 = pictures(2)
+    for_d = Generators(unit, LossConfig())([x1, x2, x1], draw(0), translations_only=True)
+    plain = Generators(unit, LossConfig())([x1, x2], draw(0), translations_only=True)
+    assert for_d.returned == []
+    for ours, theirs in zip(for_d.translations, plain.translations, strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_the_guides_weight_falls_to_its_floor() -> None:
+    guide = replace(GUIDE, weight=1.0, until=0.5, floor=0.2)
+    assert [guide.weight_at(step, 100) for step in (0, 25, 50, 99)] == pytest.approx([1, 0.6, 0.2, 0.2])
+    assert replace(guide, until=0.0).weight_at(0, 100) == 0.2
+    assert GuideConfig().weight_at(0, 100) == 0
+
+
+def test_adversaries_come_later_and_the_vae_terms_not_in_every_step() -> None:
+    loss = LossConfig(gan=2, critic=3, reconstruction=5, adversaries_from=10, vae_every=4)
+    assert [weights_at(loss, step).gan for step in (0, 9, 10)] == [0, 0, 2]
+    assert [weights_at(loss, step).critic for step in (9, 10)] == [0, 3]
+    over_steps = [weights_at(loss, step).reconstruction for step in range(8)]
+    assert over_steps == [20, 0, 0, 0, 20, 0, 0, 0]
+    assert weights_at(LossConfig(), 7) == LossConfig()
+
+
+@pytest.mark.parametrize(
+    ("guide", "key"),
+    [
+        ({"name": "night"}, "guide.segmenter"),
+        ({"name": "night", "segmenter": "x", "weight": -1.0}, "guide.weight"),
+        ({"name": "night", "segmenter": "x", "until": 1.5}, "guide.until"),
+    ],
+)
+def test_a_guide_that_makes_no_sense(guide: dict[str, object], key: str) -> None:
+    with pytest.raises(ConfigError, match=key):
+        GuideConfig(**guide)  # type: ignore[arg-type]
+
+
+def test_features_need_the_network_that_they_are_of() -> None:
+    with pytest.raises(ConfigError, match=r"guide\.features"):
+        replace(settings(LIVELY), guide=replace(GUIDE, features=1.0))
