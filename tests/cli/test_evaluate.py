@@ -138,6 +138,23 @@ def test_a_run_in_both_directions_on_its_held_out_images(here: Path) -> None:
 
 
 @pytest.mark.usefixtures("critic")
+def test_baselines_are_scored_beside_a_run_and_its_gap_can_be_asked_for(here: Path) -> None:
+    write_run(here / "my", replace(CONFIG, data=replace(CONFIG.data, validation=0.25, gap=0.3)))
+    code, stdout, stderr = cli(
+        "evaluate", "my", "--to", "night", "--baselines", "--split", "gap", "-o", "out"
+    )
+    assert (code, stderr) == (0, "")
+    found = figures(last_line(stdout))
+    # night is day's negative: its colours alone are most of it, and the untrained run is no way there
+    assert found["ratio_histogram_match"] < 0.8 < found["kernel_distance_ratio"]
+    assert "ratio_colour_transfer" in found and "ratio_guide" not in found
+    assert "histogram matching" in stdout
+    written = json.loads((here / "out" / "evaluation.json").read_text())
+    names = {Path(sample["image"]).name for sample in written["directions"][0]["samples"]}
+    assert names == {"6.png", "7.png", "8.png"}
+
+
+@pytest.mark.usefixtures("critic")
 def test_a_model_on_a_runs_held_out_images(write_model: WriteModel, here: Path) -> None:
     write_run(here / "my")
     result = last_line(cli("evaluate", write_model("invert"), "--run", "my")[1])

@@ -49,12 +49,7 @@ def domain_images(
         DataError: something isn't there or can't be read, or fewer than two images, or none to train on,
             are left.
     """
-    groups = _groups(domain, domain.paths, root, data.video_every_s)
-    if domain.held_out:
-        held = _groups(domain, domain.held_out, root, data.video_every_s)
-        splits = [Split(group, [], []) for group in groups] + [Split([], [], group) for group in held]
-    else:
-        splits = [split(group, data) for group in groups]
+    splits = _splits(domain, root, data)
     training = [path for part in splits for path in part.training]
     held_out = [path for part in splits for path in part.held_out]
     if len(splits) > 1:
@@ -81,6 +76,28 @@ def domain_images(
     return [ImageItem(path, domain.half) for path in training], [
         ImageItem(path, domain.half) for path in held_out
     ]
+
+
+def gap_images(domain: DomainConfig, root: Path, data: DataConfig) -> list[ImageItem]:
+    """A domain's images between those for training and those for validation.
+
+    Neither training nor the choice of settings sees them, so a wide gap (`data.gap`) is a test set.
+
+    Args:
+        domain: where the images are.
+        root: what its paths and its table are relative to.
+        data: the shares that are held out, and the interval between frames of a video.
+
+    Raises:
+        DataError: something isn't there or can't be read.
+    """
+    splits = _splits(domain, root, data)
+    seen = {_identity(path) for part in splits for path in (*part.training, *part.held_out)}
+    gap = _distinct(path for part in splits for path in part.gap if _identity(path) not in seen)
+    if domain.table and gap:
+        chosen = _with_attribute(domain, root, gap)
+        gap = [path for path in gap if path in chosen]
+    return [ImageItem(path, domain.half) for path in gap]
 
 
 def split(group: list[Path], data: DataConfig) -> Split:
@@ -133,6 +150,14 @@ def natural_order(path: Path) -> tuple[str, Path]:
     """
     # with a separator below all other characters, folders compare before what is in them
     return _NUMBER.sub(_padded, str(path).replace(os.sep, "\0")), path
+
+
+def _splits(domain: DomainConfig, root: Path, data: DataConfig) -> list[Split]:
+    groups = _groups(domain, domain.paths, root, data.video_every_s)
+    if not domain.held_out:
+        return [split(group, data) for group in groups]
+    held = _groups(domain, domain.held_out, root, data.video_every_s)
+    return [Split(group, [], []) for group in groups] + [Split([], [], group) for group in held]
 
 
 def _groups(domain: DomainConfig, paths: Sequence[str], root: Path, every_s: float) -> Iterator[list[Path]]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from unit_edge.errors import DataError
 from unit_edge.train.data.dataset import to_tensor
@@ -21,6 +23,7 @@ from unit_edge.train.evaluation.metrics import (
     flicker,
     kernel_distance,
     pixel_accuracy,
+    stray_chroma,
     target_distance,
 )
 from unit_edge.train.evaluation.results import Evaluation, Sample
@@ -41,6 +44,7 @@ def evaluate_images(
     *,
     paired: bool = False,
     errors: Errors | None = None,
+    rivals: Mapping[str, Translate] = MappingProxyType({}),
     seed: int = 0,
     progress: Callable[[str], None] = lambda text: None,
 ) -> Evaluation:
@@ -54,6 +58,7 @@ def evaluate_images(
         against: of the target domain, 2 or more; with `paired`, one for each image, of the same scene.
         paired: also measure pixel accuracy.
         errors: gives reconstruction and cycle error of an image.
+        rivals: other ways to translate, whose kernel distance's ratio becomes the figure of that name.
         seed: of the intervals.
         progress: is told what is being done.
 
@@ -72,11 +77,15 @@ def evaluate_images(
     features = Features("efficientnet-lite0")
     samples: list[Sample] = []
     before, after = [], []
+    of_rivals: dict[str, list[Tensor]] = {name: [] for name in rivals}
     for number, (item, image) in enumerate(_read(images, strict=paired)):
         progress(f"{source} to {target}: image {number + 1} of {len(images)}")
         truth = against[number] if paired else None
         translated = translate(image)
-        scores = {"edges_kept": edges_kept(image, translated)}
+        scores = {
+            "edges_kept": edges_kept(image, translated),
+            "stray_chroma": stray_chroma(image, translated),
+        }
         if truth is not None:
             try:
                 scores["pixel_accuracy"] = pixel_accuracy(translated, read_image(truth))
@@ -86,6 +95,8 @@ def evaluate_images(
             scores["reconstruction_error"], scores["cycle_error"] = errors(image)
         before.append(_pooled(image, features))
         after.append(_pooled(translated, features))
+        for name, rival in rivals.items():
+            of_rivals[name].append(_pooled(rival(image), features))
         samples.append(Sample(item, truth, scores))
     _enough(source, len(samples))
     progress(f"{source} to {target}: {len(against)} images of {target}")
@@ -106,6 +117,10 @@ def evaluate_images(
         "kernel_distance": distance,
         "kernel_distance_untranslated": untranslated,
         "kernel_distance_ratio": ratio,
+        **{
+            name: bootstrap.kernel_distances(sources, torch.stack(rival).double().numpy(), targets, seed)[2]
+            for name, rival in of_rivals.items()
+        },
         **means,
     }
     result = Evaluation(source, target, figures, samples)

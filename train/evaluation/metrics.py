@@ -21,6 +21,8 @@ Translate = Callable[[Image], Image]
 WITHIN_LEVELS = 16
 """Pixel accuracy: how far each channel may be from the true colour (Figure 2 of the paper)."""
 
+_STRAY_SIZE = 192, 108
+
 FOLLOWED_AT_LEAST = 0.1
 """Flicker: a pair of frames of which the flow follows less than this share of the pixels is a cut."""
 
@@ -48,6 +50,34 @@ def edges_kept(before: Image, after: Image) -> float:
     if min(m.std() for m in magnitudes) == 0:
         return 0.0
     return float(np.corrcoef(np.stack(magnitudes))[0, 1])
+
+
+def stray_chroma(before: Image, after: Image) -> float:
+    """How much colour the regions of an image have that nothing in the input calls for: patches.
+
+    The output's a* and b* are fitted by least squares with what a change of light may use: the input's
+    L*, a*, b*, their squares and products, and the row with its square. What is left, as a mean over
+    regions of a 24th of the height, is stray.
+
+    Returns:
+        Root mean square over pixels and both channels, in CIELAB units.
+    """
+    size = _STRAY_SIZE
+    lab = [
+        cv2.cvtColor(
+            cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255,
+            cv2.COLOR_BGR2LAB,
+        )
+        for image in (before, after)
+    ]
+    given = lab[0].reshape(-1, 3).astype(np.float64) / 50
+    row = np.repeat(np.linspace(-1, 1, size[1]), size[0])[:, None]
+    products = [given[:, [i]] * given[:, [j]] for i in range(3) for j in range(i, 3)]
+    known = np.hstack([np.ones_like(row), given, *products, row, row**2])
+    wanted = lab[1][..., 1:].reshape(-1, 2).astype(np.float64)
+    left = wanted - known @ np.linalg.lstsq(known, wanted, rcond=None)[0]
+    regions = cv2.blur(left.reshape(size[1], size[0], 2), (size[1] // 24,) * 2)
+    return float(np.sqrt((regions**2).mean()))
 
 
 def kernel(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:

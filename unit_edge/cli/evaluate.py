@@ -19,6 +19,7 @@ from unit_edge.cli.evaluated import (
     check_options,
     clip_frames,
     find_images,
+    find_rivals,
     open_subject,
 )
 from unit_edge.cli.options.common import DataRoot, needs
@@ -60,7 +61,7 @@ def evaluate(
     ] = "auto",
     count: Annotated[int, typer.Option(min=2, help="At most so many images of a domain.")] = 500,
     split: Annotated[
-        str, typer.Option(metavar="PART", help="Of a run's images: validation or training.")
+        str, typer.Option(metavar="PART", help="Of a run's images: validation, training, or gap.")
     ] = "validation",
     output: Annotated[
         Path | None,
@@ -71,12 +72,16 @@ def evaluate(
         bool, typer.Option("--best", help="Of a run: the weights that scored best, not the newest.")
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the intervals.")] = 0,
+    baselines: Annotated[
+        bool,
+        typer.Option("--baselines", help="Score histogram matching, colour transfer and the guide, too."),
+    ] = False,
 ) -> None:
     """Measure how good a translation is, with intervals.
 
     \b
     Examples:
-      unit-edge evaluate runs/my
+      unit-edge evaluate runs/my --baselines
       unit-edge evaluate day2night-edge-s --images day/ --against night/
       unit-edge evaluate runs/my --to night --clip drive.mp4
       unit-edge evaluate runs/maps --to map --paired
@@ -86,7 +91,21 @@ def evaluate(
     median and the worst translation; those of an earlier evaluation are replaced. The last line is JSON.
     """
     options = Options(
-        to, data, images, against, run, paired, clip, frames, head, count, split, device, best, seed
+        to,
+        data,
+        images,
+        against,
+        run,
+        paired,
+        clip,
+        frames,
+        head,
+        count,
+        split,
+        device,
+        best,
+        seed,
+        baselines,
     )
     with needs("train"), ExitStack() as stack:
         from unit_edge.train.evaluation import report
@@ -139,6 +158,9 @@ def _measure(direction: Direction, subject: Subject, options: Options) -> Evalua
                 *images,
                 paired=options.paired,
                 errors=direction.errors,
+                rivals=find_rivals(direction, subject.config, options, images[1])
+                if options.baselines
+                else {},
                 seed=options.seed,
                 progress=progress,
             )

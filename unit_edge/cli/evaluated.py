@@ -37,6 +37,7 @@ class Options:
     device: str
     best: bool
     seed: int
+    baselines: bool = False
 
 
 @dataclass(frozen=True)
@@ -154,8 +155,8 @@ def _model_subject(given: str, options: Options, stack: ExitStack) -> Subject:
 
 def check_options(subject: Subject, options: Options) -> None:
     """Raises ConfigError for options that contradict each other or leave nothing to evaluate on."""
-    if options.split not in ("validation", "training"):
-        raise ConfigError(f"--split {options.split!r}; expected validation or training")
+    if options.split not in ("validation", "training", "gap"):
+        raise ConfigError(f"--split {options.split!r}; expected validation, training or gap")
     if (options.images is None) != (options.against is None):
         raise ConfigError("--images and --against go together: give both, or neither")
     if options.images is not None and options.run is not None:
@@ -171,6 +172,10 @@ def check_options(subject: Subject, options: Options) -> None:
         )
     if options.paired and not on_images:
         raise ConfigError("--paired needs --images and --against, or a run")
+
+
+RIVALS_SEE = 100
+"""At most so many images of the target domain teach the baselines its colours."""
 
 
 def find_images(
@@ -198,14 +203,45 @@ def find_images(
     elif config is not None:
         domains = {domain.name: domain for domain in (config.domain1, config.domain2)}
         for name in (direction.source, direction.target):
-            parts = domain_images(domains[name], options.data, config.data)
-            given.append(list(parts[options.split == "validation"]))
+            given.append(_part(domains[name], config.data, options))
             if not given[-1]:
                 raise DataError(f"domain {name}: no {options.split} images; give another --split")
         if options.paired:
             given = _halves(given)
     chosen = [spread(items, options.count) for items in given]
     return chosen[0], chosen[1]
+
+
+def _part(domain: DomainConfig, data: DataConfig, options: Options) -> list[ImageItem]:
+    from unit_edge.train.data.sources import domain_images, gap_images
+
+    if options.split == "gap":
+        return gap_images(domain, options.data, data)
+    training, validation = domain_images(domain, options.data, data)
+    return validation if options.split == "validation" else training
+
+
+def find_rivals(
+    direction: Direction, config: RunConfig | None, options: Options, targets: list[ImageItem]
+) -> dict[str, Translate]:
+    """What needs no training, by the name of its figure, and a run's own guide where it points that way."""
+    from unit_edge.train.data.sources import domain_images
+    from unit_edge.train.evaluation.baselines import colour_transfer, guide_itself, histogram_match
+    from unit_edge.train.evaluation.evaluate import read_images, spread
+    from unit_edge.train.guides import open_guide
+
+    if config is not None:
+        names = {domain.name: domain for domain in (config.domain1, config.domain2)}
+        targets, _ = domain_images(names[direction.target], options.data, config.data)
+    examples = read_images(spread(targets, RIVALS_SEE))
+    rivals = {
+        "ratio_histogram_match": histogram_match(examples),
+        "ratio_colour_transfer": colour_transfer(examples),
+    }
+    guide = None if config is None else open_guide(config.guide, options.data)
+    if config is not None and guide is not None and direction.source == config.domain1.name:
+        rivals["ratio_guide"] = guide_itself(guide, options.seed)
+    return rivals
 
 
 def _halves(given: list[list[ImageItem]]) -> list[list[ImageItem]]:

@@ -15,7 +15,7 @@ import pytest
 from unit_edge.config import DataConfig, DomainConfig
 from unit_edge.errors import DataError
 from unit_edge.train.data.decode import ImageItem, read_image
-from unit_edge.train.data.sources import domain_images, list_images, natural_order, split
+from unit_edge.train.data.sources import domain_images, gap_images, list_images, natural_order, split
 
 DATA = DataConfig(validation=0.2, gap=0.1)
 Names = list[str]
@@ -101,6 +101,11 @@ def test_the_last_by_name_are_held_out(tmp_path: Path, load: Load) -> None:
     training, held_out = load("a", "b")
     assert held_out == ["a16.png", "a17.png", "a18.png", "a19.png", "b08.png", "b09.png"]
     assert training == [*numbers(14, "a"), *numbers(7, "b")]  # 2 and 1 are in the gap
+    gap = gap_images(DomainConfig(name="day", paths=("a", "b")), tmp_path, DATA)
+    assert [item.path.name for item in gap] == ["a14.png", "a15.png", "b07.png"]
+    # what another path trains on is not unseen
+    overlapping = DomainConfig(name="day", paths=("a", "b", "a/a14.png", "a/a00.png"))
+    assert [item.path.name for item in gap_images(overlapping, tmp_path, DATA)] == ["a15.png", "b07.png"]
 
 
 @pytest.mark.parametrize(
