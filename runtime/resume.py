@@ -47,6 +47,8 @@ def making_of(
         "--size": str(look.size),
         "--side-by-side": str(look.side_by_side),
         "--steady": str(steady),
+        "--rain-drops": f"{look.weather.rain_drops:g}",
+        "--snowflakes": f"{look.weather.snowflakes:g}",
     }
 
 

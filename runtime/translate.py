@@ -22,6 +22,7 @@ from unit_edge.runtime.sinks.outputs import Output, check_others, parse_output, 
 from unit_edge.runtime.sinks.steady import SteadySink
 from unit_edge.runtime.sinks.video.parts import complete, find_kept, interrupted
 from unit_edge.runtime.sinks.video.sink import FrameSink, VideoSink
+from unit_edge.runtime.sinks.weather import WeatherSink
 from unit_edge.runtime.sources.excerpt import Excerpt
 from unit_edge.runtime.sources.images import ImageSink, ImageSource, matching_images
 from unit_edge.runtime.sources.open import SourceOptions, open_source
@@ -219,6 +220,8 @@ def translate(
             extra=beside.extra,
             notice=beside.notice,
         )
+        if look.weather:
+            sink = WeatherSink(look.weather, sink)
         if steady and not pictures:
             sink = SteadySink(sink)
         if beside.swap is not None:

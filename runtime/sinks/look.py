@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from unit_edge.frames import FRAME_SIDES, Frame, VideoInfo
 from unit_edge.runtime.pipeline import resized
 from unit_edge.runtime.sinks.passing import PassingSink
 from unit_edge.runtime.sinks.video.sink import FrameSink
+from unit_edge.runtime.sinks.weather import Weather
 
 _OFF_BY = 2  # pixels that rounding to even sizes may take from the shape
 
@@ -22,12 +23,14 @@ class Look:
 
     Attributes:
         side_by_side: the input on the left, its translation on the right, in a picture twice as wide.
+        weather: what falls over the translated frames.
         size: width and height of the whole picture that is written, both even and of the same shape as it
             would have without; None for that.
     """
 
     side_by_side: bool = False
     size: tuple[int, int] | None = None
+    weather: Weather = field(default_factory=Weather)
 
     def __post_init__(self) -> None:
         if self.size is None:

@@ -49,6 +49,8 @@ def translate(
     show: cli_outputs.Show = False,
     side_by_side: cli_outputs.SideBySide = False,
     steady: cli_outputs.Steady = False,
+    rain_drops: cli_outputs.RainDrops = 0.0,
+    snowflakes: cli_outputs.Snowflakes = 0.0,
     size: cli_outputs.Size = None,
     start: cli_outputs.Start = None,
     duration: cli_outputs.Duration = None,
@@ -100,6 +102,7 @@ def translate(
     from unit_edge.runtime.sinks.codecs import Encoding
     from unit_edge.runtime.sinks.look import Look
     from unit_edge.runtime.sinks.outputs import parse_output
+    from unit_edge.runtime.sinks.weather import Weather
     from unit_edge.runtime.sources.excerpt import Excerpt
     from unit_edge.runtime.translate import Beside, check_outputs, default_output
     from unit_edge.runtime.translate import translate as translate_files
@@ -141,7 +144,8 @@ def translate(
         raise ConfigError("--sheet is made from a video file; give one with -o")
     encoding = Encoding(crf=crf, preset=preset, audio=audio, codec=codec)
     excerpt = Excerpt(cli_outputs.seconds(start) or Fraction(0), None if live else length)
-    look = Look(side_by_side=side_by_side, size=parse_size(size))
+    weather = Weather(rain_drops=rain_drops, snowflakes=snowflakes)
+    look = Look(side_by_side=side_by_side, size=parse_size(size), weather=weather)
     if sheet_path is not None and not sheet_path.absolute().parent.is_dir():
         raise ConfigError(f"{sheet_path}: there is no folder {sheet_path.parent}; make it first")
     if not clips:

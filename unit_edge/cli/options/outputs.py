@@ -58,6 +58,11 @@ SideBySide = Annotated[
 Steady = Annotated[
     bool, typer.Option("--steady", help="Take flicker out of a video, along the optical flow.")
 ]
+RainDrops = Annotated[
+    float,
+    typer.Option(metavar="AMOUNT", help="Drops on the glass and streaks, 0 to 4; 1 is a wet drive."),
+]
+Snowflakes = Annotated[float, typer.Option(metavar="AMOUNT", help="Falling snow, 0 to 4.")]
 Size = Annotated[
     str | None, typer.Option(metavar="WxH", help="Size of the whole output picture, of the same shape.")
 ]
