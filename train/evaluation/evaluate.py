@@ -16,6 +16,8 @@ from unit_edge.errors import DataError
 from unit_edge.train.data.dataset import to_tensor
 from unit_edge.train.data.decode import ImageItem, read_image
 from unit_edge.train.evaluation import bootstrap
+from unit_edge.train.evaluation.fid import Features as InceptionFeatures
+from unit_edge.train.evaluation.fid import fid_and_kid
 from unit_edge.train.evaluation.metrics import (
     Image,
     Translate,
@@ -45,6 +47,7 @@ def evaluate_images(
     paired: bool = False,
     errors: Errors | None = None,
     rivals: Mapping[str, Translate] = MappingProxyType({}),
+    inception: InceptionFeatures | None = None,
     seed: int = 0,
     progress: Callable[[str], None] = lambda text: None,
 ) -> Evaluation:
@@ -58,6 +61,7 @@ def evaluate_images(
         against: of the target domain, 2 or more; with `paired`, one for each image, of the same scene.
         paired: also measure pixel accuracy.
         errors: gives reconstruction and cycle error of an image.
+        inception: if given, FID and KID are measured on its features.
         rivals: other ways to translate, whose kernel distance's ratio becomes the figure of that name.
         seed: of the intervals.
         progress: is told what is being done.
@@ -77,6 +81,7 @@ def evaluate_images(
     features = Features("efficientnet-lite0")
     samples: list[Sample] = []
     before, after = [], []
+    translations_kept: list[Image] = []
     of_rivals: dict[str, list[Tensor]] = {name: [] for name in rivals}
     for number, (item, image) in enumerate(_read(images, strict=paired)):
         progress(f"{source} to {target}: image {number + 1} of {len(images)}")
@@ -95,6 +100,8 @@ def evaluate_images(
             scores["reconstruction_error"], scores["cycle_error"] = errors(image)
         before.append(_pooled(image, features))
         after.append(_pooled(translated, features))
+        if inception is not None:
+            translations_kept.append(translated)
         for name, rival in rivals.items():
             of_rivals[name].append(_pooled(rival(image), features))
         samples.append(Sample(item, truth, scores))
@@ -123,6 +130,10 @@ def evaluate_images(
         },
         **means,
     }
+    if inception is not None:
+        fid, kid = fid_and_kid(translations_kept, read_images(against), inception)
+        for name, value in (("fid", fid), ("kid", 1000 * kid)):
+            figures[name] = bootstrap.Figure(value, None, None, len(samples), len(real))
     result = Evaluation(source, target, figures, samples)
     score = result.ranked_by
     samples.sort(key=lambda sample: sample.scores[score], reverse=paired)  # best first

@@ -29,6 +29,8 @@ MEANINGS = {
     "ratio_colour_transfer": ("  of colour transfer", 2, "a baseline: Reinhard et al. 2001"),
     "ratio_guide": ("  of the guide itself", 2, "what training was shown"),
     "edges_kept": ("edges kept", 3, "1: every edge is where it was"),
+    "fid": ("FID", 1, "Inception, clean-fid; compares for as many images only"),
+    "kid": ("KID x 1000", 2, "Inception, clean-fid, unbiased"),
     "stray_chroma": ("stray chroma", 2, "CIELAB, of regions, that the input doesn't explain"),
     "reconstruction_error": ("reconstruction error", 2, "levels of 255, of G(E(x))"),
     "cycle_error": ("cycle error", 2, "levels of 255, there and back"),

@@ -76,6 +76,9 @@ def evaluate(
         bool,
         typer.Option("--baselines", help="Score histogram matching, colour transfer and the guide, too."),
     ] = False,
+    fid: Annotated[
+        bool, typer.Option("--fid", help="Inception's FID and KID, too (needs the fid extra and a network).")
+    ] = False,
 ) -> None:
     """Measure how good a translation is, with intervals.
 
@@ -106,6 +109,7 @@ def evaluate(
         best,
         seed,
         baselines,
+        fid,
     )
     with needs("train"), ExitStack() as stack:
         from unit_edge.train.evaluation import report
@@ -136,7 +140,9 @@ def evaluate(
 def _measure(direction: Direction, subject: Subject, options: Options) -> Evaluation:
     """One direction, on images, on a clip, or on both."""
     from unit_edge.train.evaluation.evaluate import evaluate_clip, evaluate_images
+    from unit_edge.train.evaluation.fid import inception
     from unit_edge.train.evaluation.results import Evaluation
+    from unit_edge.train.group import pick_device
 
     names = direction.source, direction.target
     on_images = options.images is not None or subject.config is not None
@@ -161,6 +167,7 @@ def _measure(direction: Direction, subject: Subject, options: Options) -> Evalua
                 rivals=find_rivals(direction, subject.config, options, images[1])
                 if options.baselines
                 else {},
+                inception=inception(str(pick_device(options.device))) if options.fid else None,
                 seed=options.seed,
                 progress=progress,
             )

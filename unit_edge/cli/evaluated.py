@@ -38,6 +38,7 @@ class Options:
     best: bool
     seed: int
     baselines: bool = False
+    fid: bool = False
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,24 @@ def domains(tmp_path: Path) -> tuple[list[ImageItem], list[ImageItem]]:
     return items[0], items[1]
 
 
+def test_fid_and_other_ways_are_measured_beside_it(
+    domains: tuple[list[ImageItem], list[ImageItem]],
+) -> None:
+    """A translation that makes the very targets has FID 0; leaving images as they are has ratio 1."""
+
+    def means(image: Image) -> NDArray[np.float64]:
+        return np.asarray(image.mean((0, 1)), np.float64)
+
+    result = evaluate_images(
+        "dim", "bright", brighter, *domains, rivals={"ratio_left": lambda image: image}, inception=means
+    )
+    assert result.figures["fid"].value == pytest.approx(0, abs=1e-6)
+    assert result.figures["ratio_left"].value == pytest.approx(1)
+    left = evaluate_images("dim", "bright", lambda image: image, *domains, inception=means)
+    assert left.figures["fid"].value == pytest.approx(3 * 50**2, rel=0.02)
+    assert left.figures["kid"].value > result.figures["kid"].value
+
+
 def test_images_left_as_they_are_are_as_far_as_before(
     domains: tuple[list[ImageItem], list[ImageItem]],
 ) -> None:
