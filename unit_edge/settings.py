@@ -85,6 +85,15 @@ def from_dict(raw: dict[str, Any]) -> RunConfig:
     return _build(RunConfig, raw, "")
 
 
+def from_saved(raw: dict[str, Any]) -> RunConfig:
+    """Builds the settings from what a run saved, which is all of them.
+
+    A key that is absent is younger than the run and has its default, which changes nothing; the preset may
+    have got other values since.
+    """
+    return build(RunConfig, raw)
+
+
 def build(kind: type[T], raw: dict[str, Any]) -> T:
     """Builds a dataclass of settings from plain tables.
 
