@@ -22,8 +22,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from unit_edge.adapt_config import AdaptConfig
 from unit_edge.config import RunConfig
+from unit_edge.config.adapt import AdaptConfig
 from unit_edge.errors import CheckpointError, ConfigError
 from unit_edge.files import replacing, sync
 from unit_edge.settings import from_saved

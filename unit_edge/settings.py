@@ -16,8 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union
 
-from unit_edge.adapt_config import AdaptConfig
 from unit_edge.config import PRESETS, RunConfig, as_dict
+from unit_edge.config.adapt import AdaptConfig
 from unit_edge.errors import ConfigError, require
 
 T = TypeVar("T")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from unit_edge.adapt_config import AdaptConfig
+from unit_edge.config.adapt import AdaptConfig
 from unit_edge.settings import build
 from unit_edge.train import checkpoint
 from unit_edge.train.adapt.networks import Adaptation

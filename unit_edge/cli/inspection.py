@@ -11,7 +11,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from unit_edge.adapt_config import AdaptConfig
+from unit_edge.config.adapt import AdaptConfig
 from unit_edge.errors import ConfigError, ModelError
 from unit_edge.manifest import Manifest, matches, sha256_of, tensor_text
 from unit_edge.settings import build, from_saved
