@@ -22,11 +22,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from unit_edge.adapt_config import AdaptConfig
 from unit_edge.config import RunConfig
+from unit_edge.config.adapt import AdaptConfig
 from unit_edge.errors import CheckpointError, ConfigError
 from unit_edge.files import replacing, sync
-from unit_edge.settings import from_dict
+from unit_edge.settings import from_saved
 from unit_edge.train.networks import UNIT
 
 WEIGHTS = "weights.safetensors"
@@ -53,7 +53,7 @@ def load_run_config(run: Path) -> RunConfig:
     Raises:
         CheckpointError: the run is missing or its settings are not ours.
     """
-    return load_settings(run, "train", from_dict)
+    return load_settings(run, "train", from_saved)
 
 
 def load_settings(run: Path, command: str, build: Callable[[dict[str, Any]], Config]) -> Config:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +18,6 @@ from unit_edge.errors import ConfigError, DataError, TrainingError
 from unit_edge.interrupt import Interrupted, StopWish, watch_signals
 from unit_edge.train import checkpoint
 from unit_edge.train.data.dataset import Domain, Pairs, batches, domain_images
-from unit_edge.train.draw import Draw, Part, mix
 from unit_edge.train.evaluation import samples
 from unit_edge.train.evaluation.evaluate import read_images, spread, translation_scores
 from unit_edge.train.evaluation.translate_image import ImageTranslator, short_side
@@ -27,9 +25,7 @@ from unit_edge.train.group import Group, join_group
 from unit_edge.train.guides import open_guide
 from unit_edge.train.run_log import RunLog
 from unit_edge.train.speed import memory_format
-from unit_edge.train.state import TrainingState, fall, refuse_other_run
-from unit_edge.train.update import WARM_UP
-from unit_edge.train.warm_up import Autoencoder, copy_halves
+from unit_edge.train.state import TrainingState, refuse_other_run
 
 EVALUATION_IMAGES = 60
 """At most so many held-out images of a domain are scored."""
@@ -70,16 +66,14 @@ def _fit(config: RunConfig, run: Path, root: Path, resume: bool, group: Group, w
     if group.leads:
         group.wait()
     state = TrainingState(config, group)
-    begun = resume and bool(checkpoint.checkpoints(run))
-    if begun:
+    if resume and checkpoint.checkpoints(run):
         state.restore(run)
     group.wait()
     if group.leads:
         checkpoint.save_config(run, config)
         checkpoint.remove_leftovers(run)
         (run / "samples").mkdir(exist_ok=True)
-    if not begun:
-        _warm_up(state, domains, group, wish)
+    _warm_up(state, domains, run, group, wish)
     viewer = Viewer(state, held_out, run) if group.leads else None
 
     optim, log_config = config.optim, config.log
@@ -206,35 +200,29 @@ class Viewer:
         return ImageTranslator(self.state.average.eval(), domain, self.side, self.state.head, device)
 
 
-def _warm_up(state: TrainingState, domains: list[Domain], group: Group, wish: StopWish) -> None:
-    """A run that ends in here starts its warm-up again: it is short, and gives the same."""
-    config, optim = state.config, state.config.optim
-    if not optim.warmup_steps:
+def _warm_up(state: TrainingState, domains: list[Domain], run: Path, group: Group, wish: StopWish) -> None:
+    """Makes the steps that are left of the warm-up; its checkpoints are of step 0."""
+    config, warm_up = state.config, state.warm_up
+    if warm_up is None:
         return
-    model = group.wrap(Autoencoder(state.unit, config))
-    optimiser = torch.optim.Adam(model.parameters(), optim.warmup_lr)
-    count = optim.batch // group.size
-    part = Part(optim.batch, group.rank * count, count)
-    loader = _loader(domains, config, group, 0, optim.warmup_steps)
-    torch.manual_seed(mix(optim.seed, WARM_UP, group.rank))  # for dropout
-    for step, images in enumerate(bar := _bar(group, loader, total=optim.warmup_steps, desc="warm-up")):
-        optimiser.param_groups[0]["lr"] = optim.warmup_lr * fall(step, optim.warmup_steps, 0.5)
-        draws = [Draw((optim.seed, step, WARM_UP + domain), part, group.device) for domain in (0, 1)]
-        optimiser.zero_grad(set_to_none=True)
-        loss = torch.stack(list(model(images[:2], draws).values())).sum()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        if step % config.log.print_every == 0:
-            value = float(group.mean(loss.detach()))
-            if not math.isfinite(value):
-                raise TrainingError(
-                    f"warm-up step {step + 1}: the loss is {value}; lower optim.warmup_lr and start anew"
-                )
-            bar.set_postfix({"loss": f"{value:.2f}"}, refresh=False)
-        if group.any(bool(wish)):
-            raise Interrupted(wish.signal_number)
-    copy_halves(state.unit)
-    state.restart_average()
+    steps = config.optim.warmup_steps
+    bar = _bar(group, total=steps, initial=warm_up.step, desc="warm-up")
+    try:
+        for images in _loader(domains, config, group, warm_up.step, steps):
+            loss = warm_up.advance(images)
+            bar.update()
+            bar.set_postfix({"loss": f"{loss:.2f}"}, refresh=False)
+            stopping = group.any(bool(wish))
+            if group.leads and (stopping or warm_up.step % config.log.checkpoint_every == 0):
+                state.save(run)
+            if stopping:
+                if group.leads:
+                    text = f"step {warm_up.step} of the warm-up is saved; go on with --resume"
+                    bar.write(text, file=sys.stderr)
+                raise Interrupted(wish.signal_number)
+    finally:
+        bar.close()
+    state.end_warm_up()
 
 
 def _loader(

@@ -12,18 +12,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unit_edge.adapt_config import AdaptConfig
 from unit_edge.config import RunConfig
 from unit_edge.errors import CheckpointError
 from unit_edge.train import checkpoint
 from unit_edge.train.group import Group
 from unit_edge.train.guided import GuidedHead
+from unit_edge.train.lr_schedule import lr_share
 from unit_edge.train.networks import UNIT
 from unit_edge.train.speed import lay_out, prepare
 from unit_edge.train.step import Adversaries
 from unit_edge.train.update import Update
+from unit_edge.train.warm_up import WarmUp, copy_halves
 
 OPTIMISERS = ("optimiser_g", "optimiser_d")
+WARM_UP_OPTIMISER = "optimiser_warm_up"
 FROZEN = "projection.features."
 """Prefix of ImageNet weights, which stay out of checkpoints."""
 
@@ -39,6 +41,7 @@ class TrainingState:
         update: makes the next step.
         optimisers: of the networks and, if there are any, of the adversaries.
         best: score and step of the best evaluation so far, or None.
+        warm_up: what comes before the first step, or None once it is over.
     """
 
     def __init__(self, config: RunConfig, group: Group) -> None:
@@ -65,11 +68,12 @@ class TrainingState:
         ]
         self.head = GuidedHead(config.detail).to(group.device) if config.loss.judged == "guided" else None
         self.update = Update(config, self.unit, self.adversaries, self.optimisers, group, self.head)
+        self.warm_up = WarmUp(config, self.unit, group) if optim.warmup_steps else None
 
     def advance(self, images: list[Tensor]) -> dict[str, float]:
         """Makes one step on a batch; returns its terms."""
         optim = self.config.optim
-        rate = rate_at(self.step, self.config)
+        rate = lr_share(self.step, self.config.optim)
         for optimiser, full in zip(self.optimisers, self.rates, strict=False):
             optimiser.param_groups[0]["lr"] = full * rate
         terms = self.update(images, self.step)
@@ -82,12 +86,14 @@ class TrainingState:
     def _follow(self, decay: float) -> None:
         torch._foreach_lerp_(list(self.average.parameters()), list(self.unit.parameters()), 1 - decay)
 
-    def restart_average(self) -> None:
-        """Lets the average begin where the networks are now."""
+    def end_warm_up(self) -> None:
+        """Lets both halves of the networks, and their average, begin where the warm-up has come to."""
+        copy_halves(self.unit)
         self.average.load_state_dict(self.unit.state_dict())
+        self.warm_up = None
 
     def save(self, run: Path) -> None:
-        """Writes a checkpoint and RUN/weights.safetensors.
+        """Writes a checkpoint and, once the warm-up is over, RUN/weights.safetensors.
 
         Raises:
             CheckpointError: they can't be written; earlier ones are untouched.
@@ -105,9 +111,13 @@ class TrainingState:
         for name, optimiser in zip(OPTIMISERS, self.optimisers, strict=False):
             tensors |= checkpoint.flatten_optimiser(name, optimiser)
         state = {"best": self.best, "skipped": self.update.skipped, "scaler": self.update.scaler.state_dict()}
+        if self.warm_up:
+            tensors |= checkpoint.flatten_optimiser(WARM_UP_OPTIMISER, self.warm_up.optimiser)
+            state["warm_up"] = self.warm_up.step
         spare = () if self.best is None else (self.best[1],)
         checkpoint.save_checkpoint(run, self.step, tensors, state, self.config.log.keep, spare)
-        checkpoint.save_weights(run, self.average, self.step)
+        if not self.warm_up:  # in which E2 and G2 have learnt nothing yet
+            checkpoint.save_weights(run, self.average, self.step)
 
     def restore(self, run: Path) -> None:
         """Goes back to the newest checkpoint.
@@ -127,23 +137,17 @@ class TrainingState:
             for name, optimiser in zip(OPTIMISERS, self.optimisers, strict=False):
                 checkpoint.restore_optimiser(name, optimiser, tensors)
             self.step = int(state["step"])
+            if "warm_up" not in state:
+                self.warm_up = None
+            elif self.warm_up:
+                checkpoint.restore_optimiser(WARM_UP_OPTIMISER, self.warm_up.optimiser, tensors)
+                self.warm_up.step = int(state["warm_up"])
+            else:  # the settings have none any more
+                self.end_warm_up()
             self.best = tuple(state["best"]) if state.get("best") else None
             self.update.skipped = int(state.get("skipped", 0))
             if self.update.scaler.is_enabled() and state.get("scaler"):
                 self.update.scaler.load_state_dict(state["scaler"])
-
-
-def rate_at(step: int, config: RunConfig | AdaptConfig) -> float:
-    """The share of the full learning rates at a step: linear decay and halving multiply."""
-    optim = config.optim
-    halvings = step // optim.halve_every if optim.halve_every else 0
-    return fall(step, optim.steps, optim.decay_from) * 0.5**halvings
-
-
-def fall(step: int, steps: int, start: float) -> float:
-    """1 until a share of the steps is done, then linearly to 0."""
-    begin = start * steps
-    return 1.0 if step < begin or begin >= steps else (steps - step) / (steps - begin)
 
 
 def refuse_other_run(run: Path, config: RunConfig) -> None:

@@ -19,7 +19,7 @@ from unit_edge.train.networks import UNIT
 from unit_edge.train.step import Adversaries, Generators, Streams, as_judged, frozen, generator_terms
 
 HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
-STREAMS, JUDGING, CYCLES, WARM_UP = range(4)
+STREAMS, JUDGING, CYCLES = range(3)
 """What a step draws random numbers for."""
 FIRST_SCALE = 2.0**14
 """Of fp16's losses; it halves whenever a gradient overflows."""

@@ -5,13 +5,21 @@ Translation then starts as the identity. It is not part of the paper; `optim.war
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
 from unit_edge.config import RunConfig
+from unit_edge.errors import TrainingError
 from unit_edge.train import losses
-from unit_edge.train.draw import Draw
-from unit_edge.train.networks import UNIT
+from unit_edge.train.draw import Draw, Part, mix
+from unit_edge.train.group import Group
+from unit_edge.train.lr_schedule import linear_decay
+from unit_edge.train.networks import DOMAINS, UNIT
+
+WARM_UP = 3
+"""What the warm-up draws random numbers for, beside the purposes of a step (train/update.py)."""
 
 
 class Autoencoder(nn.Module):
@@ -34,6 +42,52 @@ class Autoencoder(nn.Module):
             "kl1": weights.kl * losses.kl(mean),
             "reconstruction1": weights.reconstruction * losses.reconstruction(x, self.generator(z)),
         }
+
+
+class WarmUp:
+    """The warm start while it is under way.
+
+    Attributes:
+        step: steps done.
+        optimiser: of E1 and G1.
+    """
+
+    def __init__(self, config: RunConfig, unit: UNIT, group: Group) -> None:
+        self.config, self.group = config, group
+        self.step = 0
+        self.model = group.wrap(Autoencoder(unit, config))
+        self.optimiser = torch.optim.Adam(self.model.parameters(), config.optim.warmup_lr)
+
+    @property
+    def done(self) -> bool:
+        """Whether all steps of the warm-up are made."""
+        return self.step >= self.config.optim.warmup_steps
+
+    def advance(self, images: list[Tensor]) -> float:
+        """Makes one step on this process's share of X1's and X2's images; returns the loss.
+
+        Raises:
+            TrainingError: the loss or its gradient is not finite, in any process.
+        """
+        optim, group, step = self.config.optim, self.group, self.step
+        count = optim.batch // group.size
+        part = Part(optim.batch, group.rank * count, count)
+        draws = [Draw((optim.seed, step, WARM_UP + domain), part, group.device) for domain in DOMAINS]
+        torch.manual_seed(mix(optim.seed, step, WARM_UP, group.rank))  # for dropout
+        self.optimiser.param_groups[0]["lr"] = optim.warmup_lr * linear_decay(step, optim.warmup_steps, 0.5)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss = torch.stack(list(self.model(images[:2], draws).values())).sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])
+        value, size = group.mean(torch.stack([loss.detach(), norm])).tolist()
+        if not math.isfinite(value) or not math.isfinite(size):
+            raise TrainingError(
+                f"warm-up step {step + 1}: the loss is {value} and its gradient {size}; "
+                "lower optim.warmup_lr and start anew"
+            )
+        self.optimiser.step()
+        self.step += 1
+        return float(value)
 
 
 def copy_halves(unit: UNIT) -> None:

@@ -16,8 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union
 
-from unit_edge.adapt_config import AdaptConfig
 from unit_edge.config import PRESETS, RunConfig, as_dict
+from unit_edge.config.adapt import AdaptConfig
 from unit_edge.errors import ConfigError, require
 
 T = TypeVar("T")
@@ -83,6 +83,15 @@ def from_dict(raw: dict[str, Any]) -> RunConfig:
     if isinstance(network, dict):
         raw["network"] = {**PRESETS[preset], **network}
     return _build(RunConfig, raw, "")
+
+
+def from_saved(raw: dict[str, Any]) -> RunConfig:
+    """Builds the settings from what a run saved, which is all of them.
+
+    A key that is absent is younger than the run and has its default, which changes nothing; the preset may
+    have got other values since.
+    """
+    return build(RunConfig, raw)
 
 
 def build(kind: type[T], raw: dict[str, Any]) -> T:

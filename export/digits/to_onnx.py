@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from unit_edge import __version__
-from unit_edge.adapt_config import CLASSES, SIDE, AdaptConfig
+from unit_edge.config.adapt import CLASSES, SIDE, AdaptConfig
 from unit_edge.errors import ConfigError, EngineError, ModelError, VerifyError
 from unit_edge.export.digits.models import DigitClassifier, DigitTranslator
 from unit_edge.export.graph.costs import count_costs

@@ -9,14 +9,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from unit_edge.adapt_config import (
+from unit_edge.config import LogConfig, OptimConfig
+from unit_edge.config.adapt import (
     AdaptConfig,
     AdaptLossConfig,
     AugmentConfig,
     DigitNetworkConfig,
     DigitsConfig,
 )
-from unit_edge.config import LogConfig, OptimConfig
 
 TINY = DigitNetworkConfig(width=2, init="kaiming-half")
 

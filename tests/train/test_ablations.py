@@ -18,8 +18,9 @@ from torch.nn.utils.parametrize import is_parametrized
 from unit_edge.config import LossConfig, OptimConfig, RunConfig, SpeedConfig
 from unit_edge.errors import ConfigError
 from unit_edge.settings import load_config
+from unit_edge.train.lr_schedule import lr_share
 from unit_edge.train.networks import Discriminator
-from unit_edge.train.state import TrainingState, rate_at
+from unit_edge.train.state import TrainingState
 
 RUN = """
 [network]
@@ -203,7 +204,7 @@ def test_the_smallest_crop_of_each_discriminator_is_accepted(tmp_path: Path) -> 
 def test_rates_halve_and_fall() -> None:
     def rates(steps: tuple[int, ...], **optim: float) -> list[float]:
         config = settings(optim=OptimConfig(steps=100, **optim))  # type: ignore[arg-type]
-        return [rate_at(step, config) for step in steps]
+        return [lr_share(step, config.optim) for step in steps]
 
     assert rates((0, 50, 99)) == [1, 1, 1]
     assert rates((0, 29, 30, 59, 60, 90), halve_every=30) == [1, 1, 0.5, 0.5, 0.25, 0.125]

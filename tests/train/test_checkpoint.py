@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from unit_edge.config import RunConfig, as_dict
+from unit_edge.config import PRESETS, RunConfig, as_dict
 from unit_edge.errors import CheckpointError
 from unit_edge.train import checkpoint
 from unit_edge.train.networks import UNIT
@@ -75,6 +75,15 @@ def test_a_newer_format_is_refused(config: RunConfig, tmp_path: Path) -> None:
 def test_settings_of_runs_before_the_version_was_written_are_read(config: RunConfig, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(as_dict(config)))
     assert checkpoint.load_run_config(tmp_path) == config
+
+
+def test_a_run_from_before_its_preset_changed_keeps_its_networks(config: RunConfig, tmp_path: Path) -> None:
+    saved = as_dict(replace(config, preset="edge-s", network=replace(config.network, stem="full")))
+    del saved["network"]["stem"], saved["network"]["output"], saved["network"]["dilations"]
+    (tmp_path / "config.json").write_text(json.dumps(saved))
+    assert PRESETS["edge-s"]["stem"] == "half"
+    network = checkpoint.load_run_config(tmp_path).network
+    assert (network.stem, network.output, network.dilations) == ("full", "full", ())
 
 
 def test_spared_checkpoints_stay(tmp_path: Path) -> None:

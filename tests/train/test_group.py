@@ -20,8 +20,7 @@ from torch import multiprocessing as processes
 from unit_edge.config import LossConfig, NetworkConfig, OptimConfig, RunConfig, SpeedConfig
 from unit_edge.train.draw import Draw, Part
 from unit_edge.train.group import Group, join_group, postpone_exchange
-from unit_edge.train.update import WARM_UP
-from unit_edge.train.warm_up import Autoencoder
+from unit_edge.train.warm_up import WARM_UP, Autoencoder
 
 STEPS = 2
 POISON = "poison"

@@ -106,21 +106,33 @@ def interrupt_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     monkeypatch.setattr(TrainingState, "advance", interrupted)
 
 
-def test_a_run_that_ended_in_its_warm_up_can_be_resumed(
-    config: RunConfig, images: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("checkpoint_every", [2, 100])  # one in the warm-up, and none
+def test_a_run_that_was_killed_in_its_warm_up_can_be_resumed(
+    config: RunConfig, images: Path, monkeypatch: pytest.MonkeyPatch, checkpoint_every: int
 ) -> None:
+    config = replace(config, log=replace(config.log, checkpoint_every=checkpoint_every))
     run_steps(config, images / "whole", images)
 
     def killed(_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(loop, "copy_halves", killed)
+    monkeypatch.setattr(TrainingState, "end_warm_up", killed)
     with pytest.raises(KeyboardInterrupt):
         run_steps(config, images / "parted", images)
     monkeypatch.undo()
+    assert (images / "parted" / "checkpoints" / "step-0000000").exists() == (checkpoint_every == 2)
     run_steps(config, images / "parted", images, resume=True)
     last = "checkpoints/step-0000006"
     assert same_checkpoints(images / "whole" / last, images / "parted" / last)
+
+
+def test_a_warm_up_that_is_not_finite_stops(config: RunConfig, images: Path) -> None:
+    optim = replace(config.optim, warmup_steps=50, warmup_lr=1e18)
+    config = replace(config, optim=optim, log=replace(config.log, checkpoint_every=1))
+    with pytest.raises(TrainingError, match=r"warm-up step \d+: the loss is .* lower optim.warmup_lr"):
+        run_steps(config, images / "run", images)
+    tensors = load_file(images / "run" / "checkpoints" / "step-0000000" / "training.safetensors")
+    assert all(value.isfinite().all() for name, value in tensors.items() if name.startswith("unit."))
 
 
 def test_the_best_by_score_stays(config: RunConfig, images: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,6 +100,30 @@ def test_sigterm_saves_and_ends_cleanly(long: RunConfig, images: Path) -> None:
     assert same(images / "whole", run)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_the_warm_up_saves_it(long: RunConfig, images: Path, number: signal.Signals) -> None:
+    """With dropout, whose masks must go on as well."""
+    optim = replace(long.optim, steps=3, warmup_steps=60)
+    log, network = replace(long.log, checkpoint_every=1000), replace(long.network, dropout=0.3)
+    settings, run = replace(long, optim=optim, log=log, network=network), images / "run"
+    child = start(settings, run, images)
+    while not (run / "samples").exists() and child.poll() is None:  # made just before the warm-up
+        time.sleep(0.002)
+    child.send_signal(number)
+    errors = finish(child, 128 + number)
+    (saved,) = (run / "checkpoints").iterdir()
+    state = json.loads((saved / "state.json").read_text())
+    assert (state["step"], saved.name) == (0, "step-0000000") and 1 <= state["warm_up"] < 60
+    assert f"step {state['warm_up']} of the warm-up is saved; go on with --resume" in errors
+    assert not (run / "log.jsonl").exists() and not (run / "weights.safetensors").exists()
+    loop.fit(settings, images / "whole", data_root=images, device="cpu")
+    loop.fit(settings, run, data_root=images, resume=True, device="cpu")
+    last = Path("checkpoints", "step-0000003", "training.safetensors")
+    whole, resumed = load_file(images / "whole" / last), load_file(run / last)
+    assert whole.keys() == resumed.keys()
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
 def test_a_full_disk_leaves_the_checkpoint_before(long: RunConfig, images: Path) -> None:
     """A limit on the size of files stands for the full disk: writing fails in the middle of a file."""
     run = images / "run"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from unit_edge.adapt_config import SIDE, AdaptConfig, AugmentConfig, DigitsConfig
+from unit_edge.config.adapt import SIDE, AdaptConfig, AugmentConfig, DigitsConfig
 from unit_edge.train.adapt.digits import Digits
 from unit_edge.train.adapt.step import DigitBatch
 from unit_edge.train.draw import mix

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from unit_edge.adapt_config import CLASSES, SIDE
+from unit_edge.config.adapt import CLASSES, SIDE
 from unit_edge.errors import DataError
 from unit_edge.files import replacing
 from unit_edge.train.data.decode import SUFFIXES, ImageItem, read_image

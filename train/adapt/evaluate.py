@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unit_edge.adapt_config import CLASSES, AdaptConfig
+from unit_edge.config.adapt import CLASSES, AdaptConfig
 from unit_edge.train.adapt.digit_batches import to_tensors
 from unit_edge.train.adapt.digits import Digits
 from unit_edge.train.adapt.networks import Adaptation

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from unit_edge.adapt_config import AdaptConfig
+from unit_edge.config.adapt import AdaptConfig
 from unit_edge.errors import CheckpointError, TrainingError
 from unit_edge.interrupt import Interrupted, StopWish, watch_signals
 from unit_edge.train import checkpoint

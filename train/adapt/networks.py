@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from unit_edge.adapt_config import CLASSES, SIDE, DigitNetworkConfig
+from unit_edge.config.adapt import CLASSES, SIDE, DigitNetworkConfig
 from unit_edge.train.networks import DOMAINS, initialise
 
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unit_edge.adapt_config import SIDE
+from unit_edge.config.adapt import SIDE
 from unit_edge.train.adapt.digit_batches import to_tensors
 from unit_edge.train.adapt.networks import Adaptation
 from unit_edge.train.networks import DOMAINS

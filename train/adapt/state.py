@@ -8,13 +8,13 @@ from pathlib import Path
 
 import torch
 
-from unit_edge.adapt_config import AdaptConfig
+from unit_edge.config.adapt import AdaptConfig
 from unit_edge.settings import build
 from unit_edge.train import checkpoint
 from unit_edge.train.adapt.networks import Adaptation
 from unit_edge.train.adapt.step import AdaptUpdate, DigitBatch
+from unit_edge.train.lr_schedule import lr_share
 from unit_edge.train.speed import memory_format
-from unit_edge.train.state import rate_at
 
 OPTIMISERS = ("optimiser_d", "optimiser_g")
 
@@ -49,7 +49,7 @@ class AdaptState:
 
     def advance(self, batch: DigitBatch) -> dict[str, float]:
         """Makes one step on a batch; returns its terms."""
-        rate, ema = rate_at(self.step, self.config), self.config.optim.ema
+        rate, ema = lr_share(self.step, self.config.optim), self.config.optim.ema
         for optimiser, full in zip(self.optimisers, self.rates, strict=False):
             optimiser.param_groups[0]["lr"] = full * rate
         terms = self.update(batch, self.step)

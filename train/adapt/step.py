@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from unit_edge.adapt_config import CLASSES, AdaptConfig
+from unit_edge.config.adapt import CLASSES, AdaptConfig
 from unit_edge.train import losses
 from unit_edge.train.adapt import losses as adapt_losses
 from unit_edge.train.adapt.networks import Adaptation

@@ -51,7 +51,7 @@ def adapt(
 
     Ctrl-C and SIGTERM write a checkpoint first.
     """
-    from unit_edge.adapt_config import source_only
+    from unit_edge.config.adapt import source_only
     from unit_edge.settings import load_adapt_config, override_adapt
 
     with needs("train"):

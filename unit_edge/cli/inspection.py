@@ -11,10 +11,10 @@ import math
 from pathlib import Path
 from typing import Any
 
-from unit_edge.adapt_config import AdaptConfig
+from unit_edge.config.adapt import AdaptConfig
 from unit_edge.errors import ConfigError, ModelError
 from unit_edge.manifest import Manifest, matches, sha256_of, tensor_text
-from unit_edge.settings import build, from_dict
+from unit_edge.settings import build, from_saved
 
 Report = dict[str, Any]
 """What is printed, or given as JSON: plain values, tables (lists of dicts) and groups (dicts)."""
@@ -160,7 +160,7 @@ def _settings(path: Path) -> Report:
     try:
         if raw.get("preset") == "digits":
             return _adapt_settings(build(AdaptConfig, raw))
-        config = from_dict(raw)
+        config = from_saved(raw)
     except ConfigError as error:
         raise ModelError(f"{path}: none of ours, or of a newer unit-edge ({error})") from None
     return {

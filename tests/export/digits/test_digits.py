@@ -14,7 +14,7 @@ import torch
 from digit_sets import make_data, settings
 from numpy.typing import NDArray
 
-from unit_edge.adapt_config import AdaptConfig, DigitNetworkConfig, source_only
+from unit_edge.config.adapt import AdaptConfig, DigitNetworkConfig, source_only
 from unit_edge.errors import ConfigError, ModelError, VerifyError
 from unit_edge.export.digits.to_onnx import DigitFile, classify_file, export_digits, verify_digits
 from unit_edge.runtime.backends.open import open_runner

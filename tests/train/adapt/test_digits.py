@@ -14,7 +14,7 @@ from digit_sets import save, settings, written
 from scipy.io import savemat
 from torch.nn import functional as F
 
-from unit_edge.adapt_config import AugmentConfig, DigitsConfig
+from unit_edge.config.adapt import AugmentConfig, DigitsConfig
 from unit_edge.errors import DataError
 from unit_edge.train.adapt.digit_batches import DigitBatches, DigitDomain, augment, to_tensors
 from unit_edge.train.adapt.digits import Digits, read_all, read_digits

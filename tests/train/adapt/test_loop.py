@@ -15,8 +15,8 @@ from digit_sets import make_data, save, settings, written
 from safetensors.numpy import load_file
 from scipy.io import savemat
 
-from unit_edge.adapt_config import AdaptConfig, AdaptLossConfig, DigitNetworkConfig, DigitsConfig, source_only
 from unit_edge.config import OptimConfig
+from unit_edge.config.adapt import AdaptConfig, AdaptLossConfig, DigitNetworkConfig, DigitsConfig, source_only
 from unit_edge.errors import CheckpointError, DataError
 from unit_edge.interrupt import Interrupted
 from unit_edge.train.adapt import state as adapt_state

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from unit_edge.adapt_config import DigitNetworkConfig
+from unit_edge.config.adapt import DigitNetworkConfig
 from unit_edge.train.adapt.networks import Adaptation, DigitDiscriminator, DigitUNIT, xy_channels
 
 TABLE_4 = DigitNetworkConfig()

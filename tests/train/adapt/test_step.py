@@ -10,8 +10,8 @@ import torch
 from digit_sets import TINY, settings
 from torch import Tensor
 
-from unit_edge.adapt_config import AdaptConfig, AdaptLossConfig, DigitNetworkConfig
 from unit_edge.config import OptimConfig
+from unit_edge.config.adapt import AdaptConfig, AdaptLossConfig, DigitNetworkConfig
 from unit_edge.train.adapt import losses
 from unit_edge.train.adapt.networks import Adaptation
 from unit_edge.train.adapt.state import AdaptState

@@ -1,6 +1,6 @@
 """The settings of `unit-edge adapt`: frozen dataclasses that reject contradictions when they are made.
 
-Adam, speed and log are those of training (unit_edge/config.py).
+Adam, speed and log are those of training.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Literal
 
-from unit_edge.config import LogConfig, OptimConfig, SpeedConfig
+from unit_edge.config.log import LogConfig
+from unit_edge.config.optim import OptimConfig
+from unit_edge.config.speed import SpeedConfig
 from unit_edge.errors import require
 
 CLASSES = 10

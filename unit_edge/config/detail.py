@@ -1,0 +1,25 @@
+"""The `[detail]` table: the guided head of exported models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from unit_edge.errors import require
+
+
+@dataclass(frozen=True)
+class Detail:
+    """The guided head of exported models (train/guided.py)."""
+
+    radius: int = 8
+    """Of the box filters, in pixels of the small image."""
+    epsilon: float = 1e-4
+    """Variance below which a region counts as flat, for values in [-1, 1]."""
+    residual: float = 0.5
+    """Share of what the local linear model can't explain that is added back, 0 to 1; it carries light
+    sources that the camera's frame does not have."""
+
+    def __post_init__(self) -> None:
+        require(1 <= self.radius <= 64, "detail.radius", self.radius, "1 to 64 pixels")
+        require(self.epsilon > 0, "detail.epsilon", self.epsilon, "above 0")
+        require(0 <= self.residual <= 1, "detail.residual", self.residual, "0 to 1")

@@ -1,0 +1,46 @@
+"""The `[guide]` table: pairs that a renderer makes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from unit_edge.errors import require
+
+
+@dataclass(frozen=True)
+class GuideConfig:
+    """Pairs that a renderer makes of domain 1's images: an addition to the paper (train/guides/).
+
+    E1→G2 learns x → guide(x), and E2→G1 learns guide(x) → x, whose target is a real image.
+    """
+
+    name: Literal["none", "night", "rain", "snow", "fog"] = "none"
+    """What domain 1's images are rendered as; it should look like domain 2."""
+    segmenter: str = ""
+    """ONNX network of Cityscapes' classes, relative to the data root."""
+    weight: float = 1.0
+    """Of the guide's terms at the first step."""
+    until: float = 0.5
+    """Share of the steps over which the weight falls linearly to the floor."""
+    floor: float = 0.35
+    """Of the guide's terms from then on."""
+    pixels: float = 6.0
+    """Weight of the mean absolute error: of the translation, of what the head makes of it, and of the
+    latter's means over 8x8 pixels."""
+    features: float = 2.0
+    """Weight of the distance in ImageNet features (network.critic), each level over its own scale."""
+
+    def __post_init__(self) -> None:
+        for name in ("weight", "floor", "pixels", "features"):
+            require(getattr(self, name) >= 0, f"guide.{name}", getattr(self, name), "0 or more")
+        require(0 <= self.until <= 1, "guide.until", self.until, "0 to 1")
+        if self.name != "none":
+            require(bool(self.segmenter), "guide.segmenter", self.segmenter, "the path of an ONNX network")
+
+    def weight_at(self, step: int, steps: int) -> float:
+        """The weight of the guide's terms at a step, 0 without a guide."""
+        if self.name == "none":
+            return 0.0
+        left = 1 - step / (self.until * steps) if self.until > 0 else 0.0
+        return self.floor + (self.weight - self.floor) * max(0.0, left)
