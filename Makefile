@@ -25,6 +25,7 @@ help: ## List what make can do
 .typing/unit_edge: $(wildcard unit_edge/*.py unit_edge/*/__init__.py)
 	@rm -rf .typing && mkdir -p $@
 	@ln -s $(addprefix ../../,$(wildcard unit_edge/*) train export runtime) $@/
+	@ln -s ../pyproject.toml .typing/
 
 setup: .venv/runtime.done ## Install the runtime (no torch) into .venv
 
@@ -43,9 +44,10 @@ demo: .venv/runtime.done demo/bikes.mp4 ## Translate a real street clip to night
 test: dev ## Run every test
 	@$(PY) -m pytest
 
-lint: dev ## Check style
+lint: dev ## Check style, and who imports whom
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
+	@cd .typing && ../.venv/bin/lint-imports --no-cache
 
 typecheck: dev ## Check types
 	@$(PY) -m mypy

@@ -153,7 +153,7 @@ def export_run(
                 calibration,
                 int8.variant,
                 int8.skip,
-                lambda content: run_with(content, reference.compare),
+                lambda content: run_with(content, reference.compare).psnr_db,
                 TOLERANCES["int8"].psnr_db,
                 _mover(translator, calibration, run_with),
             )

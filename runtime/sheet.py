@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from unit_edge.errors import ConfigError
 from unit_edge.media.containers import is_image
-from unit_edge.runtime.pipeline import resized
+from unit_edge.runtime.resize import resized
 from unit_edge.runtime.sources.images import read_image, write_image
 from unit_edge.runtime.sources.video import FileSource
 

@@ -10,9 +10,9 @@ import onnx
 from unit_edge.export.int8.calibrate import CalibrationFrames
 from unit_edge.export.int8.moved import MOST
 from unit_edge.export.int8.quantise import Quantised, chosen, learned_nodes, quantise
-from unit_edge.export.verify import VerifyReport
 
-Measure = Callable[[bytes], VerifyReport]
+Measure = Callable[[bytes], float]
+"""A file's content to the PSNR of its frames against the checkpoint's, in dB."""
 
 FRAMES_TO_JUDGE_BY = 8
 """Frames that single layers are calibrated on, to find those that hurt."""
@@ -34,7 +34,7 @@ def quantise_what_can_be(
         frames: that the ranges are measured on.
         variant: of `int8.VARIANTS`.
         skip: names of layers that stay in float in any case.
-        measure: compares a file's frames with the checkpoint's.
+        measure: how close a file's frames are to the checkpoint's.
         psnr_db: what is close enough, if `moved` agrees.
         moved: how far a file moves the translations, see moved.py; None not to ask.
 
@@ -46,7 +46,7 @@ def quantise_what_can_be(
     def without(left: tuple[str, ...], damage: dict[str, float]) -> tuple[float, bool, Quantised]:
         rest = [layer for layer in layers if layer not in left]
         made = quantise(content, rest, frames, variant)
-        psnr = measure(made).psnr_db
+        psnr = measure(made)
         distance = None if moved is None or psnr < psnr_db else moved(made)
         enough = psnr >= psnr_db and (distance is None or distance <= MOST)
         return psnr, enough, Quantised(made, left, damage, distance)
@@ -55,7 +55,7 @@ def quantise_what_can_be(
     if enough:
         return best
     few = frames.first(FRAMES_TO_JUDGE_BY)
-    alone = {layer: measure(quantise(content, [layer], few, variant)).psnr_db for layer in layers}
+    alone = {layer: measure(quantise(content, [layer], few, variant)) for layer in layers}
     damage = dict(sorted(alone.items(), key=lambda item: item[1]))
     best = replace(best, damage=damage)
     count = 1

@@ -16,7 +16,8 @@ from unit_edge.errors import TruncatedError
 from unit_edge.interrupt import Interrupted
 from unit_edge.runtime.channel import Channel
 from unit_edge.runtime.frame_times import Passage
-from unit_edge.runtime.pipeline import Stats, resized, run
+from unit_edge.runtime.pipeline import Stats, run
+from unit_edge.runtime.resize import resized
 
 
 class Boom(RuntimeError):

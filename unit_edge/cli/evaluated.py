@@ -115,7 +115,7 @@ def _run_subject(path: Path, options: Options) -> Subject:
 def _model_subject(given: str, options: Options, stack: ExitStack) -> Subject:
     from unit_edge.runtime.backends.open import open_runner, read_model
     from unit_edge.runtime.batch import infer_images
-    from unit_edge.runtime.pipeline import Fit
+    from unit_edge.runtime.resize import Fit
     from unit_edge.train.checkpoint import load_run_config
 
     path = resolve_model(given)

@@ -43,7 +43,7 @@ from unit_edge.runtime.bench.worker.stages import (
     run_whole,
 )
 from unit_edge.runtime.bench.worker.warmup import warm_up
-from unit_edge.runtime.pipeline import Fit
+from unit_edge.runtime.resize import Fit
 from unit_edge.runtime.sources.open import SourceOptions
 from unit_edge.runtime.sources.video import FileSource
 
