@@ -17,7 +17,7 @@ SECRET_NAMES = frozenset(
         *("session", "sessionid", "sid", "cookie", "cookies", "headers"),
     )
 )
-"""Parameters of URLs and properties of pipelines whose values are hidden: the whole name without its - _ and .,
+"""Parameters of URLs and properties of pipelines whose values are hidden: the whole name (without - _ and .)
 or the last word of it, as in x-amz-signature and access_key."""
 
 SECRET_FRAGMENTS = ("passw", "passphrase", "secret", "token", "signature", "credential", "authoriz", "cookie")
