@@ -11,6 +11,7 @@ import onnxruntime
 import torch
 from numpy.typing import NDArray
 
+from unit_edge.export.graph.graph import load_onnx
 from unit_edge.export.int8.quantise import learned_nodes
 from unit_edge.export.translator import Translator
 from unit_edge.runtime.batch import stacked
@@ -28,7 +29,7 @@ def layer_errors(model: Path, translator: Translator, frame: NDArray[np.uint8]) 
         by the layer's name, as `unit-edge inspect` has it: root mean square of the difference over that
         of the checkpoint's output. It holds what all layers before it add.
     """
-    graph = onnx.load(model)
+    graph = load_onnx(model)
     batch = graph.graph.input[0].type.tensor_type.shape.dim[0].dim_value
     nodes = learned_nodes(graph)
     for node in nodes.values():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-import os
 import shutil
 import warnings
 from collections.abc import Callable, Iterator
@@ -29,6 +28,7 @@ from unit_edge.export.shapes import Plan, plan_export
 from unit_edge.export.trained import TrainedRun, load_run
 from unit_edge.export.translator import Translator
 from unit_edge.export.verify import TOLERANCES, Reference, VerifyReport, check_report
+from unit_edge.files import hidden_beside
 from unit_edge.frames import FRAME_SIDES
 from unit_edge.manifest import Manifest, TensorSpec, sha256_of
 from unit_edge.runtime.backends.base import Runner
@@ -224,7 +224,7 @@ def output_path(output: Path | None, name: str) -> Path:
 @contextlib.contextmanager
 def workspace(path: Path) -> Iterator[Path]:
     """A folder beside the output, so that finished files can be renamed into place; removed at the end."""
-    folder = path.parent / f".{path.stem}.{os.getpid()}.tmp"
+    folder = hidden_beside(path)
     try:
         folder.mkdir()
         yield folder

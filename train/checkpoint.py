@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -25,7 +24,7 @@ from torch import Tensor, nn
 from unit_edge.config import RunConfig
 from unit_edge.config.adapt import AdaptConfig
 from unit_edge.errors import CheckpointError, ConfigError
-from unit_edge.files import replacing, sync
+from unit_edge.files import hidden_beside, replacing, sync
 from unit_edge.settings import from_saved
 from unit_edge.train.networks import UNIT
 
@@ -166,9 +165,9 @@ def save_checkpoint(
     """
     folder = run / "checkpoints"
     final = folder / _name(step)
-    temporary = folder / f".{final.name}.{os.getpid()}.tmp"
+    temporary = hidden_beside(final)
     try:
-        temporary.mkdir(parents=True, exist_ok=True)
+        temporary.mkdir(parents=True)
         save_file(
             {k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary / "training.safetensors"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unit_edge.files import replacing
+from unit_edge.files import open_unlinked, replacing
 
 
 class RunLog:
@@ -29,7 +30,7 @@ class RunLog:
         """
         self._path = run / "log.jsonl"
         self._forget_after(step)
-        self._file = self._path.open("a", encoding="utf-8")
+        self._file = os.fdopen(open_unlinked(self._path, os.O_WRONLY | os.O_APPEND), "a", encoding="utf-8")
         self._board = _board(run / "tensorboard", step) if tensorboard else None
 
     def close(self) -> None:

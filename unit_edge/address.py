@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from unit_edge.errors import ConfigError
+from unit_edge.redaction import looks_like_address, redact, redact_address
 
 Kind = Literal["path", "images", "camera", "csi", "network", "gstreamer", "stdin"]
 
@@ -16,16 +17,8 @@ LIVE_KINDS: tuple[Kind, ...] = ("camera", "csi", "network", "gstreamer")
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _DEVICE = re.compile(r"/dev/video(\d+)")
-_USER = re.compile(r"://\S*@")  # to the last @: a password may hold one
-_SECRET = re.compile(
-    r"(?i)(?<![a-z0-9])((?:user[-_]?(?:id|name|pw)?|login|pass(?:word|wd)?|pwd|pw|token|secret|auth|api[-_]?key|key)=)"
-    r"(\"[^\"]*\"|[^\s&\"!]+)"
-)
-
-
-def redact(text: str) -> str:
-    """A text without the user names, passwords and tokens of the addresses and pipelines in it."""
-    return _SECRET.sub(r"\1***", _USER.sub("://***@", text))
+_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+(?:%[\w.-]+)?\]|[^:\[\]\s]*)(?::(\d{1,5}))?")
+_LAST_PORT = 65535
 
 
 @dataclass(frozen=True)
@@ -80,7 +73,18 @@ def parse_address(text: str | Path) -> Address:
     if re.search(r"[*?[]", text) and not path.exists():
         folder = path.parent.name if not re.search(r"[*?[]", path.parent.name) else ""
         return Address("images", text, text, folder or "images")
+    if not path.exists():
+        refuse_mistyped(text, "rtsp://USER:PASSWORD@HOST/PATH")
     return _path(path)
+
+
+def refuse_mistyped(text: str, example: str) -> None:
+    """Raises ConfigError for what would be taken for a file's name, and is an address with a slip in it."""
+    if looks_like_address(text):
+        raise ConfigError(
+            f"{redact_address(text)}: looks like an address, but begins with no scheme and ://; expected one "
+            f"as in {example}, or ./ in front of a file's name"
+        )
 
 
 def _path(path: Path) -> Address:
@@ -94,7 +98,7 @@ def _pipeline(text: str) -> Address:
 
 
 def _url(text: str, scheme: str, rest: str) -> Address:
-    name = redact(text)
+    name = redact_address(text)
     if scheme == "csi":
         if not (rest.isascii() and rest.isdecimal()):
             raise ConfigError(f"{name}: expected csi:// and the number of a camera, such as csi://0")
@@ -103,7 +107,20 @@ def _url(text: str, scheme: str, rest: str) -> Address:
         raise ConfigError(f"{name}: give a file by its path, without file://")
     if scheme not in SCHEMES:
         raise ConfigError(f"{name}: unknown scheme {scheme}://; known: {', '.join(SCHEMES)}, csi")
-    host = re.split(r"[/?#]", rest.rpartition("@")[2])[0]
-    if not host:
+    authority, *path = re.split(r"[/?#]", rest, maxsplit=1)
+    in_path = "@" in "".join(path)  # a password with a slash, or a path with an @
+    hosts = [authority.rpartition("@")[2]]
+    if in_path:
+        hosts.append(re.split(r"[/?#]", rest.rpartition("@")[2])[0])
+    if not any(hosts):
         raise ConfigError(f"{name}: no host in it; expected {scheme}://HOST[:PORT]/PATH")
-    return Address("network", text, name, re.sub(r"[^\w.-]+", "-", host).strip("-.") or scheme)
+    host = next((host for host in hosts if _is_host(host)), None)
+    if host is None:
+        raise ConfigError(f"{name}: no such host and port; expected {scheme}://HOST[:PORT]/PATH")
+    stem = "" if in_path else re.sub(r"[^\w.-]+", "-", host).strip("-.")
+    return Address("network", text, name, stem or scheme)
+
+
+def _is_host(text: str) -> bool:
+    found = _HOST.fullmatch(text)
+    return bool(text) and found is not None and int(found[1] or 0) <= _LAST_PORT

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from unit_edge.errors import SinkError
+
+_NAME_SHOWN = 40
+# Windows has none of them
+_NOT_BY_LINK = getattr(os, "O_NOFOLLOW", 0)
+_NOT_WAITING = getattr(os, "O_NONBLOCK", 0)
+_CLOSED_BY_EXEC = getattr(os, "O_CLOEXEC", 0)
 
 
 def cache_home() -> Path:
@@ -16,6 +25,40 @@ def cache_home() -> Path:
     if not Path(base).is_absolute():  # as the XDG specification has it
         base = "~/.cache"
     return Path(base).expanduser() / "unit-edge"
+
+
+def hidden_beside(path: Path) -> Path:
+    """A name beside `path` that nobody can know before, so that nobody can have put a link there."""
+    return path.with_name(f".{path.name[:_NAME_SHOWN]}.{secrets.token_hex(8)}.tmp")
+
+
+def create_alone(path: Path) -> int:
+    """Makes a new file, and opens it for writing; the descriptor is the caller's to close.
+
+    Raises:
+        OSError: something is there already, be it a link to nowhere.
+    """
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CLOSED_BY_EXEC, 0o666)
+
+
+def open_unlinked(path: Path, flags: int) -> int:
+    """Opens a regular file that may be there already, or makes it; the descriptor is the caller's to close.
+
+    For names that somebody else could foresee: a link there isn't followed, a pipe or device not opened.
+
+    Raises:
+        OSError: there is something else than a regular file.
+    """
+    try:
+        descriptor = os.open(path, flags | os.O_CREAT | _NOT_BY_LINK | _NOT_WAITING | _CLOSED_BY_EXEC, 0o666)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):
+            raise OSError(error.errno, "is a link or a pipe, expected a file; remove it", str(path)) from None
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "is no regular file; remove it", str(path))
+    return descriptor
 
 
 @contextmanager
@@ -29,7 +72,8 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
     Raises:
         OSError: it can't be put in place.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = hidden_beside(path)
+    os.close(create_alone(temporary))
     try:
         yield temporary
         if durable:

@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import json
 import math
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from unit_edge.export.bundle.own_wheel import write_own_wheel
 from unit_edge.export.bundle.wheelhouse import fetch_wheels
 from unit_edge.export.to_onnx import Exported, Int8, export_run
 from unit_edge.export.trained import load_run
+from unit_edge.files import hidden_beside
 from unit_edge.manifest import sha256_of
 from unit_edge.roofline import Prediction, assumptions, predict
 
@@ -203,7 +203,7 @@ def _foreign(path: Path, name: str) -> str | None:
 @contextlib.contextmanager
 def _beside(path: Path, name: str) -> Iterator[Path]:
     """A folder of the bundle's name in a hidden one beside the output; removed at the end."""
-    workspace = path.absolute().parent / f".{name}.{os.getpid()}.tmp"
+    workspace = hidden_beside(path.absolute().with_name(name))
     try:
         (workspace / name).mkdir(parents=True)
         yield workspace / name

@@ -22,6 +22,7 @@ from unit_edge.export.scenes import Scene, fit, scenes_from, synthetic_scenes
 from unit_edge.export.to_onnx import INPUT, OUTPUT, output_path, serialise, workspace
 from unit_edge.export.verify import Reference, check_report
 from unit_edge.manifest import Manifest, TensorSpec, sha256_of
+from unit_edge.onnx_file import check_onnx
 from unit_edge.runtime.backends.open import open_runner
 from unit_edge.train.adapt.digits import Digits
 from unit_edge.train.adapt.evaluate import classifier_domain
@@ -129,6 +130,7 @@ class DigitFile:
             raise ModelError(f"{model}: translates to {manifest.target}; expected a classifier, --to {DIGIT}")
         if not model.is_file() or sha256_of(model) != manifest.sha256:
             raise ModelError(f"{model}: missing, or differs from its manifest; export it again")
+        check_onnx(model)
         self.batch = manifest.batch
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # what is wrong is said once, below

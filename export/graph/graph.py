@@ -14,6 +14,7 @@ from onnx import TensorProto, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from unit_edge.errors import ModelError
+from unit_edge.onnx_file import check_onnx
 
 ANY_SIZE = (1280, 720)
 """Width and height of frames that are looked at, for a model that takes any."""
@@ -21,7 +22,12 @@ ANY_SIZE = (1280, 720)
 _SHAPE_ELEMENTS = 1024
 """Integer tensors up to this size may be shapes and are computed; larger ones are data."""
 
-_QUANTISING = ("QuantizeLinear", "DequantizeLinear")
+_OF_SHAPES = {
+    "Abs", "Add", "And", "Cast", "Ceil", "Clip", "Concat", "Constant", "Div", "Equal", "Floor", "Gather",
+    "Greater", "Identity", "Less", "Max", "Min", "Mod", "Mul", "Neg", "Not", "ReduceMax", "ReduceMin",
+    "ReduceProd", "Reshape", "Round", "Slice", "Split", "Squeeze", "Sub", "Transpose", "Unsqueeze", "Where",
+}  # fmt: skip
+"""Operations that shapes are computed with; none makes more values than it is given."""
 
 _BITS: dict[int, int] = {
     TensorProto.FLOAT: 32, TensorProto.FLOAT16: 16, TensorProto.BFLOAT16: 16, TensorProto.DOUBLE: 64,
@@ -83,8 +89,9 @@ def load_onnx(path: Path) -> Any:
     """The onnx.ModelProto of a file.
 
     Raises:
-        ModelError: it can't be read as one.
+        ModelError: it can't be read as one, or holds what exported models don't.
     """
+    check_onnx(path)
     try:
         return onnx.load(path, load_external_data=False)
     except OSError as error:
@@ -230,7 +237,7 @@ def _values(
         shape = tensors[node.input[0]].shape[bounds.get("start", 0) : bounds.get("end")]
         return [np.array(shape, np.int64)]
     given = [name for name in node.input if name]
-    if node.op_type in _QUANTISING or not (given or node.op_type == "Constant"):
+    if node.op_type not in _OF_SHAPES or not (given or node.op_type == "Constant"):
         return None
     if any(name not in known for name in given):
         return None

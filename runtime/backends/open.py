@@ -7,6 +7,7 @@ from pathlib import Path
 from unit_edge.engines import check_engine
 from unit_edge.errors import ConfigError, EngineError, ModelError
 from unit_edge.manifest import Manifest, TensorSpec, sha256_of, size_text, tensor_text
+from unit_edge.onnx_file import check_onnx
 from unit_edge.registry import resolve_model
 from unit_edge.runtime.backends.base import Runner
 from unit_edge.runtime.backends.choice import NO_ONNXRUNTIME, decide
@@ -111,6 +112,7 @@ def read_model(model: Path) -> Manifest:
             f"{model}: differs from its manifest {manifest_path.name} (another sha256); "
             "copy both files again from the same place, or export the model again"
         )
+    check_onnx(model)
     return manifest
 
 

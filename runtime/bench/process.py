@@ -14,8 +14,8 @@ import threading
 from types import TracebackType
 from typing import Any
 
-from unit_edge.address import redact
 from unit_edge.interrupt import Interrupted, StopWish
+from unit_edge.redaction import redact
 
 _SIGKILL = 9  # signal has no such name on Windows
 _LOOK_UP_S = 0.1
@@ -114,4 +114,4 @@ class Worker:
         if code == -_SIGKILL:
             return "its process was killed, as the system does when memory runs out"
         how = f"by {signal.Signals(-code).name}" if code < 0 else f"with code {code}"
-        return f"its process ended {how}{f': {last}' if last else ''}"
+        return redact(f"its process ended {how}{f': {last}' if last else ''}")

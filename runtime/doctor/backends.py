@@ -12,6 +12,7 @@ from typing import Any
 from unit_edge.errors import EngineError
 from unit_edge.gpu import find_gpu
 from unit_edge.registry import bundled_models
+from unit_edge.runtime.backends.openvino_module import load_openvino
 from unit_edge.runtime.doctor.finding import BROKEN, MISSING, OK, WARNING, Finding, Problem, load, one_line
 from unit_edge.runtime.doctor.remedies import remedy
 
@@ -75,7 +76,7 @@ def openvino_probes() -> dict[str, Callable[[], list[Finding]]]:
 
 
 def _openvino() -> list[Finding]:
-    version = str(load("openvino", "openvino").__version__).partition("-")[0]
+    version = str(load("openvino", "openvino", load_openvino).__version__).partition("-")[0]
     return [_ran("openvino", version)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,14 +45,16 @@ class Problem(Exception):
         self.status, self.fact, self.fix = status, fact, fix
 
 
-def load(module: str, package: str) -> Any:
+def load(module: str, package: str, way: Callable[[], Any] | None = None) -> Any:
     """A module that may be missing; `package` is what `remedy` knows it by.
+
+    `way` imports it where importing it plainly would do more than that.
 
     Raises:
         Problem: it isn't installed, or can't be imported.
     """
     try:
-        return importlib.import_module(module)
+        return importlib.import_module(module) if way is None else way()
     except ModuleNotFoundError as error:
         lacking = error.name or module
         if module == lacking or module.startswith(f"{lacking}."):

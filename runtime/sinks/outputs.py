@@ -8,14 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from unit_edge.address import refuse_mistyped
 from unit_edge.errors import ConfigError, SinkError
 from unit_edge.frames import VideoInfo
+from unit_edge.redaction import redact_address
 from unit_edge.runtime.sinks.codecs import Encoding
 from unit_edge.runtime.sinks.look import Look, LookSink
 from unit_edge.runtime.sinks.multi import MultiSink
 from unit_edge.runtime.sinks.pace import PacedSink
 from unit_edge.runtime.sinks.raw import RAW_FORMATS, RawSink
-from unit_edge.runtime.sinks.stream import STREAM_SCHEMES, StreamSink, public_url
+from unit_edge.runtime.sinks.stream import STREAM_SCHEMES, StreamSink
 from unit_edge.runtime.sinks.v4l2 import VirtualCameraSink
 from unit_edge.runtime.sinks.video.sink import FrameSink
 
@@ -55,10 +57,11 @@ def parse_output(text: str | Path) -> Output:
         scheme, _, rest = text.partition("://")
         known = ", ".join(f"{name}://" for name in STREAM_SCHEMES)
         if scheme.lower() not in STREAM_SCHEMES or not rest:
-            raise ConfigError(f"{public_url(text)}: no such output; expected one of {known} with a host")
-        return Output("stream", text, public_url(text))
+            raise ConfigError(f"{redact_address(text)}: no such output; expected one of {known} with a host")
+        return Output("stream", text, redact_address(text))
     if re.fullmatch(r"/dev/video\d+", text):
         return Output("camera", text, text)
+    refuse_mistyped(text, "rtmp://HOST/APPLICATION/KEY")
     return Output("file", text, text)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 from collections.abc import Iterator
 from fractions import Fraction
@@ -17,6 +16,7 @@ from av.video.stream import VideoStream
 from unit_edge.errors import SinkError, UnitEdgeError
 from unit_edge.frames import Frame, VideoInfo
 from unit_edge.media.containers import FromBgr, reason
+from unit_edge.redaction import redact_address
 from unit_edge.runtime.sinks.codecs import CODECS, Encoding
 from unit_edge.runtime.sinks.pace import Pace
 from unit_edge.runtime.sinks.video.sink import even_sized
@@ -36,11 +36,6 @@ _LIMITED_RANGE = 1
 _KEY_FRAME_S = 1  # who tunes in waits no longer for a picture
 
 
-def public_url(url: str) -> str:
-    """A URL without the user name and password in it."""
-    return re.sub(r"://\S*@", "://***@", url)
-
-
 class StreamSink:
     """H.264 or HEVC to a URL, with low delay and without sound.
 
@@ -52,7 +47,7 @@ class StreamSink:
         """`info` is of the frames to come."""
         self._url, self._info, self._encoding = url, info, encoding
         self._pace = Pace() if pace else None
-        self.name = public_url(url)
+        self.name = redact_address(url)
 
     def __enter__(self) -> StreamSink:
         scheme = self._url.partition("://")[0].lower()

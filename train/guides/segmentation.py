@@ -11,9 +11,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from unit_edge.errors import ConfigError, DataError
+from unit_edge.errors import ConfigError, DataError, ModelError
 from unit_edge.files import cache_home, replacing
 from unit_edge.manifest import sha256_of
+from unit_edge.onnx_file import check_onnx
 from unit_edge.train.guides.scene import Part
 
 CITYSCAPES: dict[Part, tuple[int, ...]] = {
@@ -108,6 +109,10 @@ class Segmenter:
                 import onnxruntime
             except ModuleNotFoundError:
                 raise ConfigError('guides need onnxruntime: pip install "unit-edge[train,cpu]"') from None
+            try:
+                check_onnx(self.network, any_operator=True)
+            except ModelError as error:
+                raise ConfigError(f"guide.segmenter: {error}") from None
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = 1
             options.log_severity_level = 3

@@ -11,12 +11,12 @@ import typer
 from typer.core import TyperGroup
 
 from unit_edge import __version__
-from unit_edge.address import redact
 from unit_edge.cli import adapt, bench, build, doctor, inspect, train, translate
 from unit_edge.cli.evaluate import evaluate
 from unit_edge.cli.options import outputs
 from unit_edge.cli.options.common import ModelArgument, domains_text
 from unit_edge.errors import UnitEdgeError
+from unit_edge.redaction import redact
 from unit_edge.registry import bundled_models, resolve_model
 
 

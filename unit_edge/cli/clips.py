@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from unit_edge.address import redact
 from unit_edge.cli.progress import Progress
 from unit_edge.errors import ConfigError, UnitEdgeError
+from unit_edge.redaction import redact
 
 if TYPE_CHECKING:
     from unit_edge.runtime.sinks.outputs import Output

@@ -14,7 +14,7 @@ class DiskFile(io.FileIO):
     """
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, "w")
+        super().__init__(path, "x")
         self.error: OSError | None = None
 
     def write(self, data: Any) -> int:

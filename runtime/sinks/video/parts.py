@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import stat
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import Any
 
 import av
 from av.packet import Packet
 from av.video.stream import VideoStream
 
 from unit_edge.errors import SinkError
-from unit_edge.files import replacing
+from unit_edge.files import open_unlinked, replacing
 
 try:
     import fcntl
@@ -31,6 +33,8 @@ except ModuleNotFoundError:  # Windows
 _ABOUT, _LOCK = "about.json", "lock"
 _MARK = "unit-edge, cut short: "  # in the comment of a finished video that ends before its source
 _JOINED = "joined"
+_OTHERS_WRITE = 0o022
+_DIGITS = 9
 _MEDIA = ".mp4"
 _HOLE = bytes(512)  # what a power cut may leave in a file, and no codec writes
 
@@ -106,10 +110,14 @@ class Parts:
         self.worthwhile = kept is not None
 
     def __enter__(self) -> Parts:
-        if self.folder.is_symlink():  # what lies elsewhere isn't ours to empty
-            raise SinkError(f"{self.folder}: is a link; remove it, the parts of {self._output} go there")
-        self.folder.mkdir(exist_ok=True)
-        self._locked = (self.folder / _LOCK).open("w")
+        try:
+            self.folder.mkdir(mode=0o700)
+        except FileExistsError:
+            self._refuse_foreign()
+        try:
+            self._locked = open_unlinked(self.folder / _LOCK, os.O_WRONLY)
+        except OSError as error:
+            raise SinkError(f"{self.folder / _LOCK}: {error.strerror or error}") from None
         try:
             self._lock(self._locked)
             keep = {part.path for part in self._kept.parts} if self._kept is not None else set()
@@ -119,9 +127,28 @@ class Parts:
             self.media = self.folder / f"{max(used, default=0) + 1}{_MEDIA}"
             self.joined = self.folder / f"{_JOINED}{self._output.suffix}"
         except BaseException:
-            self._locked.close()
+            os.close(self._locked)
             raise
         return self
+
+    def _refuse_foreign(self) -> None:
+        """Raises SinkError if others made the folder, or could have put something into it."""
+        about = self.folder.lstat()
+        if stat.S_ISLNK(about.st_mode):  # what lies elsewhere isn't ours to empty
+            raise SinkError(f"{self.folder}: is a link; remove it, the parts of {self._output} go there")
+        if not stat.S_ISDIR(about.st_mode):
+            raise SinkError(f"{self.folder}: is no folder; remove it, the parts of {self._output} go there")
+        if os.name != "posix":
+            return
+        if about.st_uid != os.geteuid():
+            raise SinkError(
+                f"{self.folder}: belongs to another user; expected the parts of {self._output} there: give "
+                "another output"
+            )
+        if about.st_mode & _OTHERS_WRITE:
+            raise SinkError(
+                f"{self.folder}: others may write there; remove it, or `chmod go-w` if you know what is in it"
+            )
 
     def begin(self, making: Mapping[str, Any], stream: str) -> None:
         """Says what the video is made from and how it is encoded, so that a later run can go on.
@@ -140,7 +167,7 @@ class Parts:
         with replacing(self.folder / _ABOUT, durable=True) as temporary:
             temporary.write_text(json.dumps(about, indent=1) + "\n")
 
-    def _lock(self, file: IO[str]) -> None:
+    def _lock(self, file: int) -> None:
         if fcntl is None:
             return
         try:
@@ -156,7 +183,7 @@ class Parts:
                 self._empty(set())
                 (self.folder / _LOCK).unlink()
                 self.folder.rmdir()
-        self._locked.close()
+        os.close(self._locked)
 
     def _empty(self, keep: Set[Path]) -> None:
         """Removes what runs leave in the folder, and nothing else."""
@@ -197,7 +224,7 @@ def find_kept(output: Path, making: Mapping[str, Any]) -> Kept | None:
     except (TypeError, ValueError, ZeroDivisionError):
         return None
     finished = _part(output, start) if about.get("continues", True) and output.exists() else None
-    parts = [finished, *(_part(path) for path in _media(output))]
+    parts = [finished, *_whole(output)]
     whole = tuple(part for part in parts if part is not None)
     return Kept(whole, str(about.get("stream")), start) if whole else None
 
@@ -212,7 +239,7 @@ def interrupted(output: Path) -> bool:
     with contextlib.suppress(SinkError):
         if _read_about(output) is None:
             return False
-    return any(_part(path) is not None for path in _media(output))
+    return any(True for _ in _whole(output))
 
 
 def _folder(output: Path) -> Path:
@@ -221,8 +248,19 @@ def _folder(output: Path) -> Path:
 
 def _media(output: Path) -> list[Path]:
     """The parts' files in the order in which they were written."""
-    files = [path for path in _folder(output).glob(f"*{_MEDIA}") if path.stem.isdecimal()]
+    files = [
+        path
+        for path in _folder(output).glob(f"*{_MEDIA}")
+        if path.stem.isascii() and path.stem.isdecimal() and len(path.stem) <= _DIGITS
+    ]
     return sorted(files, key=lambda path: int(path.stem))
+
+
+def _whole(output: Path) -> Iterator[Part]:
+    """What can be used of the parts' files; links and pipes aren't ours."""
+    for path in _media(output):
+        if stat.S_ISREG(path.lstat().st_mode) and (part := _part(path)) is not None:
+            yield part
 
 
 def _read_about(output: Path) -> dict[str, Any] | None:

@@ -1,0 +1,125 @@
+"""No command asks a name server for anything, or leaves a file in the user's home."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from unit_edge.cli.app import app
+from unit_edge.registry import bundled_models
+
+SCRIPT = Path(__file__).with_name("own_name_server.py")
+MAIN = [sys.executable, "-m", "unit_edge.cli"]
+OWN_CACHE = ".cache/unit-edge/"  # frames of training videos
+NOT_RUN = {
+    "build": "needs an NVIDIA GPU",
+    "adapt": "loads what train loads",
+    "accuracy": "loads what translate loads",
+    "evaluate": "loads what train and verify load",
+}
+SETTINGS = """
+[domain1]
+name = "day"
+paths = ["{clip}"]
+[domain2]
+name = "night"
+paths = ["{clip}"]
+[network]
+front = [4, 6, 8]
+residual_width = 8
+residual_blocks = 2
+discriminator = [4, 4, 4]
+[data]
+short_side = [32, 32]
+crop = [32, 32]
+[optim]
+steps = 1
+"""
+
+
+def namespaces() -> bool:
+    tried = ["unshare", "-rmn", "true"]
+    return shutil.which("unshare") is not None and subprocess.run(tried, capture_output=True).returncode == 0
+
+
+def watched(folder: Path, commands: list[list[str]]) -> tuple[list[str], list[str]]:
+    """What is asked for, and what is in HOME, when commands have ended well."""
+    home, log, listed = folder / "home", folder / "asked", folder / "commands.json"
+    home.mkdir()
+    log.touch()
+    listed.write_text(json.dumps(commands))
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("XDG_", "PYTHON"))}
+    done = subprocess.run(
+        ["unshare", "-rmn", sys.executable, SCRIPT, log, listed],
+        env={**environment, "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+    )
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(answers) == len(commands), done.stderr
+    for command, (code, said) in zip(commands, answers, strict=True):
+        assert code == 0, (command, said)
+    left = [path.relative_to(home).as_posix() for path in home.rglob("*") if path.is_file()]
+    return log.read_text().split(), left
+
+
+@pytest.mark.skipif(not namespaces(), reason="needs namespaces of one's own (unshare)")
+def test_the_test_would_see_a_look_up_and_a_file(tmp_path: Path) -> None:
+    code = """
+import pathlib, socket
+(pathlib.Path.home() / "id").touch()
+try: socket.getaddrinfo("a.example", 80)
+except OSError: pass
+"""
+    asked, files = watched(tmp_path, [[sys.executable, "-c", code]])
+    assert "a.example" in asked
+    assert files == ["id"]
+
+
+@pytest.mark.skipif(not namespaces(), reason="needs namespaces of one's own (unshare)")
+def test_no_command_looks_anything_up_or_leaves_a_file(
+    write_clip: Callable[..., Path], tmp_path: Path
+) -> None:
+    pytest.importorskip("openvino")
+    model = bundled_models()[0][0].stem
+    clip = str(write_clip(frames=12, fps=1))
+    run, onnx = str(tmp_path / "run"), str(tmp_path / "own.onnx")
+    (tmp_path / "my.toml").write_text(SETTINGS.format(clip=clip))
+    commands = {
+        "doctor": ["--timeout", "120"],
+        "models": [],
+        "info": [model],
+        "inspect": [model],
+        "boards": [],
+        "translate": [clip, "--model", model, "-o", str(tmp_path / "a.mp4"), "--engine", "openvino"],
+        "sheet": [clip, str(tmp_path / "a.mp4"), str(tmp_path / "a.png"), "-n", "2"],
+        "bench": [model, "--engine", "openvino", "--size", "64x48", "--frames", "3", "--no-peak"],
+        "train": [str(tmp_path / "my.toml"), "--run", run],
+        "export": [run, "--to", "night", "-o", onnx],
+        "verify": [onnx, "--against", run],
+    }
+    known = {command.name or command.callback.__name__ for command in app.registered_commands}  # type: ignore[union-attr]
+    assert known == set(commands) | set(NOT_RUN)
+    asked, files = watched(tmp_path, [[*MAIN, name, *given] for name, given in commands.items()])
+    assert asked == []
+    assert [file for file in files if not file.startswith(OWN_CACHE)] == []
+
+
+def test_openvino_is_imported_in_one_place() -> None:
+    root = Path(__file__).parents[2]
+    plain = re.compile(r"^\s*(?:import|from)\s+openvino\b|import_module\(\"openvino\"\)", re.MULTILINE)
+    found = [
+        path.relative_to(root).as_posix()
+        for folder in ("unit_edge", "train", "export", "runtime")
+        for path in (root / folder).rglob("*.py")
+        if plain.search(path.read_text())
+    ]
+    assert found == ["runtime/backends/openvino_module.py"]
