@@ -84,6 +84,16 @@ def test_dependencies_point_one_way(part: str) -> None:
             assert module.partition(".")[0] not in FOLDERS.values() or target, f"{path}: {module} has no home"
 
 
+def test_what_only_commands_use_is_imported_by_nothing_else_of_the_runtime() -> None:
+    alone = ("bench", "doctor", "check")
+    for path in files_of("runtime"):
+        own = path.relative_to(ROOT / "runtime").parts[0]
+        for module, _ in imports(ast.parse(path.read_text(encoding="utf-8"))):
+            parts = module.split(".")
+            other = parts[2] if parts[:2] == ["unit_edge", "runtime"] and len(parts) > 2 else own
+            assert other not in alone or other == own, f"{path.relative_to(ROOT)} imports {module}"
+
+
 def test_the_core_needs_the_standard_library_and_numpy_only() -> None:
     for path in files_of("core"):
         for module, _ in imports(ast.parse(path.read_text(encoding="utf-8"))):
