@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from unit_edge import __version__
-from unit_edge.cli import adapt, bench, build, doctor, inspect, train, translate
+from unit_edge.cli import adapt, bench, build, check, doctor, inspect, train, translate
 from unit_edge.cli.evaluate import evaluate
 from unit_edge.cli.options import outputs
 from unit_edge.cli.options.common import ModelArgument, domains_text
@@ -155,6 +155,7 @@ def sheet(
 for _command in (
     train.train,
     evaluate,
+    check.check,
     train.export,
     train.verify,
     build.build,

@@ -44,6 +44,7 @@ ThreadsOption = Annotated[
 ]
 
 _OPTIONAL = {"torch", "safetensors", "tqdm", "tomli", "onnx", "onnxscript", "packaging", "zstandard"}
+_OPTIONAL |= {"scipy", "matplotlib", "pycocotools", "yaml"}
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""Whether a translation keeps what matters: detections, segmentation, small structure."""

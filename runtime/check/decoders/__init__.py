@@ -1,0 +1,1 @@
+"""The output layouts of detectors, one family a module; `known.py` lists them."""

@@ -1,0 +1,229 @@
+"""`unit-edge check` as a person uses it: with a detector whose boxes are known."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import json
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from unit_edge.cli.app import app
+
+WriteClip = Callable[..., Path]
+WriteModel = Callable[..., Path]
+
+CAR, PERSON = (24, 24), (70, 40)
+"""x, y of the pixels whose green value is the confidence of the box around them."""
+
+
+def cli(*arguments: str | Path) -> tuple[int, str, str]:
+    """Exit code, and what was printed on stdout and on stderr."""
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.exit_code, done.stdout, done.stderr
+
+
+def picture(car: float, person: float) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """96x64 pixels on which the detector finds these confidences."""
+    image = np.zeros((64, 96, 3), np.uint8)
+    for (x, y), confidence in ((CAR, car), (PERSON, person)):
+        image[y - 8 : y + 8, x - 8 : x + 8] = round(255 * confidence)
+    return image
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A current folder with `day` and `night`: 10 pictures, 10 cars of which 7 stay, 10 people of which 4."""
+    folder = tmp_path / "here"
+    for name in ("day", "night"):
+        (folder / name).mkdir(parents=True)
+    for index in range(10):
+        night = picture(0.6 if index < 7 else 0.2, 0.8 if index < 4 else 0.0)
+        for name, image in (("day", picture(0.8, 0.8)), ("night", night)):
+            assert cv2.imwrite(str(folder / name / f"s{index // 2}_{index}.png"), image)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+class _Page(HTMLParser):
+    """What a page refers to, its tables' cells, and whether its tags are closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.cells: list[str] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.links += [value for name, value in attrs if name in ("src", "href") and value]
+        if tag not in ("meta", "img", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] == "td":
+            self.cells.append(data)
+
+
+def group(result: Any, name: str, size: str = "all") -> Any:
+    (found,) = [g for g in result["detections"]["groups"] if (g["class"], g["size"]) == (name, size)]
+    return found
+
+
+def test_two_folders(here: Path, bright: Path) -> None:
+    code, stdout, stderr = cli("check", "day", "night", "--detector", bright, "--conf", "0.5")
+    assert (code, stderr) == (0, "")
+    result = json.loads((here / "day-check" / "check.json").read_text())
+    car, person, everything = (group(result, name) for name in ("car", "person", "all"))
+    assert [car[key] for key in ("before", "after", "kept", "lost", "faded", "invented")] == [
+        10,
+        7,
+        7,
+        3,
+        0,
+        0,
+    ]
+    assert [person[key] for key in ("before", "after", "kept", "lost")] == [10, 4, 4, 6]
+    assert everything["kept_share"]["value"] == 11 / 20
+    assert everything["kept_share"]["low"] < 11 / 20 < everything["kept_share"]["high"]
+    assert car["confidence_before"]["value"] == pytest.approx(0.8, abs=0.01)
+    assert car["confidence_after"]["value"] == pytest.approx(0.6, abs=0.01)
+    # 32x32 and 20x40 pixels
+    assert group(result, "car", "medium")["before"] == 10 and group(result, "person", "small")["before"] == 10
+    curve = {point["confidence"]: point["kept_share"]["value"] for point in result["detections"]["curve"]}
+    assert curve[0.15] == 14 / 20 and curve[0.7] == 4 / 20 and curve[0.9] is None
+    assert (result["frames"], result["scenes"]) == (10, 10)
+
+    last = json.loads(stdout.splitlines()[-1])
+    assert last["detections"]["all"]["kept"] == 11
+    assert "car" in stdout and "0.70 (" in stdout
+    rows = list(csv.DictReader((here / "day-check" / "frames.csv").open()))
+    assert [int(row["kept"]) for row in rows] == [2, 2, 2, 2, 1, 1, 1, 0, 0, 0]
+    groups = list(csv.DictReader((here / "day-check" / "detections.csv").open()))
+    assert {"class", "size", "kept_share", "kept_share_low"} <= groups[0].keys()
+
+
+def test_the_page_needs_nothing_beside_it_and_holds_what_the_files_hold(here: Path, bright: Path) -> None:
+    cli("check", "day", "night", "--detector", bright, "-o", "out", "--worst", "3")
+    page = _Page()
+    text = (here / "out" / "check.html").read_text(encoding="utf-8")
+    page.feed(text)
+    page.close()
+    assert not page.open
+    assert len(page.links) == 2 and all(link.startswith("data:image/png;base64,") for link in page.links)
+    assert "http" not in text and "<script" not in text
+    files = [(here / "out" / name).read_bytes() for name in ("curve.png", "worst.png")]
+    assert [base64.b64decode(link.partition(",")[2]) for link in page.links] == files
+    assert "car" in page.cells and "10 -> 7" in page.cells
+    strip = cv2.imdecode(np.frombuffer(files[1], np.uint8), cv2.IMREAD_COLOR)
+    assert strip is not None and strip.shape[0] > 3 * 64 and strip.shape[1] == 2 * 96 + 4
+
+
+def test_translated_on_the_way(here: Path, write_model: WriteModel, bright: Path) -> None:
+    invert = write_model("invert")
+    code, _, _ = cli("check", "day", "--model", invert, "--detector", bright, "-o", "out")
+    result = json.loads((here / "out" / "check.json").read_text())
+    assert code == 0 and group(result, "all")["kept"] == 0
+    assert result["model"]["name"] == "invert" and result["translated"] is None
+    (here / "dark").mkdir()
+    cv2.imwrite(str(here / "dark" / "a.png"), np.zeros((64, 96, 3), np.uint8))
+    code, _, _ = cli("check", "dark", "--model", invert, "--detector", bright, "-o", "out")
+    result = json.loads((here / "out" / "check.json").read_text())
+    assert [group(result, "all")[key] for key in ("before", "invented")] == [0, 2]
+    assert group(result, "all")["kept_share"]["value"] is None
+    assert group(result, "all")["invented_share"]["value"] == 1
+
+
+def test_videos_are_scenes_and_their_frames_pairs(here: Path, write_clip: WriteClip, bright: Path) -> None:
+    def written(name: str, confidence: float) -> Path:
+        return write_clip(name, frames=6, size=(96, 64), paint=lambda _: picture(confidence, confidence))
+
+    day, night = written("day.mp4", 0.9), written("night.mp4", 0.6)
+    code, _, _ = cli("check", day, night, "--detector", bright, "--every", "2", "-o", "out")
+    result = json.loads((here / "out" / "check.json").read_text())
+    assert code == 0 and (result["frames"], result["scenes"]) == (3, 1)
+    assert group(result, "all")["kept"] == 6 and group(result, "all")["kept_share"]["low"] is None
+    assert "no intervals: these need 5 scenes" in result["notes"][0]
+    longer = write_clip("longer.mp4", frames=9, size=(96, 64), paint=lambda _: picture(0.6, 0.6))
+    code, _, stderr = cli("check", day, longer, "--detector", bright, "-o", "out")
+    assert code == 1 and stderr.count("\n") == 1
+    assert "goes on after frame 6" in stderr and "6 frames compared" in stderr
+    assert json.loads((here / "out" / "check.json").read_text())["frames"] == 6
+
+
+def test_scenes_by_name(here: Path, bright: Path) -> None:
+    cli("check", "day", "night", "--detector", bright, "--scene", "^[^_]+", "-o", "out")
+    assert json.loads((here / "out" / "check.json").read_text())["scenes"] == 5
+
+
+def test_what_is_broken_is_named_and_the_rest_finished(here: Path, bright: Path) -> None:
+    (here / "day" / "s0_0.png").write_bytes(b"no picture")
+    (here / "night" / "s0_1.png").unlink()
+    cv2.imwrite(str(here / "night" / "s1_2.png"), np.zeros((64, 64, 3), np.uint8))
+    code, stdout, stderr = cli("check", "day", "night", "--detector", bright)
+    assert code == 1 and stderr.count("\n") == 1
+    assert "3 left out, 7 frames compared" in stderr
+    for name in ("s0_0.png: not an image", "s0_1.png: no translation", "s1_2.png 64x64, of another aspect"):
+        assert name in stderr
+    result = json.loads((here / "day-check" / "check.json").read_text())
+    assert result["frames"] == 7 and len(result["left_out"]) == 3
+    assert json.loads(stdout.splitlines()[-1])["frames"] == 7
+
+
+def test_min_kept_is_an_exit_code_and_a_flag(here: Path, bright: Path) -> None:
+    arguments = ["check", "day", "night", "--detector", bright, "--min-kept"]
+    code, _, stderr = cli(*arguments, "0.9")
+    assert code == 3 and "kept 0.550 of the boxes, less than --min-kept 0.9" in stderr
+    result = json.loads((here / "day-check" / "check.json").read_text())
+    assert result["detections"]["frames_below_min_kept"] == 6
+    assert cli(*arguments, "0.5")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["day"], "give INPUT and its TRANSLATED, or INPUT and --model"),
+        (["day", "night", "--model", "day2night-edge-s"], "give INPUT and its TRANSLATED"),
+        (["day", "night", "NONE"], "say what to check with: --detector"),
+        (["day", "no", "DETECTOR"], "no: no such file"),
+        (["day", "CLIP", "DETECTOR"], "day has pictures and"),
+        (["day", "other", "DETECTOR"], "none of its 1 files is named as one of the 10 in day"),
+        (["day", "empty", "DETECTOR"], "empty: no images or videos in this folder"),
+        (["0", "night", "DETECTOR"], "is a live source"),
+        (["day", "night", "DETECTOR", "-o", "file"], "file: is a file"),
+        (["day", "night", "DETECTOR", "--decode", "v9000"], "--decode 'v9000'; expected one of"),
+        (["day", "night", "DETECTOR", "--only", "lorry"], "no class 'lorry'; it has person, car"),
+        (["day", "night", "DETECTOR", "--scene", "("], "no regular expression"),
+        (["day", "night", "--detector", "no.onnx"], "no.onnx: no such file"),
+    ],
+)
+def test_errors_are_one_line_and_leave_nothing(
+    here: Path, write_clip: WriteClip, bright: Path, arguments: list[str], expected: str
+) -> None:
+    for name in ("other", "empty"):
+        (here / name).mkdir()
+    cv2.imwrite(str(here / "other" / "x.png"), picture(0, 0))
+    (here / "file").write_text("")
+    before = sorted(here.iterdir())
+    given: list[str] = []
+    for argument in arguments:
+        if argument == "DETECTOR":
+            given += ["--detector", str(bright)]
+        elif argument != "NONE":
+            given.append(str(write_clip("clip.mp4")) if argument == "CLIP" else argument)
+    code, _, stderr = cli("check", *given)
+    assert code == 1
+    assert stderr.startswith("error: ") and stderr.count("\n") == 1
+    assert expected in stderr
+    assert sorted(here.iterdir()) == before

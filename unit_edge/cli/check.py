@@ -1,0 +1,289 @@
+"""`unit-edge check`: whether a translation keeps what matters."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from unit_edge import __version__
+from unit_edge.cli.options.common import EngineOption, ThreadsOption, needs
+from unit_edge.errors import ConfigError
+from unit_edge.registry import resolve_model
+from unit_edge.sizes import parse_size
+
+if TYPE_CHECKING:
+    from unit_edge.runtime.check.detector import Detector
+    from unit_edge.runtime.check.pairs import Translate, Work
+    from unit_edge.runtime.check.part import Answer, Part
+
+_REDRAW_S = 0.2
+_BELOW_MIN_KEPT = 3
+
+DetectorOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE.onnx", help="A detector: YOLOv5, v8, 11, YOLOX, SSD, DETR and their like."),
+]
+DecodeOption = Annotated[
+    str | None, typer.Option(metavar="LAYOUT", help="Layout of its outputs. [default: recognised]")
+]
+PreprocessOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WORDS",
+        help="What it expects, where it differs from its kind: letterbox, top-left or stretch; rgb or bgr; "
+        "0-1, 0-255 or imagenet; with commas.",
+    ),
+]
+ClassesOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Names of its classes: one a line, JSON, or a data.yaml."),
+]
+OnlyOption = Annotated[
+    str | None, typer.Option(metavar="CLASS,...", help="Only boxes of these classes count.")
+]
+ConfidenceOption = Annotated[
+    float, typer.Option("--confidence", "--conf", min=0.05, max=1, help="From which a box counts.")
+]
+IouOption = Annotated[
+    float, typer.Option(min=0.05, max=1, help="Overlap from which two boxes are of one object.")
+]
+
+
+def check(
+    source: Annotated[str, typer.Argument(metavar="INPUT", help="A video, an image, or a folder of them.")],
+    translated: Annotated[
+        str | None, typer.Argument(metavar="[TRANSLATED]", help="Its translation; or give --model.")
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL", help="Translate on the way: a .onnx or .engine file, or a bundled model."
+        ),
+    ] = None,
+    detector: DetectorOption = None,
+    decode: DecodeOption = None,
+    preprocess: PreprocessOption = None,
+    classes: ClassesOption = None,
+    only: OnlyOption = None,
+    detector_size: Annotated[
+        str | None,
+        typer.Option(metavar="WxH", help="Of its input, where the file leaves that open. [default: 640x640]"),
+    ] = None,
+    confidence: ConfidenceOption = 0.3,
+    iou: IouOption = 0.5,
+    min_kept: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=1, metavar="SHARE", help="Exit code 3 if a smaller share of the boxes is kept."
+        ),
+    ] = None,
+    every: Annotated[int, typer.Option(min=1, metavar="N", help="Of a video, every N-th frame.")] = 1,
+    count: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="At most N pictures, or frames of each clip.")
+    ] = None,
+    scene: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REGEX",
+            help="What in pictures' names says which scene they are of: '^[^_]+'. [default: each its own]",
+        ),
+    ] = None,
+    worst: Annotated[
+        int, typer.Option(min=1, max=50, metavar="N", help="Frames on the strip of the worst.")
+    ] = 8,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="DIR", help="[default: NAME-check in this folder]"),
+    ] = None,
+    engine: EngineOption = "auto",
+    threads: ThreadsOption = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the intervals.")] = 0,
+    quiet: Annotated[
+        bool, typer.Option("-q", "--quiet", help="Print nothing but errors and the JSON line.")
+    ] = False,
+) -> None:
+    """Check that a translation keeps what matters: run a detector on both and compare.
+
+    \b
+    Examples:
+      unit-edge check day/ night/ --detector yolov8n.onnx
+      unit-edge check drive.mp4 drive-night.mp4 --detector yolox_s.onnx --every 5
+      unit-edge check day/ --model day2night-edge-s --detector yolox_s.onnx --only car,person
+      unit-edge check clips/ clips-night/ --detector mine.onnx --classes names.txt --min-kept 0.9
+
+    Says for each class and size of box what is kept, lost and invented, with intervals over clips or scenes.
+    The folder gets check.html, which needs nothing beside it, and the same as JSON, CSV and PNG. Pictures
+    and clips that can't be read or compared are named, the others finished, and the exit code is 1. The last
+    line is JSON; docs/check.md describes all of it.
+    """
+    if (translated is None) == (model is None):
+        raise ConfigError("give INPUT and its TRANSLATED, or INPUT and --model to translate on the way")
+    if detector is None:
+        raise ConfigError("say what to check with: --detector FILE.onnx")
+    with needs("check"), ExitStack() as stack:
+        from unit_edge.interrupt import Interrupted, watch_signals
+        from unit_edge.runtime.check.check import look_at
+        from unit_edge.runtime.check.detections import Detections
+        from unit_edge.runtime.check.pairs import Selection, count_frames, find, pairs, raise_faults
+        from unit_edge.runtime.check.report.files import one_line, prepare_folder, write_report
+        from unit_edge.runtime.check.report.plots import require_matplotlib
+
+        folder = output if output is not None else Path(f"{Path(source).stem or 'frames'}-check")
+        prepare_folder(folder)
+        require_matplotlib()
+        selection = Selection(every, count, scene)
+        work = find(source, translated)
+        detect = stack.enter_context(
+            _detector(detector, decode, preprocess, classes, only, detector_size, threads)
+        )
+        about: dict[str, Any] = {
+            "made_by": f"unit-edge {__version__}",
+            "input": source,
+            "translated": translated,
+        }
+        translate, about["model"] = _translator(model, engine, threads, stack)
+        about["detector"] = detect.about()
+        parts: list[Part] = [
+            Detections(
+                detect.names,
+                confidence=confidence,
+                iou_threshold=iou,
+                min_kept=min_kept,
+                seed=seed,
+                worst=worst,
+            )
+        ]
+        line = _Line(count_frames(work, selection), quiet=quiet)
+        with watch_signals() as wish:
+            seen = look_at(pairs(work, selection, translate), parts, detect, progress=line.draw, wish=wish)
+        line.clear()
+        if not seen.frames:
+            if wish:
+                raise Interrupted(wish.signal_number)
+            raise_faults(work.faults, 0)
+        answers = {part.name: part.answer() for part in parts}
+        about |= {"frames": seen.frames, "scenes": len(seen.scenes)}
+        notes = detect.notes + _notes(len(seen.scenes), work)
+        summary = _summary(about)
+        files = write_report(folder, f"Check of {source}", about, summary, answers, notes, work.faults)
+    if not quiet:
+        _print(summary, answers, notes)
+        typer.echo(f"\n{folder}: {', '.join(path.name for path in files)}")
+    typer.echo(one_line(about, answers))
+    if wish:
+        raise Interrupted(wish.signal_number)
+    raise_faults(work.faults, seen.frames)
+    _judge(answers, min_kept)
+
+
+def _detector(
+    path: Path,
+    decode: str | None,
+    preprocess: str | None,
+    classes: Path | None,
+    only: str | None,
+    size: str | None,
+    threads: int | None,
+) -> Detector:
+    from unit_edge.runtime.check.detector import Detector, DetectorOptions
+
+    names = tuple(name.strip() for name in only.split(",")) if only else ()
+    wanted = parse_size(size, "--detector-size")
+    return Detector(path, DetectorOptions(decode, preprocess, classes, names, wanted, threads=threads))
+
+
+def _translator(
+    model: str | None, engine: str, threads: int | None, stack: ExitStack
+) -> tuple[Translate | None, dict[str, str] | None]:
+    """What translates a frame on the way, and what it is; None for both where that is done already."""
+    if model is None:
+        return None, None
+    from unit_edge.runtime.backends.open import open_runner
+    from unit_edge.runtime.check.translator import translator
+
+    runner = stack.enter_context(open_runner(resolve_model(model), engine, threads=threads))
+    manifest = runner.manifest
+    about = {
+        "name": manifest.name,
+        "source": manifest.source,
+        "target": manifest.target,
+        "sha256": manifest.sha256,
+        "engine": runner.engine,
+    }
+    return translator(runner), about
+
+
+def _notes(scenes: int, work: Work) -> list[str]:
+    from unit_edge.runtime.check.intervals import FEWEST
+
+    if scenes >= FEWEST:
+        return []
+    what = "pictures" if work.pictures else "clips"
+    return [f"no intervals: these need {FEWEST} scenes or more, and the {what} are of {scenes}"]
+
+
+def _summary(about: dict[str, Any]) -> list[str]:
+    model, detector = about["model"], about["detector"]
+    by = f"{about['translated']}" if model is None else f"translated by {model['name']} ({model['engine']})"
+    lines = [f"{about['input']} and {by}: {about['frames']} frames of {about['scenes']} scenes"]
+    if detector is not None:
+        lines.append(
+            f"detector {detector['path']}: layout {detector['layout']}, {detector['size']}, "
+            f"{detector['preprocess']}, {detector['classes']} classes"
+        )
+    return lines
+
+
+def _print(summary: list[str], answers: dict[str, Answer], notes: list[str]) -> None:
+    from unit_edge.runtime.check.report.table import as_text
+
+    for line in summary:
+        typer.echo(line)
+    for section in (section for answer in answers.values() for section in answer.sections):
+        typer.echo("\n" + section.title)
+        for line in as_text(section.rows) if section.rows else ():
+            typer.echo(f"  {line}")
+    for note in notes:
+        typer.echo(f"note: {note}")
+
+
+def _judge(answers: dict[str, Answer], min_kept: float | None) -> None:
+    """Exit code 3 if less is kept than asked for."""
+    if min_kept is None:
+        return
+    kept = answers["detections"].figures["groups"][0]["kept_share"]["value"]
+    if kept is not None and kept < min_kept:
+        typer.echo(f"kept {kept:.3f} of the boxes, less than --min-kept {min_kept}", err=True)
+        raise typer.Exit(_BELOW_MIN_KEPT)
+
+
+class _Line:
+    """On a terminal, a line that says how far it is and how long it will take."""
+
+    def __init__(self, total: int | None, *, quiet: bool) -> None:
+        self._total, self._shown = total, not quiet and sys.stderr.isatty()
+        self._began = self._drawn_at = time.monotonic()
+
+    def draw(self, done: int) -> None:
+        """Redraws it, a few times a second."""
+        now = time.monotonic()
+        if not self._shown or now - self._drawn_at < _REDRAW_S:
+            return
+        self._drawn_at = now
+        fps = done / max(now - self._began, 1e-9)
+        text = f"{done} frames  {fps:.1f} FPS"
+        if self._total:
+            left_s = round(max(0, self._total - done) / fps)
+            percent = min(100, 100 * done // self._total)
+            left = f"{left_s // 60}:{left_s % 60:02} left"
+            text = f"{done}/{self._total} frames  {percent:3}%  {fps:.1f} FPS  {left}"
+        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        if self._shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
