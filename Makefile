@@ -4,7 +4,7 @@ PY := .venv/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo test lint typecheck bench bench-train clean
+.PHONY: help setup dev demo test lint typecheck bench bench-train gpu clean
 
 help: ## List what make can do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -68,6 +68,11 @@ bench: dev demo/bikes.mp4 $(UNTRAINED) ## Measure the bundled models and the big
 
 bench-train: dev ## Time a training step of each preset, and against the released way
 	@$(PY) -m unit_edge.train.bench.steps
+
+MINUTES ?= 9
+
+gpu: ## With an NVIDIA GPU: train, test and measure for MINUTES, into runs/gpu; call it until it is done
+	@$(PY) docs/experiments/gpu.py --minutes $(MINUTES)
 
 clean: ## Remove what make and the tools made; runs/ stays
 	@rm -rf .venv .typing demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -98,3 +98,9 @@ def test_a_guide_that_makes_no_sense(guide: dict[str, object], key: str) -> None
 def test_features_need_the_network_that_they_are_of() -> None:
     with pytest.raises(ConfigError, match=r"guide\.features"):
         replace(settings(LIVELY), guide=replace(GUIDE, features=1.0))
+
+
+@pytest.mark.parametrize("loss", [{"adversaries_from": 5}, {"gan": 0.0}])
+def test_a_step_without_any_term_is_refused(loss: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match=r"loss\.vae_every"):
+        settings(LIVELY, LossConfig(vae_every=2, **loss))  # type: ignore[arg-type]

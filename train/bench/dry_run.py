@@ -174,7 +174,7 @@ class _WithoutIntegers(Draw):
 
 
 def _fake_step(config: RunConfig, unit: UNIT, adversaries: Adversaries) -> tuple[int, int]:
-    """MACs of a step, and the peak bytes that it makes besides weights and images.
+    """MACs of a step that has all terms, and the peak bytes that it makes besides weights and images.
 
     The second of two steps is the one that counts: the first finds no gradients of a step before it.
     """
@@ -192,11 +192,14 @@ def _fake_step(config: RunConfig, unit: UNIT, adversaries: Adversaries) -> tuple
     group = Group(torch.device("cpu"))
     update = _WithoutNumbers(config, unit, adversaries, optimisers, group, head)
     width, height = config.data.crop
-    images = [torch.empty(config.optim.batch, 3, height, width) for _ in DOMAINS]
+    guided = config.guide.name != "none"
+    images = [torch.empty(config.optim.batch, 3, height, width) for _ in range(len(DOMAINS) + guided)]
+    every = config.loss.vae_every
+    whole = -(-config.loss.adversaries_from // every) * every
     with LiveBytes() as live:
         with _MacCounter() as counter:
-            update(images, 0)
-        update(images, 1)
+            update(images, whole)
+        update(images, whole + every)
     return counter.total, live.peak
 
 

@@ -54,6 +54,13 @@ def check_ablations(
     guided = guide.name != "none" and guide.floor > 0
     taught = max(loss.gan, loss.critic, loss.reconstruction, loss.cycle, float(guided))
     require(taught > 0, "loss.gan", loss.gan, "some weight above 0: nothing teaches the generators")
+    at_every_step = guided or (max(loss.gan, loss.critic) > 0 and loss.adversaries_from == 0)
+    require(
+        loss.vae_every == 1 or at_every_step,
+        "loss.vae_every",
+        loss.vae_every,
+        "1: other steps would have nothing to learn from; or a guide, or adversaries from step 0",
+    )
     require(loss.r1 == 0 or loss.gan > 0, "loss.r1", loss.r1, "0, as loss.gan is 0")
     require(
         optim.warmup_steps == 0 or loss.reconstruction > 0,

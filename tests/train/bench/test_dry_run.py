@@ -7,9 +7,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import TINY
+from tiny import LIVELY, TINY, settings
 
-from unit_edge.config import DataConfig, DomainConfig, LossConfig, OptimConfig, RunConfig, SpeedConfig
+from unit_edge.config import (
+    DataConfig,
+    DomainConfig,
+    GuideConfig,
+    LossConfig,
+    OptimConfig,
+    RunConfig,
+    SpeedConfig,
+)
 from unit_edge.errors import DataError
 from unit_edge.settings import load_config
 from unit_edge.train.bench.dry_run import Cost, LiveBytes, describe, estimate, one_direction
@@ -144,3 +152,12 @@ def test_a_critic_and_the_guided_head(config: RunConfig) -> None:
 def test_images_that_are_missing_are_an_error(tmp_path: Path, config: RunConfig) -> None:
     with pytest.raises(DataError):
         describe(config, tmp_path)
+
+
+def test_a_guides_pairs_and_terms_that_come_later_count() -> None:
+    """The estimate is of a whole step: with the pairs' way back, whichever step that is."""
+    guide = GuideConfig(name="night", segmenter="x.onnx", features=0.0)
+    plain = settings(LIVELY)
+    later = replace(plain, loss=replace(plain.loss, adversaries_from=5, vae_every=3), guide=guide)
+    guided = replace(plain, guide=guide)
+    assert estimate(later).step_macs == estimate(guided).step_macs > 1.1 * estimate(plain).step_macs
