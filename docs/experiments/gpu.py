@@ -1,7 +1,7 @@
 """What to do with an hour of an NVIDIA GPU, in pieces: `make gpu MINUTES=9`.
 
 `python docs/experiments/gpu.py --minutes 9 --data DATA --out runs/gpu` trains first, then tests and measures.
-A piece ends in time: a training saves a checkpoint and goes on in the next piece, anything else that was cut is
+A piece ends in time: a training saves a checkpoint and goes on in the next piece, what else was cut is
 tried again. Call it until it says that all is done. Everything is in the folder: a log a step, runs, figures,
 state.json with how each step ended, machine.json with what it ran on. Nothing is fetched.
 """
