@@ -160,7 +160,7 @@ class Viewer:
 
     def show(self, log: RunLog) -> None:
         """Writes a grid of all streams, and histograms of the codes."""
-        step, unit = self.state.step, self.state.average.eval()
+        step, unit = self.state.step, self.state.ema.eval()
         grid = samples.grid(unit, self.shown)
         samples.write_png(self.run / "samples" / f"{step:07d}.png", grid)
         log.picture(step, grid)
@@ -184,7 +184,7 @@ class Viewer:
         if self.state.best is not None and mean >= self.state.best[0]:
             return False
         self.state.best = mean, step
-        checkpoint.save_weights(self.run, self.state.average, step, checkpoint.BEST)
+        checkpoint.save_weights(self.run, self.state.ema, step, checkpoint.BEST)
         return True
 
     def contact_sheet(self) -> None:
@@ -197,7 +197,7 @@ class Viewer:
 
     def _translator(self, domain: int) -> ImageTranslator:
         device = self.state.update.group.device
-        return ImageTranslator(self.state.average.eval(), domain, self.side, self.state.head, device)
+        return ImageTranslator(self.state.ema.eval(), domain, self.side, self.state.head, device)
 
 
 def _warm_up(state: TrainingState, domains: list[Domain], run: Path, group: Group, wish: StopWish) -> None:

@@ -169,8 +169,7 @@ class Update:
     ) -> dict[str, float]:
         """Descends, unless a term or gradient is not finite in any process."""
         self.scaler.unscale_(optimiser)
-        gradients = [p.grad for p in module.parameters() if p.grad is not None]
-        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+        norm = nn.utils.get_total_norm([p.grad for p in module.parameters() if p.grad is not None])
         *values, size = self.group.mean(torch.stack([*total.values(), norm])).tolist()
         terms = dict(zip(total, values, strict=True))
         bad = [f"{name} is {value}" for name, value in terms.items() if not math.isfinite(value)]

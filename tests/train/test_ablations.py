@@ -239,11 +239,11 @@ def test_the_average_follows_the_weights() -> None:
         advance(state, 1)
         for name, value in snapshot(state.unit).items():
             expected[name] = decay * expected[name] + (1 - decay) * value.double()
-    for name, value in snapshot(state.average).items():
+    for name, value in snapshot(state.ema).items():
         torch.testing.assert_close(value.double(), expected[name], rtol=0, atol=1e-7)
-    assert changed(state.unit, snapshot(state.average)) == names(state.unit)
-    assert not state.average.training and not any(p.requires_grad for p in state.average.parameters())
-    assert (plain := state_of(settings())).average is plain.unit
+    assert changed(state.unit, snapshot(state.ema)) == names(state.unit)
+    assert not state.ema.training and not any(p.requires_grad for p in state.ema.parameters())
+    assert (plain := state_of(settings())).ema is plain.unit
 
 
 def spectral(state: TrainingState) -> list[Any]:

@@ -147,14 +147,14 @@ def test_the_best_by_score_stays(config: RunConfig, images: Path, monkeypatch: p
     assert names == ["step-0000004", "step-0000008"]
     best = load_file(run / "best.safetensors")
     tensors = load_file(run / "checkpoints" / "step-0000004" / "training.safetensors")
-    assert all(torch.equal(value, tensors[f"average.{name}"]) for name, value in best.items())
+    assert all(torch.equal(value, tensors[f"ema.{name}"]) for name, value in best.items())
 
 
 def test_the_average_is_what_a_run_leaves(config: RunConfig, images: Path) -> None:
     run_steps(config, images / "run", images)
     tensors = load_file(images / "run" / "checkpoints" / "step-0000006" / "training.safetensors")
     left = load_file(images / "run" / "weights.safetensors")
-    assert all(torch.equal(value, tensors[f"average.{name}"]) for name, value in left.items())
+    assert all(torch.equal(value, tensors[f"ema.{name}"]) for name, value in left.items())
     assert not any(torch.equal(value, tensors[f"unit.{name}"]) for name, value in left.items())
 
 
@@ -185,7 +185,7 @@ def test_warm_up_starts_both_halves_from_one(
         pass
 
     def stop(state: TrainingState, _: list[Tensor]) -> dict[str, float]:
-        for unit in (state.unit, state.average):
+        for unit in (state.unit, state.ema):
             for part in (unit.encoders, unit.generators):
                 first, second = (half.state_dict() for half in part)
                 assert all(torch.equal(first[name], second[name]) for name in first)

@@ -55,7 +55,7 @@ def adapt(
     training, tests = load_digits(config, data_root)
     with watch_signals() as wish:
         state = _train(config, run, training, resume, target, wish)
-    nets = state.average.eval()
+    nets = state.ema.eval()
     shown = [spread_images(part, COLUMNS) for part in training]
     names = [domain.name for domain in config.domains]
     samples.write_png(run / "contact-sheet.png", digit_sheet(nets, shown, names, config.loss.adapts))
@@ -116,11 +116,11 @@ def _train(
                 log.scalars(state.step, terms, "loss")
                 bar.set_postfix(_summary(terms), refresh=False)
             if due["sample"] and config.loss.adapts:
-                grid = digit_grid(state.average.eval(), shown)
+                grid = digit_grid(state.ema.eval(), shown)
                 samples.write_png(run / "samples" / f"{state.step:07d}.png", grid)
                 log.picture(state.step, grid)
             if due["evaluate"] and config.loss.adapts:
-                values = without_labels(state.average.eval(), unlabelled)
+                values = without_labels(state.ema.eval(), unlabelled)
                 log.scalars(state.step, values, "unlabelled")
                 bar.write(f"step {state.step}: " + ", ".join(f"{k} {v:.3f}" for k, v in values.items()))
             # after a fault the weights may be on their way out, so the last good checkpoint stays

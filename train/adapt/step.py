@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from unit_edge.config.adapt import CLASSES, AdaptConfig
 from unit_edge.train import losses
@@ -70,12 +70,12 @@ class AdaptUpdate:
         self,
         config: AdaptConfig,
         nets: Adaptation,
-        average: Adaptation,
+        ema: Adaptation,
         optimisers: list[torch.optim.Optimizer],
         device: torch.device,
     ) -> None:
         """Stores what a step needs; `optimisers` are of D1, D2 and, if they are trained, of E and G."""
-        self.config, self.nets, self.average = config, nets, average
+        self.config, self.nets, self.ema = config, nets, ema
         self.optimisers, self.device = optimisers, device
         self.faults: list[str] = []
         self.skipped = 0
@@ -140,7 +140,7 @@ class AdaptUpdate:
     @torch.no_grad()
     def _teach(self, images: Tensor) -> Tensor:
         """The moving average's probabilities of the target's images, float[N,10]."""
-        judge = self.average.judge
+        judge = self.ema.judge
         was_training = judge.training
         probabilities = torch.softmax(judge.eval().classify(images, 1).float(), 1)
         judge.train(was_training)
@@ -163,8 +163,8 @@ class AdaptUpdate:
                     if theirs.grad is None:  # in the warm-up, which starts with equal halves
                         theirs.grad = mine.grad
             parameters = [p for group in optimiser.param_groups for p in group["params"]]
-            norms = torch._foreach_norm([p.grad for p in parameters if p.grad is not None])
-            if torch.stack(norms).isfinite().all():
+            norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+            if norm.isfinite():
                 optimiser.step()
             else:
                 self.faults.append(f"the gradient of {', '.join(terms)} is not finite")

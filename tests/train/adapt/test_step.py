@@ -155,7 +155,7 @@ def test_halves_are_equal_until_the_warm_up_ends() -> None:
     config = settings(optim=OptimConfig(steps=5, batch=COUNT, lr=1e-3, ema=0.9, warmup_steps=2))
     state, _ = advanced(config, 2)
     x = batch().source
-    for nets in (state.nets.eval(), state.average):
+    for nets in (state.nets.eval(), state.ema):
         with torch.no_grad():
             assert torch.equal(nets.unit.translate(x, 0), nets.unit.translate(x, 1))
             assert torch.equal(nets.judge.classify(x, 0), nets.judge.classify(x, 1))
