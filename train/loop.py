@@ -60,26 +60,26 @@ def _fit(config: RunConfig, run: Path, root: Path, resume: bool, group: Group, w
             f"optim.batch {config.optim.batch} can't be shared by {group.size} processes with "
             f"speed.accumulate {config.speed.accumulate}; expected a multiple of their product"
         )
-    if not group.leads:
+    if not group.is_main_process:
         group.wait()  # rank 0 fills the cache of videos' frames
     domains, held_out = load_domains(config, root)
-    if group.leads:
+    if group.is_main_process:
         group.wait()
     state = TrainingState(config, group)
     if resume and checkpoint.checkpoints(run):
         state.restore(run)
     group.wait()
-    if group.leads:
+    if group.is_main_process:
         checkpoint.save_config(run, config)
         checkpoint.remove_leftovers(run)
         (run / "samples").mkdir(exist_ok=True)
     _warm_up(state, domains, run, group, wish)
-    viewer = Viewer(state, held_out, run) if group.leads else None
+    viewer = Viewer(state, held_out, run) if group.is_main_process else None
 
     optim, log_config = config.optim, config.log
     loader = _loader(domains, config, group, state.step, optim.steps)
     bar = _bar(group, total=optim.steps, initial=state.step)
-    log = RunLog(run, state.step, log_config.tensorboard) if group.leads else None
+    log = RunLog(run, state.step, log_config.tensorboard) if group.is_main_process else None
     unsaved = False
     try:
         for images in loader:
@@ -113,7 +113,7 @@ def _fit(config: RunConfig, run: Path, root: Path, resume: bool, group: Group, w
         if viewer:
             viewer.contact_sheet()
     except Interrupted:
-        if group.leads:
+        if group.is_main_process:
             bar.write(f"step {state.step} is saved; go on with --resume", file=sys.stderr)
         raise
     finally:
@@ -213,10 +213,10 @@ def _warm_up(state: TrainingState, domains: list[Domain], run: Path, group: Grou
             bar.update()
             bar.set_postfix({"loss": f"{loss:.2f}"}, refresh=False)
             stopping = group.any(bool(wish))
-            if group.leads and (stopping or warm_up.step % config.log.checkpoint_every == 0):
+            if group.is_main_process and (stopping or warm_up.step % config.log.checkpoint_every == 0):
                 state.save(run)
             if stopping:
-                if group.leads:
+                if group.is_main_process:
                     text = f"step {warm_up.step} of the warm-up is saved; go on with --resume"
                     bar.write(text, file=sys.stderr)
                 raise Interrupted(wish.signal_number)
@@ -257,7 +257,7 @@ def _bar(group: Group, *arguments: Any, **options: Any) -> Any:
         unit="step",
         dynamic_ncols=True,
         mininterval=interval,
-        disable=not group.leads,
+        disable=not group.is_main_process,
         **options,
     )
 
@@ -266,7 +266,7 @@ def _summary(terms: dict[str, float], bar: Any, batch: int) -> dict[str, str]:
     shown = {
         name: f"{value:.2f}"
         for name, value in terms.items()
-        if name.startswith(("reconstruction", "cycle1", "cycle2", "gan", "critic", "guide"))
+        if name.startswith(("reconstruction", "cycle1", "cycle2", "gan", "feature_gan", "guide"))
         and "_d" not in name
     }
     rate = bar.format_dict["rate"]

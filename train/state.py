@@ -14,13 +14,13 @@ from torch import Tensor
 from unit_edge.config import RunConfig
 from unit_edge.errors import CheckpointError
 from unit_edge.train import checkpoint
-from unit_edge.train.ema import Ema
+from unit_edge.train.discriminators.adversaries import Adversaries
 from unit_edge.train.group import Group
 from unit_edge.train.guided import GuidedHead
-from unit_edge.train.lr_schedule import lr_share
 from unit_edge.train.networks import UNIT
+from unit_edge.train.optim.ema import Ema
+from unit_edge.train.optim.lr_schedule import lr_share
 from unit_edge.train.speed import lay_out, prepare
-from unit_edge.train.step import Adversaries
 from unit_edge.train.update import Update
 from unit_edge.train.warm_up import WarmUp, copy_halves
 
@@ -37,7 +37,7 @@ class TrainingState:
         step: steps done.
         unit: E1, E2, G1, G2.
         ema: their moving average, or `unit` itself if the settings have none.
-        adversaries: D1, D2 and the critics.
+        adversaries: D1, D2 and the feature discriminators.
         update: makes the next step.
         optimisers: of the networks and, if there are any, of the adversaries.
         best: score and step of the best evaluation so far, or None.
@@ -67,7 +67,11 @@ class TrainingState:
             for module, rate in zip((self.unit, self.adversaries), self.rates, strict=True)
             if any(p.requires_grad for p in module.parameters())
         ]
-        self.head = GuidedHead(config.detail).to(group.device) if config.loss.judged == "guided" else None
+        self.head = (
+            GuidedHead(config.detail).to(group.device)
+            if config.loss.discriminator_input == "guided"
+            else None
+        )
         self.update = Update(config, self.unit, self.adversaries, self.optimisers, group, self.head)
         self.warm_up = WarmUp(config, self.unit, group) if optim.warmup_steps else None
 

@@ -15,8 +15,8 @@ from unit_edge.errors import TrainingError
 from unit_edge.train import losses
 from unit_edge.train.draw import Draw, Part, mix
 from unit_edge.train.group import Group
-from unit_edge.train.lr_schedule import linear_decay
 from unit_edge.train.networks import DOMAINS, UNIT
+from unit_edge.train.optim.lr_schedule import linear_decay
 
 WARM_UP = 3
 """What the warm-up draws random numbers for, beside the purposes of a step (train/update.py)."""

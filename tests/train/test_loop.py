@@ -78,7 +78,7 @@ def test_resuming_changes_not_a_bit(
     elif kind == "dropout":
         config = replace(config, network=replace(config.network, dropout=0.5, norm="instance"))
     elif kind == "scores":  # which make a network, and so draw numbers
-        pytest.importorskip("efficientnet_lite_pytorch", reason='needs pip install "unit-edge[critic]"')
+        pytest.importorskip("efficientnet_lite_pytorch", reason='needs pip install "unit-edge[imagenet]"')
         data, log = replace(config.data, validation=0.4), replace(config.log, evaluate_every=100)
         config = replace(config, data=data, log=log)
     whole, parted = images / "whole", images / "parted"
@@ -136,7 +136,7 @@ def test_a_warm_up_that_is_not_finite_stops(config: RunConfig, images: Path) -> 
 
 
 def test_the_best_by_score_stays(config: RunConfig, images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("efficientnet_lite_pytorch", reason='needs pip install "unit-edge[critic]"')
+    pytest.importorskip("efficientnet_lite_pytorch", reason='needs pip install "unit-edge[imagenet]"')
     ratios = iter([0.9, 0.9, 0.5, 0.5, 0.7, 0.7, 0.6, 0.6])
     monkeypatch.setattr(TranslationScore, "__call__", lambda *_: {"kernel_distance_ratio": next(ratios)})
     log = replace(config.log, evaluate_every=2, checkpoint_every=100, sample_every=100, keep=1)

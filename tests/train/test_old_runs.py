@@ -48,7 +48,7 @@ def assert_restored(module: torch.nn.Module, tensors: dict[str, Tensor], prefix:
 
 
 def test_a_training_goes_on(tmp_path: Path) -> None:
-    pytest.importorskip("efficientnet_lite_pytorch", reason='needs pip install "unit-edge[critic]"')
+    pytest.importorskip("efficientnet_lite_pytorch", reason='needs pip install "unit-edge[imagenet]"')
     tensors = write_run(tmp_path, "train")
     config = load_run_config(tmp_path)
     state = TrainingState(config, Group(CPU))

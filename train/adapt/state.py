@@ -12,8 +12,8 @@ from unit_edge.settings import build
 from unit_edge.train import checkpoint
 from unit_edge.train.adapt.networks import Adaptation
 from unit_edge.train.adapt.step import AdaptUpdate, DigitBatch
-from unit_edge.train.ema import Ema
-from unit_edge.train.lr_schedule import lr_share
+from unit_edge.train.optim.ema import Ema
+from unit_edge.train.optim.lr_schedule import lr_share
 from unit_edge.train.speed import memory_format
 
 OPTIMISERS = ("optimiser_d", "optimiser_g")
@@ -40,7 +40,9 @@ class AdaptState:
         self.nets.to(memory_format=memory_format(config.speed))  # type: ignore[call-overload]
         self._ema = Ema(self.nets, optim.ema) if optim.ema else None
         self.ema = self._ema.nets if self._ema else self.nets
-        trained = [self.nets.judge, self.nets.unit] if config.loss.adapts else [self.nets.judge]
+        trained = (
+            [self.nets.discriminator, self.nets.unit] if config.loss.adapts else [self.nets.discriminator]
+        )
         self.rates = (optim.lr_discriminator or optim.lr, optim.lr)
         self.optimisers: list[torch.optim.Optimizer] = [
             torch.optim.Adam(part.parameters(), rate, optim.betas, weight_decay=optim.weight_decay)

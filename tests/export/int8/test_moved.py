@@ -50,7 +50,7 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_same_frames_are_not_moved(exported: Exported, run: Path) -> None:
-    pytest.importorskip("efficientnet_lite_pytorch", reason="needs the critic extra")
+    pytest.importorskip("efficientnet_lite_pytorch", reason="needs the imagenet extra")
     trained = load_run(run)
     translator = verify.translator_for(exported.manifest, trained)
     moved = Moved(translator, [synthetic_scene(96, 64, 1.0, number) for number in range(3)])
@@ -61,7 +61,7 @@ def test_the_same_frames_are_not_moved(exported: Exported, run: Path) -> None:
 def test_too_far_is_refused_and_names_layers(
     run: Path, scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("efficientnet_lite_pytorch", reason="needs the critic extra")
+    pytest.importorskip("efficientnet_lite_pytorch", reason="needs the imagenet extra")
     for module in (choice, verify):
         monkeypatch.setattr(module, "MOST", 1e-6)
     with pytest.raises(
