@@ -123,6 +123,28 @@ def test_generators_terms_in_numpy() -> None:
     assert {k: v.item() for k, v in terms.items()} == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.parametrize("balance", [True, False])
+def test_a_digit_that_is_hardly_ever_decided_for_becomes_the_teachers_label(balance: bool) -> None:
+    """An untrained network is sure of nothing: without the balance, the teacher has no label at all."""
+    weights = AdaptLossConfig(consistency=1.0, confidence=0.8, consistency_from=0.0, balance=balance)
+    state = AdaptState(settings(loss=weights, optim=OptimConfig(steps=5, batch=COUNT, lr=1e-3, ema=0.9)), CPU)
+    samples = batch()
+    with torch.no_grad():
+        said = torch.softmax(state.ema.discriminator.classify(samples.unchanged, 1), 1)
+    before = torch.full((10,), 1 / 9)
+    before[7] = 0.0
+    state.update.shares = before.clone()
+    terms = state.advance(samples)
+    if not balance:
+        assert float(said.max()) < 0.8 and terms["consistency"] == 0
+        assert torch.equal(state.update.shares, before)
+        return
+    torch.testing.assert_close(state.update.shares, 0.99 * before + 0.01 * said.mean(0))
+    shares = said / state.update.shares
+    assert (shares[:, 7] / shares.sum(1) > 0.8).all(), "or the test shows nothing"
+    assert terms["consistency"] > 1
+
+
 def changed(before: dict[str, Tensor], state: AdaptState) -> set[str]:
     now = dict(state.nets.named_parameters())
     return {name.split(".")[1] for name, old in before.items() if not torch.equal(old, now[name])}
