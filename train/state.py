@@ -46,7 +46,7 @@ class TrainingState:
 
     def __init__(self, config: RunConfig, group: Group) -> None:
         optim = config.optim
-        self.config = config
+        self.config, self.group = config, group
         self.step = 0
         self.best: tuple[float, int] | None = None
         torch.manual_seed(optim.seed)
@@ -74,6 +74,11 @@ class TrainingState:
         )
         self.update = Update(config, self.unit, self.adversaries, self.optimisers, group, self.head)
         self.warm_up = WarmUp(config, self.unit, group) if optim.warmup_steps else None
+
+    @property
+    def faults(self) -> list[str]:
+        """What was not finite in the newest step."""
+        return self.update.faults
 
     def advance(self, images: list[Tensor]) -> dict[str, float]:
         """Makes one step on a batch; returns its terms."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from unit_edge.config import LossConfig, RunConfig
 from unit_edge.train.discriminators.adversaries import Adversaries
@@ -17,7 +16,7 @@ from unit_edge.train.grad_mode import no_parameter_grad
 from unit_edge.train.group import Group, no_sync
 from unit_edge.train.guided import GuidedHead
 from unit_edge.train.networks import UNIT
-from unit_edge.train.optim.faults import skipped_in_a_row
+from unit_edge.train.optim.descent import Descent, skipped_in_a_row
 from unit_edge.train.step import Generators, Streams, discriminator_inputs, generator_terms
 
 HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -57,7 +56,6 @@ class Update:
         """
         self.config, self.group, self.head = config, group, head
         self.unit, self.adversaries = unit, adversaries
-        self.optimisers = optimisers
         self.weights = config.loss
         self.generators = group.wrap(Generators(unit, config.loss))
         self.discriminators = group.wrap(adversaries) if len(optimisers) > 1 else None
@@ -65,6 +63,12 @@ class Update:
         self.scaler = torch.amp.GradScaler(
             group.device.type, init_scale=FIRST_SCALE, enabled=precision == "fp16"
         )
+        sides = (("E, G", unit), ("D", adversaries))
+        cuts = config.speed.accumulate
+        self.descents = [
+            Descent(side, module, optimiser, group, self.scaler, cuts)
+            for (side, module), optimiser in zip(sides, optimisers, strict=False)
+        ]
         self.faults: list[str] = []
         self.skipped = 0
 
@@ -102,8 +106,8 @@ class Update:
         self, micro: list[tuple[Tensor, ...]], streams: list[Streams | None], step: int
     ) -> dict[str, float]:
         assert self.discriminators is not None
-        self.optimisers[1].zero_grad(set_to_none=True)
-        total: dict[str, Tensor] = {}
+        descent = self.descents[1]
+        descent.begin()
         for index, images in enumerate(micro):
             made = streams[index]
             if made is None:
@@ -116,15 +120,15 @@ class Update:
             with no_sync(self.discriminators, index + 1 < len(micro)):
                 with self._autocast():
                     terms = self.discriminators(list(images[:2]), d_inputs[:2], draw)
-                self._backward(terms, total)
+                descent.backward(terms)
         self.adversaries.train()
-        return self._finish("D", self.optimisers[1], self.adversaries, total)
+        return self._finish(descent)
 
     def _descend_g(
         self, micro: list[tuple[Tensor, ...]], streams: list[Streams | None], step: int
     ) -> dict[str, float]:
-        self.optimisers[0].zero_grad(set_to_none=True)
-        total: dict[str, Tensor] = {}
+        descent = self.descents[0]
+        descent.begin()
         for index, images in enumerate(micro):
             with no_sync(self.generators, index + 1 < len(micro)):
                 made = streams[index] or self._translate(images, step, index)
@@ -142,8 +146,8 @@ class Update:
                         self.config.guide.weight_at(step, self.config.optim.steps),
                         self.head,
                     )
-                self._backward(terms, total)
-        return self._finish("E, G", self.optimisers[0], self.unit, total)
+                descent.backward(terms)
+        return self._finish(descent)
 
     def _translate(self, images: tuple[Tensor, ...], step: int, index: int, for_d: bool = False) -> Streams:
         with self._autocast():
@@ -154,36 +158,9 @@ class Update:
     def _d_inputs(self, images: tuple[Tensor, ...], streams: Streams) -> list[Tensor]:
         return discriminator_inputs(list(images), streams, self.head)
 
-    def _backward(self, terms: dict[str, Tensor], total: dict[str, Tensor]) -> None:
-        """Adds a micro-batch's gradients and terms to the step's."""
-        share = 1 / self.config.speed.accumulate
-        loss = torch.stack(list(terms.values())).sum() * share
-        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-        for name, value in terms.items():
-            total[name] = total.get(name, 0) + value.detach() * share
-
-    def _finish(
-        self,
-        side: str,
-        optimiser: torch.optim.Optimizer,
-        module: nn.Module,
-        total: dict[str, Tensor],
-    ) -> dict[str, float]:
-        """Descends, unless a term or gradient is not finite in any process."""
-        self.scaler.unscale_(optimiser)
-        norm = nn.utils.get_total_norm([p.grad for p in module.parameters() if p.grad is not None])
-        *values, size = self.group.mean(torch.stack([*total.values(), norm])).tolist()
-        terms = dict(zip(total, values, strict=True))
-        bad = [f"{name} is {value}" for name, value in terms.items() if not math.isfinite(value)]
-        if not bad and not math.isfinite(size):
-            bad = [f"the gradient of {side} is {size} ({_culprit(module)})"]
-            if self.scaler.is_enabled() and self.scaler.get_scale() > 1:
-                bad = []  # an overflow, which the scaler mends with a smaller scale
-        self.faults += bad
-        if not bad:
-            self.scaler.step(optimiser)
-        if self.scaler.is_enabled():
-            self.scaler.update()
+    def _finish(self, descent: Descent) -> dict[str, float]:
+        terms = descent.finish()
+        self.faults += descent.faults
         return terms
 
     def _draw(self, step: int, index: int, purpose: int) -> Draw:
@@ -212,11 +189,3 @@ def weights_at(loss: LossConfig, step: int) -> LossConfig:
             for name in ("kl", "reconstruction", "cycle_kl", "cycle", "steady")
         }
     return dataclasses.replace(loss, **changes) if changes else loss  # type: ignore[arg-type]
-
-
-def _culprit(module: nn.Module) -> str:
-    """The first parameter whose gradient is not finite."""
-    for name, parameter in module.named_parameters():
-        if parameter.grad is not None and not parameter.grad.isfinite().all():
-            return name
-    return "its norm"

@@ -12,6 +12,7 @@ from unit_edge.settings import build
 from unit_edge.train import checkpoint
 from unit_edge.train.adapt.networks import Adaptation
 from unit_edge.train.adapt.step import AdaptUpdate, DigitBatch
+from unit_edge.train.group import Group
 from unit_edge.train.optim.ema import Ema
 from unit_edge.train.optim.lr_schedule import lr_share
 from unit_edge.train.speed import memory_format
@@ -33,6 +34,7 @@ class AdaptState:
     def __init__(self, config: AdaptConfig, device: torch.device) -> None:
         optim = config.optim
         self.config, self.step = config, 0
+        self.group = Group(device)
         torch.manual_seed(optim.seed)
         self.nets = Adaptation(config.network).to(device)
         if optim.warmup_steps:
@@ -50,8 +52,14 @@ class AdaptState:
         ]
         self.update = AdaptUpdate(config, self.nets, self.ema, self.optimisers, device)
 
+    @property
+    def faults(self) -> list[str]:
+        """What was not finite in the newest step."""
+        return self.update.faults
+
     def advance(self, batch: DigitBatch) -> dict[str, float]:
         """Makes one step on a batch; returns its terms."""
+        self.nets.train()  # samples and scores leave them in evaluation mode if there is no average
         rate = lr_share(self.step, self.config.optim)
         for optimiser, full in zip(self.optimisers, self.rates, strict=False):
             optimiser.param_groups[0]["lr"] = full * rate

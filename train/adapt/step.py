@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from unit_edge.config.adapt import CLASSES, AdaptConfig
 from unit_edge.train import losses
@@ -15,7 +14,8 @@ from unit_edge.train.adapt import losses as adapt_losses
 from unit_edge.train.adapt.networks import Adaptation
 from unit_edge.train.draw import Draw, Part, mix
 from unit_edge.train.grad_mode import eval_mode, no_parameter_grad
-from unit_edge.train.optim.faults import skipped_in_a_row
+from unit_edge.train.group import Group
+from unit_edge.train.optim.descent import Descent, skipped_in_a_row
 
 SHARES_STEP = 0.01
 """Of the running mean of the moving average's probabilities."""
@@ -76,7 +76,12 @@ class AdaptUpdate:
     ) -> None:
         """Stores what a step needs; `optimisers` are of D1, D2 and, if they are trained, of E and G."""
         self.config, self.nets, self.ema = config, nets, ema
-        self.optimisers, self.device = optimisers, device
+        self.device = device
+        sides = (("D", nets.discriminator), ("E, G", nets.unit))
+        self.descents = [
+            Descent(side, module, optimiser, Group(device))
+            for (side, module), optimiser in zip(sides, optimisers, strict=False)
+        ]
         self.faults: list[str] = []
         self.skipped = 0
         self.shares = torch.full((CLASSES,), 1 / CLASSES, device=device)
@@ -109,12 +114,12 @@ class AdaptUpdate:
                 made = make(self.nets, batch, draw)
         with self._autocast():
             of_d = self._discriminator_terms(batch, made.detached() if made else None, step)
-        terms = self._descend(self.optimisers[0], of_d)
+        terms = self._descend(0, of_d)
         if made is not None:
             with no_parameter_grad(self.nets.discriminator):
                 with self._autocast():
                     of_g = generator_terms(self.nets, batch, made, self.config)
-                terms |= self._descend(self.optimisers[1], of_g)
+                terms |= self._descend(1, of_g)
         return terms
 
     def _warm_up(self, batch: DigitBatch, draw: Draw) -> dict[str, float]:
@@ -125,8 +130,8 @@ class AdaptUpdate:
         with self._autocast():
             of_d = discriminator_terms(self.nets, batch, None, None, self.config)
             of_g = autoencoder_terms(self.nets, batch, draw, self.config)
-        terms = self._descend(self.optimisers[0], of_d)
-        terms |= self._descend(self.optimisers[1], of_g)
+        terms = self._descend(0, of_d)
+        terms |= self._descend(1, of_g)
         self.nets.copy_estimates()
         return terms
 
@@ -150,23 +155,16 @@ class AdaptUpdate:
             self.shares = torch.lerp(self.shares, mean, SHARES_STEP)
         return adapt_losses.balanced(probabilities, self.shares)
 
-    def _descend(self, optimiser: torch.optim.Optimizer, terms: dict[str, Tensor]) -> dict[str, float]:
-        values = dict(zip(terms, torch.stack([t.detach() for t in terms.values()]).tolist(), strict=True))
-        bad = [f"{name} is {value}" for name, value in values.items() if not math.isfinite(value)]
-        self.faults += bad
-        optimiser.zero_grad(set_to_none=True)
-        if not bad:
-            torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
-            for one, other in self.nets.halves():
-                for mine, theirs in zip(one.parameters(), other.parameters(), strict=True):
-                    if theirs.grad is None:  # in the warm-up, which starts with equal halves
-                        theirs.grad = mine.grad
-            parameters = [p for group in optimiser.param_groups for p in group["params"]]
-            norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-            if norm.isfinite():
-                optimiser.step()
-            else:
-                self.faults.append(f"the gradient of {', '.join(terms)} is not finite")
+    def _descend(self, side: int, terms: dict[str, Tensor]) -> dict[str, float]:
+        descent = self.descents[side]
+        descent.begin()
+        descent.backward(terms)
+        for one, other in self.nets.halves():
+            for mine, theirs in zip(one.parameters(), other.parameters(), strict=True):
+                if theirs.grad is None:  # in the warm-up, which starts with equal halves
+                    theirs.grad = mine.grad
+        values = descent.finish()
+        self.faults += descent.faults
         return values
 
     def _autocast(self) -> AbstractContextManager[None]:

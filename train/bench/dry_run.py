@@ -27,6 +27,7 @@ from unit_edge.train.discriminators.adversaries import Adversaries
 from unit_edge.train.draw import Draw
 from unit_edge.train.group import Group
 from unit_edge.train.networks import DOMAINS, UNIT
+from unit_edge.train.optim.descent import Descent
 from unit_edge.train.update import Update
 
 _ADAM_MOMENTS = 2
@@ -158,9 +159,7 @@ def count_parameters(unit: UNIT, adversaries: Adversaries) -> dict[str, int]:
 class _WithoutNumbers(Update):
     """A step up to its gradients: values that do not exist can't be checked or applied."""
 
-    def _finish(
-        self, side: str, optimiser: torch.optim.Optimizer, module: nn.Module, total: dict[str, Tensor]
-    ) -> dict[str, float]:
+    def _finish(self, descent: Descent) -> dict[str, float]:
         return {}
 
     def _draw(self, step: int, index: int, purpose: int) -> Draw:
