@@ -19,7 +19,7 @@ help: ## List what make can do
 
 .venv/dev.done: .venv/runtime.done
 	@echo "installing training, export and test tools into .venv"
-	@$(PIP) --editable ".[cpu,train,export,critic,dev]"
+	@$(PIP) --editable ".[cpu,train,export,imagenet,dev]"
 	@touch $@
 
 .typing/unit_edge: $(wildcard unit_edge/*.py unit_edge/*/__init__.py)

@@ -41,7 +41,7 @@ def test_bundled_settings_load_and_survive_json(path: Path) -> None:
         ("[network]\nshared = 5\n", "network.shared = 5"),
         ("[network]\ndiscriminator = [8, 8]\n", "3 to 6 layers"),
         ("[loss]\ngan_loss = 'hinge'\n", "bce, least_squares"),
-        ("[loss]\ncritic = 1.0\n", "network.critic is none"),
+        ("[loss]\nfeature_gan = 1.0\n", "network.feature_discriminator is none"),
         ("[data]\ncrop = [130, 128]\n", "multiples of 4"),
         ("data = 3\n", "data = 3"),
         ("[optim]\nsteps = 3.5\n", "optim.steps = 3.5, expected a value of type int"),

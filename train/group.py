@@ -34,7 +34,7 @@ class Group:
     size: int = 1
 
     @property
-    def leads(self) -> bool:
+    def is_main_process(self) -> bool:
         """Whether this process writes files and prints."""
         return self.rank == 0
 
@@ -68,7 +68,7 @@ class Group:
             dist.barrier()
 
 
-def postpone_exchange(module: nn.Module, postpone: bool) -> AbstractContextManager[Any]:
+def no_sync(module: nn.Module, postpone: bool) -> AbstractContextManager[Any]:
     """Inside, gradients of a wrapped module stay in this process and add up."""
     if postpone and isinstance(module, DistributedDataParallel):
         return module.no_sync()

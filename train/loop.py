@@ -1,4 +1,4 @@
-"""fit(): the training loop, from settings to a run folder. Read it top to bottom."""
+"""fit(): from settings to a run folder. The loop itself is run_steps.py, which `adapt` shares."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm import tqdm
 
 from unit_edge.config import RunConfig
-from unit_edge.errors import ConfigError, DataError, TrainingError
+from unit_edge.errors import ConfigError, DataError
 from unit_edge.interrupt import Interrupted, StopWish, watch_signals
 from unit_edge.train import checkpoint
 from unit_edge.train.data.dataset import Domain, Pairs, batches, domain_images
@@ -24,6 +23,7 @@ from unit_edge.train.evaluation.translate_image import ImageTranslator, short_si
 from unit_edge.train.group import Group, join_group
 from unit_edge.train.guides import open_guide
 from unit_edge.train.run_log import RunLog
+from unit_edge.train.run_steps import progress_bar, run_steps
 from unit_edge.train.speed import memory_format
 from unit_edge.train.state import TrainingState, refuse_other_run
 
@@ -60,66 +60,25 @@ def _fit(config: RunConfig, run: Path, root: Path, resume: bool, group: Group, w
             f"optim.batch {config.optim.batch} can't be shared by {group.size} processes with "
             f"speed.accumulate {config.speed.accumulate}; expected a multiple of their product"
         )
-    if not group.leads:
+    if not group.is_main_process:
         group.wait()  # rank 0 fills the cache of videos' frames
     domains, held_out = load_domains(config, root)
-    if group.leads:
+    if group.is_main_process:
         group.wait()
     state = TrainingState(config, group)
     if resume and checkpoint.checkpoints(run):
         state.restore(run)
     group.wait()
-    if group.leads:
+    if group.is_main_process:
         checkpoint.save_config(run, config)
         checkpoint.remove_leftovers(run)
         (run / "samples").mkdir(exist_ok=True)
     _warm_up(state, domains, run, group, wish)
-    viewer = Viewer(state, held_out, run) if group.leads else None
+    viewer = Viewer(state, held_out, run) if group.is_main_process else None
 
-    optim, log_config = config.optim, config.log
-    loader = _loader(domains, config, group, state.step, optim.steps)
-    bar = _bar(group, total=optim.steps, initial=state.step)
-    log = RunLog(run, state.step, log_config.tensorboard) if group.leads else None
-    unsaved = False
-    try:
-        for images in loader:
-            terms = state.advance(images)
-            bar.update()
-            last = state.step == optim.steps
-            stopping = group.any(bool(wish))
-            due = {n: last or state.step % e == 0 for n, e in _intervals(config).items()}
-            if log and viewer:
-                for fault in state.update.faults:
-                    log.note(state.step, f"{fault}; the update was skipped")
-                    bar.write(f"step {state.step}: {fault}; the update was skipped", file=sys.stderr)
-                if due["print"]:
-                    log.scalars(state.step, terms, "loss")
-                    bar.set_postfix(_summary(terms, bar, optim.batch), refresh=False)
-                if due["sample"]:
-                    viewer.show(log)
-                best = due["evaluate"] and viewer.score(log, bar)
-                unsaved = due["checkpoint"] or best or stopping or unsaved
-                # after a fault the weights may be on their way out, so the last good checkpoint stays
-                if unsaved and not state.update.faults:
-                    state.save(run)
-                    unsaved = False
-            if (last or stopping) and state.update.faults:
-                raise TrainingError(
-                    f"step {state.step}: {state.update.faults[0]}, so the last steps are not saved; "
-                    "the last checkpoint is good: --resume"
-                )
-            if stopping:
-                raise Interrupted(wish.signal_number)
-        if viewer:
-            viewer.contact_sheet()
-    except Interrupted:
-        if group.leads:
-            bar.write(f"step {state.step} is saved; go on with --resume", file=sys.stderr)
-        raise
-    finally:
-        bar.close()
-        if log:
-            log.close()
+    run_steps(state, _loader(domains, config, group, state.step, config.optim.steps), run, viewer, wish)
+    if viewer:
+        viewer.contact_sheet()
 
 
 def load_domains(config: RunConfig, root: Path) -> tuple[list[Domain], list[list[NDArray[np.uint8]]]]:
@@ -158,9 +117,20 @@ class Viewer:
         self.shown = [[x.to(device) for x in samples.pick(images, self.side)] for images in held_out]
         self.scores = translation_scores(held_out) if config.log.evaluate_every else []
 
+    def summary(self, terms: dict[str, float], bar: Any) -> dict[str, str]:
+        """Some terms and the speed, for the bar."""
+        shown = {
+            name: f"{value:.2f}"
+            for name, value in terms.items()
+            if name.startswith(("reconstruction", "cycle1", "cycle2", "gan", "feature_gan", "guide"))
+        }
+        rate = bar.format_dict["rate"]
+        batch = self.state.config.optim.batch
+        return {"images/s": f"{2 * batch * rate:.1f}", **shown} if rate else shown
+
     def show(self, log: RunLog) -> None:
         """Writes a grid of all streams, and histograms of the codes."""
-        step, unit = self.state.step, self.state.average.eval()
+        step, unit = self.state.step, self.state.ema.eval()
         grid = samples.grid(unit, self.shown)
         samples.write_png(self.run / "samples" / f"{step:07d}.png", grid)
         log.picture(step, grid)
@@ -184,7 +154,7 @@ class Viewer:
         if self.state.best is not None and mean >= self.state.best[0]:
             return False
         self.state.best = mean, step
-        checkpoint.save_weights(self.run, self.state.average, step, checkpoint.BEST)
+        checkpoint.save_weights(self.run, self.state.ema, step, checkpoint.BEST)
         return True
 
     def contact_sheet(self) -> None:
@@ -197,7 +167,7 @@ class Viewer:
 
     def _translator(self, domain: int) -> ImageTranslator:
         device = self.state.update.group.device
-        return ImageTranslator(self.state.average.eval(), domain, self.side, self.state.head, device)
+        return ImageTranslator(self.state.ema.eval(), domain, self.side, self.state.head, device)
 
 
 def _warm_up(state: TrainingState, domains: list[Domain], run: Path, group: Group, wish: StopWish) -> None:
@@ -206,17 +176,17 @@ def _warm_up(state: TrainingState, domains: list[Domain], run: Path, group: Grou
     if warm_up is None:
         return
     steps = config.optim.warmup_steps
-    bar = _bar(group, total=steps, initial=warm_up.step, desc="warm-up")
+    bar = progress_bar(group, total=steps, initial=warm_up.step, desc="warm-up")
     try:
         for images in _loader(domains, config, group, warm_up.step, steps):
             loss = warm_up.advance(images)
             bar.update()
             bar.set_postfix({"loss": f"{loss:.2f}"}, refresh=False)
             stopping = group.any(bool(wish))
-            if group.leads and (stopping or warm_up.step % config.log.checkpoint_every == 0):
+            if group.is_main_process and (stopping or warm_up.step % config.log.checkpoint_every == 0):
                 state.save(run)
             if stopping:
-                if group.leads:
+                if group.is_main_process:
                     text = f"step {warm_up.step} of the warm-up is saved; go on with --resume"
                     bar.write(text, file=sys.stderr)
                 raise Interrupted(wish.signal_number)
@@ -238,36 +208,3 @@ def _loader(
     for of_domain1, of_domain2 in batches(pairs, batch, config.data.workers, group.rank, group.size):
         x1, *guided = torch.split(of_domain1, 3, dim=1)
         yield [x.to(group.device, memory_format=layout, non_blocking=True) for x in (x1, of_domain2, *guided)]
-
-
-def _intervals(config: RunConfig) -> dict[str, float]:
-    log = config.log
-    return {
-        "print": log.print_every,
-        "sample": log.sample_every,
-        "evaluate": log.evaluate_every or float("inf"),
-        "checkpoint": log.checkpoint_every,
-    }
-
-
-def _bar(group: Group, *arguments: Any, **options: Any) -> Any:
-    interval = 1.0 if sys.stderr.isatty() else 30.0
-    return tqdm(
-        *arguments,
-        unit="step",
-        dynamic_ncols=True,
-        mininterval=interval,
-        disable=not group.leads,
-        **options,
-    )
-
-
-def _summary(terms: dict[str, float], bar: Any, batch: int) -> dict[str, str]:
-    shown = {
-        name: f"{value:.2f}"
-        for name, value in terms.items()
-        if name.startswith(("reconstruction", "cycle1", "cycle2", "gan", "critic", "guide"))
-        and "_d" not in name
-    }
-    rate = bar.format_dict["rate"]
-    return {"images/s": f"{2 * batch * rate:.1f}", **shown} if rate else shown

@@ -168,13 +168,13 @@ class UNIT(nn.Module):
 
     def decode(self, z: Tensor, domain: int) -> Tensor:
         """Codes → images of one domain: G1(z) or G2(z)."""
-        return self.render(self.lift(z), domain)
+        return self.decode_private(self.decode_shared(z), domain)
 
-    def lift(self, z: Tensor) -> Tensor:
+    def decode_shared(self, z: Tensor) -> Tensor:
         """Codes of either domain → what the private parts of G1 and G2 take."""
         return self._run(self.generator_shared, z)
 
-    def render(self, hidden: Tensor, domain: int) -> Tensor:
+    def decode_private(self, hidden: Tensor, domain: int) -> Tensor:
         """The private part of G1 or G2."""
         return self._run(self.generators[domain], hidden)
 

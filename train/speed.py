@@ -9,8 +9,8 @@ from torch import nn
 
 from unit_edge.config import SpeedConfig
 from unit_edge.errors import ConfigError
+from unit_edge.train.discriminators.adversaries import Adversaries
 from unit_edge.train.networks import UNIT
-from unit_edge.train.step import Adversaries
 
 
 def prepare(unit: UNIT, adversaries: Adversaries, speed: SpeedConfig) -> None:

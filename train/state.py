@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from collections.abc import Mapping
 from functools import partial
@@ -15,12 +14,13 @@ from torch import Tensor
 from unit_edge.config import RunConfig
 from unit_edge.errors import CheckpointError
 from unit_edge.train import checkpoint
+from unit_edge.train.discriminators.adversaries import Adversaries
 from unit_edge.train.group import Group
 from unit_edge.train.guided import GuidedHead
-from unit_edge.train.lr_schedule import lr_share
 from unit_edge.train.networks import UNIT
+from unit_edge.train.optim.ema import Ema
+from unit_edge.train.optim.lr_schedule import lr_share
 from unit_edge.train.speed import lay_out, prepare
-from unit_edge.train.step import Adversaries
 from unit_edge.train.update import Update
 from unit_edge.train.warm_up import WarmUp, copy_halves
 
@@ -36,8 +36,8 @@ class TrainingState:
     Attributes:
         step: steps done.
         unit: E1, E2, G1, G2.
-        average: their moving average, or `unit` itself if the settings have none.
-        adversaries: D1, D2 and the critics.
+        ema: their moving average, or `unit` itself if the settings have none.
+        adversaries: D1, D2 and the feature discriminators.
         update: makes the next step.
         optimisers: of the networks and, if there are any, of the adversaries.
         best: score and step of the best evaluation so far, or None.
@@ -46,14 +46,15 @@ class TrainingState:
 
     def __init__(self, config: RunConfig, group: Group) -> None:
         optim = config.optim
-        self.config = config
+        self.config, self.group = config, group
         self.step = 0
         self.best: tuple[float, int] | None = None
         torch.manual_seed(optim.seed)
         self.unit = UNIT(config.network).to(group.device)
         self.adversaries = Adversaries(config).to(group.device)
         lay_out(self.unit, config.speed)
-        self.average = copy.deepcopy(self.unit).eval().requires_grad_(False) if optim.ema else self.unit
+        self._ema = Ema(self.unit, optim.ema) if optim.ema else None
+        self.ema = self._ema.nets if self._ema else self.unit
         prepare(self.unit, self.adversaries, config.speed)
         self.rates = optim.lr, optim.lr_discriminator or optim.lr
         self.optimisers = [
@@ -66,30 +67,34 @@ class TrainingState:
             for module, rate in zip((self.unit, self.adversaries), self.rates, strict=True)
             if any(p.requires_grad for p in module.parameters())
         ]
-        self.head = GuidedHead(config.detail).to(group.device) if config.loss.judged == "guided" else None
+        self.head = (
+            GuidedHead(config.detail).to(group.device)
+            if config.loss.discriminator_input == "guided"
+            else None
+        )
         self.update = Update(config, self.unit, self.adversaries, self.optimisers, group, self.head)
         self.warm_up = WarmUp(config, self.unit, group) if optim.warmup_steps else None
 
+    @property
+    def faults(self) -> list[str]:
+        """What was not finite in the newest step."""
+        return self.update.faults
+
     def advance(self, images: list[Tensor]) -> dict[str, float]:
         """Makes one step on a batch; returns its terms."""
-        optim = self.config.optim
         rate = lr_share(self.step, self.config.optim)
         for optimiser, full in zip(self.optimisers, self.rates, strict=False):
             optimiser.param_groups[0]["lr"] = full * rate
         terms = self.update(images, self.step)
         self.step += 1
-        if optim.ema:
-            self._follow(min(optim.ema, self.step / (self.step + 10)))
+        if self._ema:
+            self._ema.update(self.unit, self.step)
         return terms
-
-    @torch.no_grad()
-    def _follow(self, decay: float) -> None:
-        torch._foreach_lerp_(list(self.average.parameters()), list(self.unit.parameters()), 1 - decay)
 
     def end_warm_up(self) -> None:
         """Lets both halves of the networks, and their average, begin where the warm-up has come to."""
         copy_halves(self.unit)
-        self.average.load_state_dict(self.unit.state_dict())
+        self.ema.load_state_dict(self.unit.state_dict())
         self.warm_up = None
 
     def save(self, run: Path) -> None:
@@ -98,10 +103,10 @@ class TrainingState:
         Raises:
             CheckpointError: they can't be written; earlier ones are untouched.
         """
-        averages = {} if self.average is self.unit else self.average.state_dict()
+        averaged = self.ema.state_dict() if self._ema else {}
         tensors = {
             **{f"unit.{name}": value for name, value in self.unit.state_dict().items()},
-            **{f"average.{name}": value for name, value in averages.items()},
+            **{f"ema.{name}": value for name, value in averaged.items()},
             **{
                 f"adversaries.{name}": value
                 for name, value in self.adversaries.state_dict().items()
@@ -117,7 +122,7 @@ class TrainingState:
         spare = () if self.best is None else (self.best[1],)
         checkpoint.save_checkpoint(run, self.step, tensors, state, self.config.log.keep, spare)
         if not self.warm_up:  # in which E2 and G2 have learnt nothing yet
-            checkpoint.save_weights(run, self.average, self.step)
+            checkpoint.save_weights(run, self.ema, self.step)
 
     def restore(self, run: Path) -> None:
         """Goes back to the newest checkpoint.
@@ -129,8 +134,8 @@ class TrainingState:
         part = partial(checkpoint.part_of, tensors)
         with checkpoint.restoring(run):
             self.unit.load_state_dict(part("unit"))
-            if self.average is not self.unit:
-                self.average.load_state_dict(part("average") or part("unit"))
+            if self._ema:
+                self.ema.load_state_dict(part("ema") or part("unit"))
             own = self.adversaries.state_dict().items()
             frozen = {name: value for name, value in own if name.startswith(FROZEN)}
             self.adversaries.load_state_dict({**part("adversaries"), **frozen})

@@ -2,75 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
-from unit_edge.config import LossConfig, RunConfig
+from unit_edge.config import LossConfig
 from unit_edge.train import losses
-from unit_edge.train.critic import Critic, Projection, shift
+from unit_edge.train.discriminators.adversaries import Adversaries
+from unit_edge.train.discriminators.feature_discriminator import shift
 from unit_edge.train.draw import Draw
-from unit_edge.train.features import Features
 from unit_edge.train.guided import GuidedHead
-from unit_edge.train.guides.pair_loss import PairLoss
-from unit_edge.train.networks import DOMAINS, UNIT, Discriminator, initialise
-from unit_edge.train.steady import moved, random_motion, unsteadiness
-
-
-class Adversaries(nn.Module):
-    """D1, D2 and, if the settings name a critic, a critic a domain.
-
-    Attributes:
-        discriminators: D1, D2 on pixels.
-        critics: their counterparts on ImageNet features, or an empty list.
-        projection: the fixed part that the critics share, or None.
-    """
-
-    def __init__(self, config: RunConfig) -> None:
-        super().__init__()
-        network = config.network
-        self.weights = config.loss
-        self.discriminators = nn.ModuleList(Discriminator(network) for _ in DOMAINS if config.loss.gan > 0)
-        initialise(self.discriminators, network.init)
-        uses_critic = network.critic != "none" and config.loss.critic > 0
-        self.critics = nn.ModuleList(Critic() for _ in DOMAINS if uses_critic)
-        self.projection = Projection(Features(network.critic)) if uses_critic else None
-        self.pairs = PairLoss(config.guide, self.projection.features if self.projection else None)
-
-    def forward(self, images: list[Tensor], judged: list[Tensor], draw: Draw) -> dict[str, Tensor]:
-        """The weighted terms that D1, D2 minimise (equation 4); real and fake images go through as one batch.
-
-        Args:
-            images: real images of X1 and of X2.
-            judged: translations into X1 and into X2 as the adversaries see them; no gradient flows into them.
-            draw: of this step, from which only the critics' shifts are taken.
-        """
-        terms = {}
-        for domain in DOMAINS:
-            real, fake = images[domain], judged[domain].detach()
-            both = torch.cat([real, fake])
-            if self.discriminators:
-                discriminator = self.discriminators[domain]
-                logits = [scale.chunk(2) for scale in discriminator(both)]
-                loss = losses.gan_discriminator(
-                    [r for r, _ in logits], [f for _, f in logits], self.weights.gan_loss
-                )
-                terms[f"d{domain + 1}"] = self.weights.gan * loss
-                if self.weights.r1 > 0:
-                    # `forward`: a compiled pass has no second derivative
-                    with held(discriminator):
-                        penalty = losses.r1(discriminator.forward, real)
-                    terms[f"r1_{domain + 1}"] = self.weights.r1 * penalty
-            if self.projection is not None:
-                with torch.no_grad():
-                    levels = self.projection(torch.cat([shift(real, draw), shift(fake, draw)]))
-                logits = [level.chunk(2) for level in self.critics[domain](levels)]
-                loss = losses.hinge_discriminator([r for r, _ in logits], [f for _, f in logits])
-                terms[f"critic_d{domain + 1}"] = self.weights.critic * loss
-        return terms
+from unit_edge.train.losses import moved, random_motion, unsteadiness
+from unit_edge.train.networks import DOMAINS, UNIT
 
 
 @dataclass(frozen=True)
@@ -118,19 +62,21 @@ class Generators(nn.Module):
             return self._imagine(images[0], draw)
         guided = [] if translations_only else images[2:]
         reconstructs = weights.reconstruction > 0 and not translations_only
-        translates = max(weights.gan, weights.critic, weights.cycle, weights.cycle_kl, len(images) - 2) > 0
+        translates = (
+            max(weights.gan, weights.feature_gan, weights.cycle, weights.cycle_kl, len(images) - 2) > 0
+        )
         count, of_domain2 = len(images[0]), torch.cat([images[1], *guided])
         means = unit.encode(images[0], of_domain2)
         codes = [draw.sample(mean[:count]) for mean in means] if unit.config.variational else means
         codes += [mean[count:] for mean in means[1:] if guided]
-        hidden = torch.split(unit.lift(torch.cat(codes)), count)
+        hidden = torch.split(unit.decode_shared(torch.cat(codes)), count)
         reconstructions: list[Tensor] = []
         translations: list[Tensor] = []
         returned: list[Tensor] = []
         for domain in DOMAINS:
             wanted = [hidden[domain]] * reconstructs + [hidden[1 - domain]] * translates
             wanted += hidden[2:] if domain == 0 else ()
-            decoded = unit.render(torch.cat(wanted), domain).chunk(len(wanted)) if wanted else ()
+            decoded = unit.decode_private(torch.cat(wanted), domain).chunk(len(wanted)) if wanted else ()
             reconstructions += decoded[:reconstructs]
             translations += decoded[reconstructs : reconstructs + translates]
             returned += decoded[reconstructs + translates :]
@@ -139,8 +85,8 @@ class Generators(nn.Module):
     def _imagine(self, like: Tensor, draw: Draw) -> Streams:
         """CoGAN: both domains' image of one code, which nobody encoded."""
         height, width = like.shape[2] // 4, like.shape[3] // 4
-        hidden = self.unit.lift(draw.noise((self.unit.config.residual_width, height, width)))
-        return Streams([], [], [self.unit.render(hidden, domain) for domain in DOMAINS])
+        hidden = self.unit.decode_shared(draw.noise((self.unit.config.residual_width, height, width)))
+        return Streams([], [], [self.unit.decode_private(hidden, domain) for domain in DOMAINS])
 
 
 def generator_terms(
@@ -148,7 +94,7 @@ def generator_terms(
     adversaries: Adversaries,
     images: list[Tensor],
     streams: Streams,
-    judged: list[Tensor],
+    d_inputs: list[Tensor],
     draw: Draw,
     weights: LossConfig,
     guide_weight: float = 0.0,
@@ -158,14 +104,14 @@ def generator_terms(
 
     Args:
         unit: E1, E2, G1, G2.
-        adversaries: D1, D2, the critics and what measures the guide's pairs.
+        adversaries: D1, D2, the feature discriminators and what measures the guide's pairs.
         images: of X1 and of X2 and, with a guide, its rendering of X1's images.
         streams: what `Generators` made of them.
-        judged: translations as the adversaries see them, see `as_judged`.
+        d_inputs: translations as the adversaries see them, see `discriminator_inputs`.
         draw: of this step.
         weights: of this step.
         guide_weight: of the guide's terms at this step.
-        head: through which `judged` was seen.
+        head: through which `d_inputs` was seen.
     """
     terms: dict[str, Tensor] = {}
     for domain in DOMAINS:
@@ -176,14 +122,16 @@ def generator_terms(
             loss = losses.reconstruction(images[domain], streams.reconstructions[domain])
             terms[f"reconstruction{name}"] = weights.reconstruction * loss
         if weights.gan > 0:
-            logits = adversaries.discriminators[domain](judged[domain])
+            logits = adversaries.discriminators[domain](d_inputs[domain])
             terms[f"gan{name}"] = weights.gan * losses.gan_generator(logits, weights.gan_loss)
-        if weights.critic > 0 and adversaries.projection is not None:
-            logits = adversaries.critics[domain](adversaries.projection(shift(judged[domain], draw)))
-            terms[f"critic{name}"] = weights.critic * losses.hinge_generator(logits)
+        if weights.feature_gan > 0 and adversaries.projection is not None:
+            logits = adversaries.feature_discriminators[domain](
+                adversaries.projection(shift(d_inputs[domain], draw))
+            )
+            terms[f"feature_gan{name}"] = weights.feature_gan * losses.hinge_generator(logits)
         if streams.returned:
             terms[f"guide{name}"] = guide_weight * adversaries.pairs(
-                judged[2] if domain == 0 else judged[1],
+                d_inputs[2] if domain == 0 else d_inputs[1],
                 streams.returned[0] if domain == 0 else streams.translations[1],
                 images[0] if domain == 0 else images[2],
             )
@@ -197,22 +145,22 @@ def generator_terms(
             codes = (
                 [draw.sample(mean) for mean in (into1, into2)] if unit.config.variational else [into1, into2]
             )
-            hidden = torch.split(unit.lift(torch.cat(codes)), [len(x) for x in streams.translations])
+            hidden = torch.split(unit.decode_shared(torch.cat(codes)), [len(x) for x in streams.translations])
             for domain in DOMAINS:
-                cycled = unit.render(hidden[1 - domain], domain)
+                cycled = unit.decode_private(hidden[1 - domain], domain)
                 terms[f"cycle{domain + 1}"] = weights.cycle * losses.reconstruction(images[domain], cycled)
     if weights.steady > 0:
         motion = random_motion(draw)
         there = [moved(x, motion) for x in images[:2]]
         into2, into1 = (unit.decode(mean, 1 - d) for d, mean in enumerate(unit.encode(*there)))
-        again = as_judged(there, Streams([], [], [into1, into2]), head)
+        again = discriminator_inputs(there, Streams([], [], [into1, into2]), head)
         for domain in DOMAINS:
-            loss = unsteadiness(judged[domain], again[domain], motion)
+            loss = unsteadiness(d_inputs[domain], again[domain], motion)
             terms[f"steady{domain + 1}"] = weights.steady * loss
     return terms
 
 
-def as_judged(images: list[Tensor], streams: Streams, head: GuidedHead | None) -> list[Tensor]:
+def discriminator_inputs(images: list[Tensor], streams: Streams, head: GuidedHead | None) -> list[Tensor]:
     """Translations as the adversaries see them: through the guided head, if there is one.
 
     Args:
@@ -228,28 +176,3 @@ def as_judged(images: list[Tensor], streams: Streams, head: GuidedHead | None) -
         return translations
     sources = [images[1], images[0], *images[2:]]
     return [head.at_small_size(x, y) for x, y in zip(sources, translations, strict=False)]
-
-
-@contextmanager
-def held(module: nn.Module) -> Iterator[None]:
-    """No running estimate in the module changes inside: the vectors of spectral norms move once a step."""
-    mode = module.training
-    module.eval()
-    try:
-        yield
-    finally:
-        module.train(mode)
-
-
-@contextmanager
-def frozen(module: nn.Module) -> Iterator[None]:
-    """No parameter of the module collects a gradient inside, and no running estimate in it changes."""
-    trainable = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    for parameter in trainable:
-        parameter.requires_grad_(False)
-    try:
-        with held(module):
-            yield
-    finally:
-        for parameter in trainable:
-            parameter.requires_grad_(True)

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from unit_edge.config import LossConfig, RunConfig
+from unit_edge.train.discriminators.adversaries import Adversaries
 from unit_edge.train.draw import Draw, Part, mix
-from unit_edge.train.faults import skipped_in_a_row
-from unit_edge.train.group import Group, postpone_exchange
+from unit_edge.train.grad_mode import no_parameter_grad
+from unit_edge.train.group import Group, no_sync
 from unit_edge.train.guided import GuidedHead
 from unit_edge.train.networks import UNIT
-from unit_edge.train.step import Adversaries, Generators, Streams, as_judged, frozen, generator_terms
+from unit_edge.train.optim.descent import Descent, skipped_in_a_row
+from unit_edge.train.step import Generators, Streams, discriminator_inputs, generator_terms
 
 HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
-STREAMS, JUDGING, CYCLES = range(3)
+STREAMS, DISCRIMINATION, CYCLES = range(3)
 """What a step draws random numbers for."""
 FIRST_SCALE = 2.0**14
 """Of fp16's losses; it halves whenever a gradient overflows."""
@@ -48,21 +49,26 @@ class Update:
         Args:
             config: the run's settings.
             unit: E1, E2, G1, G2.
-            adversaries: D1, D2 and the critics.
+            adversaries: D1, D2 and the feature discriminators.
             optimisers: of the former, and of the latter if they have parameters.
             group: the processes that share each batch.
             head: through which the adversaries see translations; None for the translations themselves.
         """
         self.config, self.group, self.head = config, group, head
         self.unit, self.adversaries = unit, adversaries
-        self.optimisers = optimisers
         self.weights = config.loss
         self.generators = group.wrap(Generators(unit, config.loss))
-        self.judges = group.wrap(adversaries) if len(optimisers) > 1 else None
+        self.discriminators = group.wrap(adversaries) if len(optimisers) > 1 else None
         precision = config.speed.precision
         self.scaler = torch.amp.GradScaler(
             group.device.type, init_scale=FIRST_SCALE, enabled=precision == "fp16"
         )
+        sides = (("E, G", unit), ("D", adversaries))
+        cuts = config.speed.accumulate
+        self.descents = [
+            Descent(side, module, optimiser, group, self.scaler, cuts)
+            for (side, module), optimiser in zip(sides, optimisers, strict=False)
+        ]
         self.faults: list[str] = []
         self.skipped = 0
 
@@ -88,9 +94,9 @@ class Update:
         terms: dict[str, float] = {}
         if cuts == 1:
             streams[0] = self._translate(micro[0], step, 0)
-        if self.judges is not None and max(self.weights.gan, self.weights.critic) > 0:
+        if self.discriminators is not None and max(self.weights.gan, self.weights.feature_gan) > 0:
             terms |= self._descend_d(micro, streams, step)
-        with frozen(self.adversaries):
+        with no_parameter_grad(self.adversaries):
             terms |= self._descend_g(micro, streams, step)
         most = self.config.optim.max_skipped
         self.skipped = skipped_in_a_row(self.skipped, self.faults, step, most)
@@ -99,34 +105,34 @@ class Update:
     def _descend_d(
         self, micro: list[tuple[Tensor, ...]], streams: list[Streams | None], step: int
     ) -> dict[str, float]:
-        assert self.judges is not None
-        self.optimisers[1].zero_grad(set_to_none=True)
-        total: dict[str, Tensor] = {}
+        assert self.discriminators is not None
+        descent = self.descents[1]
+        descent.begin()
         for index, images in enumerate(micro):
             made = streams[index]
             if made is None:
                 with torch.no_grad():
                     made = self._translate(images, step, index, for_d=True)
-            judged = self._judged(images, made)
+            d_inputs = self._d_inputs(images, made)
             # the vectors of spectral norms move once a step, however it is cut
             self.adversaries.train(index == 0)
-            draw = self._draw(step, index, JUDGING)
-            with postpone_exchange(self.judges, index + 1 < len(micro)):
+            draw = self._draw(step, index, DISCRIMINATION)
+            with no_sync(self.discriminators, index + 1 < len(micro)):
                 with self._autocast():
-                    terms = self.judges(list(images[:2]), judged[:2], draw)
-                self._backward(terms, total)
+                    terms = self.discriminators(list(images[:2]), d_inputs[:2], draw)
+                descent.backward(terms)
         self.adversaries.train()
-        return self._finish("D", self.optimisers[1], self.adversaries, total)
+        return self._finish(descent)
 
     def _descend_g(
         self, micro: list[tuple[Tensor, ...]], streams: list[Streams | None], step: int
     ) -> dict[str, float]:
-        self.optimisers[0].zero_grad(set_to_none=True)
-        total: dict[str, Tensor] = {}
+        descent = self.descents[0]
+        descent.begin()
         for index, images in enumerate(micro):
-            with postpone_exchange(self.generators, index + 1 < len(micro)):
+            with no_sync(self.generators, index + 1 < len(micro)):
                 made = streams[index] or self._translate(images, step, index)
-                judged = self._judged(images, made)
+                d_inputs = self._d_inputs(images, made)
                 draw = self._draw(step, index, CYCLES)
                 with self._autocast():
                     terms = generator_terms(
@@ -134,14 +140,14 @@ class Update:
                         self.adversaries,
                         list(images),
                         made,
-                        judged,
+                        d_inputs,
                         draw,
                         self.weights,
                         self.config.guide.weight_at(step, self.config.optim.steps),
                         self.head,
                     )
-                self._backward(terms, total)
-        return self._finish("E, G", self.optimisers[0], self.unit, total)
+                descent.backward(terms)
+        return self._finish(descent)
 
     def _translate(self, images: tuple[Tensor, ...], step: int, index: int, for_d: bool = False) -> Streams:
         with self._autocast():
@@ -149,40 +155,12 @@ class Update:
             streams: Streams = self.generators(list(images), draw, for_d, self.weights)
         return streams
 
-    def _judged(self, images: tuple[Tensor, ...], streams: Streams) -> list[Tensor]:
-        return as_judged(list(images), streams, self.head)
+    def _d_inputs(self, images: tuple[Tensor, ...], streams: Streams) -> list[Tensor]:
+        return discriminator_inputs(list(images), streams, self.head)
 
-    def _backward(self, terms: dict[str, Tensor], total: dict[str, Tensor]) -> None:
-        """Adds a micro-batch's gradients and terms to the step's."""
-        share = 1 / self.config.speed.accumulate
-        loss = torch.stack(list(terms.values())).sum() * share
-        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-        for name, value in terms.items():
-            total[name] = total.get(name, 0) + value.detach() * share
-
-    def _finish(
-        self,
-        side: str,
-        optimiser: torch.optim.Optimizer,
-        module: nn.Module,
-        total: dict[str, Tensor],
-    ) -> dict[str, float]:
-        """Descends, unless a term or gradient is not finite in any process."""
-        self.scaler.unscale_(optimiser)
-        gradients = [p.grad for p in module.parameters() if p.grad is not None]
-        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
-        *values, size = self.group.mean(torch.stack([*total.values(), norm])).tolist()
-        terms = dict(zip(total, values, strict=True))
-        bad = [f"{name} is {value}" for name, value in terms.items() if not math.isfinite(value)]
-        if not bad and not math.isfinite(size):
-            bad = [f"the gradient of {side} is {size} ({_culprit(module)})"]
-            if self.scaler.is_enabled() and self.scaler.get_scale() > 1:
-                bad = []  # an overflow, which the scaler mends with a smaller scale
-        self.faults += bad
-        if not bad:
-            self.scaler.step(optimiser)
-        if self.scaler.is_enabled():
-            self.scaler.update()
+    def _finish(self, descent: Descent) -> dict[str, float]:
+        terms = descent.finish()
+        self.faults += descent.faults
         return terms
 
     def _draw(self, step: int, index: int, purpose: int) -> Draw:
@@ -203,7 +181,7 @@ def weights_at(loss: LossConfig, step: int) -> LossConfig:
     """The weights of one step: adversaries may come later, and the VAE's terms not in every step."""
     changes: dict[str, float] = {}
     if step < loss.adversaries_from:
-        changes |= {"gan": 0.0, "critic": 0.0, "r1": 0.0}
+        changes |= {"gan": 0.0, "feature_gan": 0.0, "r1": 0.0}
     if loss.vae_every > 1:
         times = loss.vae_every if step % loss.vae_every == 0 else 0
         changes |= {
@@ -211,11 +189,3 @@ def weights_at(loss: LossConfig, step: int) -> LossConfig:
             for name in ("kl", "reconstruction", "cycle_kl", "cycle", "steady")
         }
     return dataclasses.replace(loss, **changes) if changes else loss  # type: ignore[arg-type]
-
-
-def _culprit(module: nn.Module) -> str:
-    """The first parameter whose gradient is not finite."""
-    for name, parameter in module.named_parameters():
-        if parameter.grad is not None and not parameter.grad.isfinite().all():
-            return name
-    return "its norm"

@@ -5,8 +5,6 @@ Translation then starts as the identity. It is not part of the paper; `optim.war
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 
@@ -15,8 +13,9 @@ from unit_edge.errors import TrainingError
 from unit_edge.train import losses
 from unit_edge.train.draw import Draw, Part, mix
 from unit_edge.train.group import Group
-from unit_edge.train.lr_schedule import linear_decay
 from unit_edge.train.networks import DOMAINS, UNIT
+from unit_edge.train.optim.descent import Descent
+from unit_edge.train.optim.lr_schedule import linear_decay
 
 WARM_UP = 3
 """What the warm-up draws random numbers for, beside the purposes of a step (train/update.py)."""
@@ -55,19 +54,16 @@ class WarmUp:
     def __init__(self, config: RunConfig, unit: UNIT, group: Group) -> None:
         self.config, self.group = config, group
         self.step = 0
-        self.model = group.wrap(Autoencoder(unit, config))
-        self.optimiser = torch.optim.Adam(self.model.parameters(), config.optim.warmup_lr)
-
-    @property
-    def done(self) -> bool:
-        """Whether all steps of the warm-up are made."""
-        return self.step >= self.config.optim.warmup_steps
+        autoencoder = Autoencoder(unit, config)
+        self.model = group.wrap(autoencoder)
+        self.optimiser = torch.optim.Adam(autoencoder.parameters(), config.optim.warmup_lr)
+        self._descent = Descent("E, G", autoencoder, self.optimiser, group)
 
     def advance(self, images: list[Tensor]) -> float:
         """Makes one step on this process's share of X1's and X2's images; returns the loss.
 
         Raises:
-            TrainingError: the loss or its gradient is not finite, in any process.
+            TrainingError: a term or gradient is not finite, in any process.
         """
         optim, group, step = self.config.optim, self.group, self.step
         count = optim.batch // group.size
@@ -75,19 +71,15 @@ class WarmUp:
         draws = [Draw((optim.seed, step, WARM_UP + domain), part, group.device) for domain in DOMAINS]
         torch.manual_seed(mix(optim.seed, step, WARM_UP, group.rank))  # for dropout
         self.optimiser.param_groups[0]["lr"] = optim.warmup_lr * linear_decay(step, optim.warmup_steps, 0.5)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss = torch.stack(list(self.model(images[:2], draws).values())).sum()
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])
-        value, size = group.mean(torch.stack([loss.detach(), norm])).tolist()
-        if not math.isfinite(value) or not math.isfinite(size):
+        self._descent.begin()
+        self._descent.backward(self.model(images[:2], draws))
+        terms = self._descent.finish()
+        if self._descent.faults:
             raise TrainingError(
-                f"warm-up step {step + 1}: the loss is {value} and its gradient {size}; "
-                "lower optim.warmup_lr and start anew"
+                f"warm-up step {step + 1}: {self._descent.faults[0]}; lower optim.warmup_lr and start anew"
             )
-        self.optimiser.step()
         self.step += 1
-        return float(value)
+        return sum(terms.values())
 
 
 def copy_halves(unit: UNIT) -> None:

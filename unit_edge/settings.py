@@ -18,6 +18,7 @@ from typing import Any, Literal, TypeVar, Union
 
 from unit_edge.config import PRESETS, RunConfig, as_dict
 from unit_edge.config.adapt import AdaptConfig
+from unit_edge.config.renamed import setting_name, with_new_settings
 from unit_edge.errors import ConfigError, require
 
 T = TypeVar("T")
@@ -61,6 +62,10 @@ def load_toml(path: Path, overrides: list[str], make: Callable[[dict[str, Any]],
         raise ConfigError(f"{path}: {error.strerror or error}; expected a TOML file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    try:
+        raw = with_new_settings(raw)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
     for override in overrides:
         _override(raw, override)
     try:
@@ -73,7 +78,7 @@ def from_dict(raw: dict[str, Any]) -> RunConfig:
     """Builds the settings from plain tables; network keys that are absent come from the preset."""
     if not isinstance(raw, dict):
         raise ConfigError(f"settings = {raw!r}, expected a table")
-    raw = dict(raw)
+    raw = with_new_settings(raw)
     preset = raw.get("preset", "paper")
     if preset == "digits":
         raise ConfigError("preset = 'digits' is for `unit-edge adapt`")
@@ -91,7 +96,7 @@ def from_saved(raw: dict[str, Any]) -> RunConfig:
     A key that is absent is younger than the run and has its default, which changes nothing; the preset may
     have got other values since.
     """
-    return build(RunConfig, raw)
+    return build(RunConfig, with_new_settings(raw))
 
 
 def build(kind: type[T], raw: dict[str, Any]) -> T:
@@ -125,7 +130,7 @@ def override(config: RunConfig, overrides: list[str]) -> RunConfig:
 
 def _override(raw: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
-    *tables, last = key.strip().split(".")
+    *tables, last = setting_name(key.strip()).split(".")
     if not equals or not last:
         raise ConfigError(f"override {override!r}, expected KEY=VALUE as in optim.steps=1000")
     for table in tables:

@@ -61,7 +61,7 @@ class DigitClassifier(nn.Module):
     def __init__(self, nets: Adaptation, domain: int) -> None:
         super().__init__()
         self.see = _FromFrames(nets.config.channels)
-        self.judge, self.domain = copy.deepcopy(nets.judge), domain
+        self.judge, self.domain = copy.deepcopy(nets.discriminator), domain
         self.eval().requires_grad_(False)
 
     def forward(self, frame: Tensor) -> Tensor:

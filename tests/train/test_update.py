@@ -17,7 +17,7 @@ from unit_edge.errors import TrainingError
 from unit_edge.train.draw import Draw, Part
 from unit_edge.train.state import TrainingState
 from unit_edge.train.step import Generators, Streams, generator_terms
-from unit_edge.train.update import CYCLES, JUDGING, STREAMS
+from unit_edge.train.update import CYCLES, DISCRIMINATION, STREAMS
 
 OPTIM = OptimConfig(steps=10, batch=2, lr=1e-3, max_skipped=3)
 
@@ -54,7 +54,7 @@ def test_it_is_a_step_of_d_and_then_one_of_e_and_g() -> None:
         made: Streams = Generators(unit, state.config.loss)(images, draw(STREAMS))
         return made
 
-    d_terms = adversaries(images, streams().translations, draw(JUDGING))
+    d_terms = adversaries(images, streams().translations, draw(DISCRIMINATION))
     total(d_terms).backward()  # type: ignore[no-untyped-call]
     torch.optim.Adam(adversaries.parameters(), 1e-3, (0.5, 0.999)).step()
     made = streams()
@@ -94,7 +94,7 @@ def test_e_and_g_learn_alone(state: TrainingState) -> None:
 
 
 @pytest.mark.parametrize("cuts", [1, 2])
-def test_both_sides_judge_the_same_translations(cuts: int) -> None:
+def test_both_sides_see_the_same_translations(cuts: int) -> None:
     state = state_of(settings(speed=SpeedConfig(accumulate=cuts)))
     decoded: Counter[int] = Counter()
     seen: list[Tensor] = []

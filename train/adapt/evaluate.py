@@ -71,7 +71,9 @@ def probabilities(nets: Adaptation, images: NDArray[np.uint8], domain: int) -> N
     """uint8[N,32,32,C] → the classes' probabilities, float32[N,10]; `nets` must be in evaluation mode."""
     device = next(nets.parameters()).device
     parts = [
-        torch.softmax(nets.judge.classify(to_tensors(images[first : first + BATCH]).to(device), domain), 1)
+        torch.softmax(
+            nets.discriminator.classify(to_tensors(images[first : first + BATCH]).to(device), domain), 1
+        )
         for first in range(0, len(images), BATCH)
     ]
     return torch.cat(parts).cpu().numpy().astype(np.float32)
@@ -94,10 +96,10 @@ def without_labels(nets: Adaptation, images: NDArray[np.uint8]) -> dict[str, flo
     sure, own, back = [], [], []
     for first in range(0, len(images), BATCH):
         x = to_tensors(images[first : first + BATCH]).to(device)
-        probability, label = torch.softmax(nets.judge.classify(x, 1), 1).max(1)
+        probability, label = torch.softmax(nets.discriminator.classify(x, 1), 1).max(1)
         sure.append(probability)
         own.append(label)
-        back.append(nets.judge.classify(nets.unit.translate(x, 1), 0).argmax(1))
+        back.append(nets.discriminator.classify(nets.unit.translate(x, 1), 0).argmax(1))
     chosen = torch.cat(own)
     return {
         "confidence": float(torch.cat(sure).mean()),

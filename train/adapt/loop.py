@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from unit_edge.config.adapt import AdaptConfig
-from unit_edge.errors import CheckpointError, TrainingError
-from unit_edge.interrupt import Interrupted, StopWish, watch_signals
+from unit_edge.errors import CheckpointError
+from unit_edge.interrupt import StopWish, watch_signals
 from unit_edge.train import checkpoint
 from unit_edge.train.adapt.digit_batches import DigitBatches
 from unit_edge.train.adapt.digits import Digits, read_all
@@ -23,6 +22,7 @@ from unit_edge.train.adapt.state import AdaptState, load_run_settings
 from unit_edge.train.evaluation import samples
 from unit_edge.train.group import pick_device
 from unit_edge.train.run_log import RunLog
+from unit_edge.train.run_steps import run_steps
 from unit_edge.train.state import differences
 
 
@@ -55,7 +55,7 @@ def adapt(
     training, tests = load_digits(config, data_root)
     with watch_signals() as wish:
         state = _train(config, run, training, resume, target, wish)
-    nets = state.average.eval()
+    nets = state.ema.eval()
     shown = [spread_images(part, COLUMNS) for part in training]
     names = [domain.name for domain in config.domains]
     samples.write_png(run / "contact-sheet.png", digit_sheet(nets, shown, names, config.loss.adapts))
@@ -92,52 +92,39 @@ def _train(
     checkpoint.remove_leftovers(run)
     (run / "samples").mkdir(exist_ok=True)
     batches = DigitBatches(config, training, device)
-    unlabelled = spread_images(training[1], UNLABELLED)
-    shown = [spread_images(part, COLUMNS) for part in training]
-    bar = tqdm(
-        total=config.optim.steps,
-        initial=state.step,
-        unit="step",
-        dynamic_ncols=True,
-        mininterval=1.0 if sys.stderr.isatty() else 30.0,
-    )
-    log = RunLog(run, state.step, config.log.tensorboard)
-    try:
-        while state.step < config.optim.steps:
-            state.nets.train()
-            terms = state.advance(batches[state.step])
-            bar.update()
-            for fault in state.update.faults:
-                log.note(state.step, f"{fault}; the update was skipped")
-                bar.write(f"step {state.step}: {fault}; the update was skipped", file=sys.stderr)
-            last = state.step == config.optim.steps
-            due = {name: last or state.step % every == 0 for name, every in _intervals(config).items()}
-            if due["print"]:
-                log.scalars(state.step, terms, "loss")
-                bar.set_postfix(_summary(terms), refresh=False)
-            if due["sample"] and config.loss.adapts:
-                grid = digit_grid(state.average.eval(), shown)
-                samples.write_png(run / "samples" / f"{state.step:07d}.png", grid)
-                log.picture(state.step, grid)
-            if due["evaluate"] and config.loss.adapts:
-                values = without_labels(state.average.eval(), unlabelled)
-                log.scalars(state.step, values, "unlabelled")
-                bar.write(f"step {state.step}: " + ", ".join(f"{k} {v:.3f}" for k, v in values.items()))
-            # after a fault the weights may be on their way out, so the last good checkpoint stays
-            if (due["checkpoint"] or wish) and not state.update.faults:
-                state.save(run)
-            if (last or wish) and state.update.faults:
-                raise TrainingError(
-                    f"step {state.step}: {state.update.faults[0]}, so the last steps are not saved; "
-                    "the last checkpoint is good: --resume"
-                )
-            if wish:
-                bar.write(f"step {state.step} is saved; go on with --resume", file=sys.stderr)
-                raise Interrupted(wish.signal_number)
-    finally:
-        bar.close()
-        log.close()
+    left = (batches[step] for step in range(state.step, config.optim.steps))
+    run_steps(state, left, run, DigitViewer(state, training, run), wish)
     return state
+
+
+class DigitViewer:
+    """What an adaptation shows of itself: samples, and what can be said of the classifier without labels."""
+
+    def __init__(self, state: AdaptState, training: list[list[Digits]], run: Path) -> None:
+        self.state, self.run = state, run
+        self.adapts = state.config.loss.adapts
+        self.unlabelled = spread_images(training[1], UNLABELLED)
+        self.shown = [spread_images(part, COLUMNS) for part in training]
+
+    def summary(self, terms: dict[str, float], bar: Any) -> dict[str, str]:
+        """Some terms, for the bar."""
+        shown = ("class1", "features", "translated", "consistency", "reconstruction2", "gan2", "gan2_d")
+        return {name: f"{terms[name]:.2f}" for name in shown if name in terms}
+
+    def show(self, log: RunLog) -> None:
+        """Writes a grid of digits and their translations, if there are any."""
+        if self.adapts:
+            grid = digit_grid(self.state.ema.eval(), self.shown)
+            samples.write_png(self.run / "samples" / f"{self.state.step:07d}.png", grid)
+            log.picture(self.state.step, grid)
+
+    def score(self, log: RunLog, bar: Any) -> bool:
+        """Says what can be said without labels; that decides of no best."""
+        if self.adapts:
+            values = without_labels(self.state.ema.eval(), self.unlabelled)
+            log.scalars(self.state.step, values, "unlabelled")
+            bar.write(f"step {self.state.step}: " + ", ".join(f"{k} {v:.3f}" for k, v in values.items()))
+        return False
 
 
 def spread_images(sets: list[Digits], count: int) -> NDArray[np.uint8]:
@@ -158,18 +145,3 @@ def _refuse_other_run(run: Path, config: AdaptConfig) -> None:
         raise CheckpointError(
             f"{run}: was trained with other settings ({'; '.join(differing)}); train into another folder"
         )
-
-
-def _intervals(config: AdaptConfig) -> dict[str, float]:
-    log = config.log
-    return {
-        "print": log.print_every,
-        "sample": log.sample_every,
-        "evaluate": log.evaluate_every or float("inf"),
-        "checkpoint": log.checkpoint_every,
-    }
-
-
-def _summary(terms: dict[str, float]) -> dict[str, str]:
-    shown = ("class1", "features", "translated", "consistency", "reconstruction2", "gan2", "gan2_d")
-    return {name: f"{terms[name]:.2f}" for name in shown if name in terms}

@@ -157,19 +157,20 @@ class Adaptation(nn.Module):
     Attributes:
         config: the settings that they were built from.
         unit: E1, E2, G1, G2.
-        judge: D1, D2.
+        discriminator: D1, D2.
     """
 
     def __init__(self, config: DigitNetworkConfig) -> None:
         super().__init__()
         self.config = config
         self.unit = DigitUNIT(config)
-        self.judge = DigitDiscriminator(config)
+        self.discriminator = DigitDiscriminator(config)
 
     def halves(self) -> list[tuple[nn.Module, nn.Module]]:
         """The private parts of E, G and D: X1's and X2's."""
         return [
-            (parts[0], parts[1]) for parts in (self.unit.encoders, self.unit.generators, self.judge.first)
+            (parts[0], parts[1])
+            for parts in (self.unit.encoders, self.unit.generators, self.discriminator.first)
         ]
 
     def tie(self) -> None:

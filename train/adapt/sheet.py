@@ -61,11 +61,11 @@ def digit_sheet(
     blocks = []
     for domain in DOMAINS:
         x = to_tensors(images[domain]).to(device)
-        judge = domain if adapted else 0
-        shown = [(names[domain], x, nets.judge.classify(x, judge).argmax(1))]
+        which = domain if adapted else 0
+        shown = [(names[domain], x, nets.discriminator.classify(x, which).argmax(1))]
         if adapted:
             y = nets.unit.translate(x, domain)
-            shown.append((f"as {names[1 - domain]}", y, nets.judge.classify(y, 1 - domain).argmax(1)))
+            shown.append((f"as {names[1 - domain]}", y, nets.discriminator.classify(y, 1 - domain).argmax(1)))
         block = np.vstack([_row(pictures, classes, name) for name, pictures, classes in shown])
         blocks.append(np.pad(block, ((0, _TEXT // 2), (0, 0), (0, 0))))
     return np.vstack(blocks)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +12,9 @@ from unit_edge.settings import build
 from unit_edge.train import checkpoint
 from unit_edge.train.adapt.networks import Adaptation
 from unit_edge.train.adapt.step import AdaptUpdate, DigitBatch
-from unit_edge.train.lr_schedule import lr_share
+from unit_edge.train.group import Group
+from unit_edge.train.optim.ema import Ema
+from unit_edge.train.optim.lr_schedule import lr_share
 from unit_edge.train.speed import memory_format
 
 OPTIMISERS = ("optimiser_d", "optimiser_g")
@@ -25,7 +26,7 @@ class AdaptState:
     Attributes:
         step: steps done.
         nets: the networks that are trained.
-        average: their moving average, or `nets` itself if the settings have none.
+        ema: their moving average, or `nets` itself if the settings have none.
         update: makes the next step.
         optimisers: of D1, D2 and, if they are trained, of E1, E2, G1, G2.
     """
@@ -33,38 +34,40 @@ class AdaptState:
     def __init__(self, config: AdaptConfig, device: torch.device) -> None:
         optim = config.optim
         self.config, self.step = config, 0
+        self.group = Group(device)
         torch.manual_seed(optim.seed)
         self.nets = Adaptation(config.network).to(device)
         if optim.warmup_steps:
             self.nets.tie()
         self.nets.to(memory_format=memory_format(config.speed))  # type: ignore[call-overload]
-        self.average = copy.deepcopy(self.nets).eval().requires_grad_(False) if optim.ema else self.nets
-        trained = [self.nets.judge, self.nets.unit] if config.loss.adapts else [self.nets.judge]
+        self._ema = Ema(self.nets, optim.ema) if optim.ema else None
+        self.ema = self._ema.nets if self._ema else self.nets
+        trained = (
+            [self.nets.discriminator, self.nets.unit] if config.loss.adapts else [self.nets.discriminator]
+        )
         self.rates = (optim.lr_discriminator or optim.lr, optim.lr)
         self.optimisers: list[torch.optim.Optimizer] = [
             torch.optim.Adam(part.parameters(), rate, optim.betas, weight_decay=optim.weight_decay)
             for part, rate in zip(trained, self.rates, strict=False)
         ]
-        self.update = AdaptUpdate(config, self.nets, self.average, self.optimisers, device)
+        self.update = AdaptUpdate(config, self.nets, self.ema, self.optimisers, device)
+
+    @property
+    def faults(self) -> list[str]:
+        """What was not finite in the newest step."""
+        return self.update.faults
 
     def advance(self, batch: DigitBatch) -> dict[str, float]:
         """Makes one step on a batch; returns its terms."""
-        rate, ema = lr_share(self.step, self.config.optim), self.config.optim.ema
+        self.nets.train()  # samples and scores leave them in evaluation mode if there is no average
+        rate = lr_share(self.step, self.config.optim)
         for optimiser, full in zip(self.optimisers, self.rates, strict=False):
             optimiser.param_groups[0]["lr"] = full * rate
         terms = self.update(batch, self.step)
         self.step += 1
-        if ema:
-            self._follow(min(ema, self.step / (self.step + 10)))
+        if self._ema:
+            self._ema.update(self.nets, self.step)
         return terms
-
-    @torch.no_grad()
-    def _follow(self, decay: float) -> None:
-        torch._foreach_lerp_(list(self.average.parameters()), list(self.nets.parameters()), 1 - decay)
-        # BatchNorm's estimates of networks that are an average are averages too; its counters are no matter
-        for mine, theirs in zip(self.average.buffers(), self.nets.buffers(), strict=True):
-            if mine.is_floating_point():
-                mine.lerp_(theirs, 1 - decay)
 
     def save(self, run: Path) -> None:
         """Writes a checkpoint and RUN/weights.safetensors.
@@ -72,16 +75,16 @@ class AdaptState:
         Raises:
             CheckpointError: they can't be written; earlier ones are untouched.
         """
-        averages = {} if self.average is self.nets else self.average.state_dict()
+        averaged = self.ema.state_dict() if self._ema else {}
         tensors = {
             **{f"nets.{name}": value for name, value in self.nets.state_dict().items()},
-            **{f"average.{name}": value for name, value in averages.items()},
+            **{f"ema.{name}": value for name, value in averaged.items()},
         }
         for name, optimiser in zip(OPTIMISERS, self.optimisers, strict=False):
             tensors |= checkpoint.flatten_optimiser(name, optimiser)
         state = {"skipped": self.update.skipped, "shares": self.update.shares.tolist()}
         checkpoint.save_checkpoint(run, self.step, tensors, state, self.config.log.keep)
-        checkpoint.save_weights(run, self.average, self.step)
+        checkpoint.save_weights(run, self.ema, self.step)
 
     def restore(self, run: Path) -> None:
         """Goes back to the newest checkpoint.
@@ -93,8 +96,8 @@ class AdaptState:
         part = partial(checkpoint.part_of, tensors)
         with checkpoint.restoring(run):
             self.nets.load_state_dict(part("nets"))
-            if self.average is not self.nets:
-                self.average.load_state_dict(part("average") or part("nets"))
+            if self._ema:
+                self.ema.load_state_dict(part("ema") or part("nets"))
             for name, optimiser in zip(OPTIMISERS, self.optimisers, strict=False):
                 checkpoint.restore_optimiser(name, optimiser, tensors, partial=True)
             self.step = int(state["step"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -14,8 +13,9 @@ from unit_edge.train import losses
 from unit_edge.train.adapt import losses as adapt_losses
 from unit_edge.train.adapt.networks import Adaptation
 from unit_edge.train.draw import Draw, Part, mix
-from unit_edge.train.faults import skipped_in_a_row
-from unit_edge.train.step import frozen
+from unit_edge.train.grad_mode import eval_mode, no_parameter_grad
+from unit_edge.train.group import Group
+from unit_edge.train.optim.descent import Descent, skipped_in_a_row
 
 SHARES_STEP = 0.01
 """Of the running mean of the moving average's probabilities."""
@@ -70,13 +70,18 @@ class AdaptUpdate:
         self,
         config: AdaptConfig,
         nets: Adaptation,
-        average: Adaptation,
+        ema: Adaptation,
         optimisers: list[torch.optim.Optimizer],
         device: torch.device,
     ) -> None:
         """Stores what a step needs; `optimisers` are of D1, D2 and, if they are trained, of E and G."""
-        self.config, self.nets, self.average = config, nets, average
-        self.optimisers, self.device = optimisers, device
+        self.config, self.nets, self.ema = config, nets, ema
+        self.device = device
+        sides = (("D", nets.discriminator), ("E, G", nets.unit))
+        self.descents = [
+            Descent(side, module, optimiser, Group(device))
+            for (side, module), optimiser in zip(sides, optimisers, strict=False)
+        ]
         self.faults: list[str] = []
         self.skipped = 0
         self.shares = torch.full((CLASSES,), 1 / CLASSES, device=device)
@@ -108,13 +113,13 @@ class AdaptUpdate:
             with self._autocast():
                 made = make(self.nets, batch, draw)
         with self._autocast():
-            judged = self._judge_terms(batch, made.detached() if made else None, step)
-        terms = self._descend(self.optimisers[0], judged)
+            of_d = self._discriminator_terms(batch, made.detached() if made else None, step)
+        terms = self._descend(0, of_d)
         if made is not None:
-            with frozen(self.nets.judge):
+            with no_parameter_grad(self.nets.discriminator):
                 with self._autocast():
-                    generated = generator_terms(self.nets, batch, made, self.config)
-                terms |= self._descend(self.optimisers[1], generated)
+                    of_g = generator_terms(self.nets, batch, made, self.config)
+                terms |= self._descend(1, of_g)
         return terms
 
     def _warm_up(self, batch: DigitBatch, draw: Draw) -> dict[str, float]:
@@ -123,27 +128,26 @@ class AdaptUpdate:
         Translation then starts as the identity, and D2 as D1.
         """
         with self._autocast():
-            judged = judge_terms(self.nets, batch, None, None, self.config)
-            generated = autoencoder_terms(self.nets, batch, draw, self.config)
-        terms = self._descend(self.optimisers[0], judged)
-        terms |= self._descend(self.optimisers[1], generated)
+            of_d = discriminator_terms(self.nets, batch, None, None, self.config)
+            of_g = autoencoder_terms(self.nets, batch, draw, self.config)
+        terms = self._descend(0, of_d)
+        terms |= self._descend(1, of_g)
         self.nets.copy_estimates()
         return terms
 
-    def _judge_terms(self, batch: DigitBatch, made: Made | None, step: int) -> dict[str, Tensor]:
+    def _discriminator_terms(self, batch: DigitBatch, made: Made | None, step: int) -> dict[str, Tensor]:
         teacher = None
         loss = self.config.loss
         if loss.consistency and step >= loss.consistency_from * self.config.optim.steps:
             teacher = self._teach(batch.unchanged)
-        return judge_terms(self.nets, batch, made, teacher, self.config)
+        return discriminator_terms(self.nets, batch, made, teacher, self.config)
 
     @torch.no_grad()
     def _teach(self, images: Tensor) -> Tensor:
         """The moving average's probabilities of the target's images, float[N,10]."""
-        judge = self.average.judge
-        was_training = judge.training
-        probabilities = torch.softmax(judge.eval().classify(images, 1).float(), 1)
-        judge.train(was_training)
+        discriminator = self.ema.discriminator
+        with eval_mode(discriminator):
+            probabilities = torch.softmax(discriminator.classify(images, 1).float(), 1)
         if not self.config.loss.balance:
             return probabilities
         mean = probabilities.mean(0)
@@ -151,23 +155,16 @@ class AdaptUpdate:
             self.shares = torch.lerp(self.shares, mean, SHARES_STEP)
         return adapt_losses.balanced(probabilities, self.shares)
 
-    def _descend(self, optimiser: torch.optim.Optimizer, terms: dict[str, Tensor]) -> dict[str, float]:
-        values = dict(zip(terms, torch.stack([t.detach() for t in terms.values()]).tolist(), strict=True))
-        bad = [f"{name} is {value}" for name, value in values.items() if not math.isfinite(value)]
-        self.faults += bad
-        optimiser.zero_grad(set_to_none=True)
-        if not bad:
-            torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
-            for one, other in self.nets.halves():
-                for mine, theirs in zip(one.parameters(), other.parameters(), strict=True):
-                    if theirs.grad is None:  # in the warm-up, which starts with equal halves
-                        theirs.grad = mine.grad
-            parameters = [p for group in optimiser.param_groups for p in group["params"]]
-            norms = torch._foreach_norm([p.grad for p in parameters if p.grad is not None])
-            if torch.stack(norms).isfinite().all():
-                optimiser.step()
-            else:
-                self.faults.append(f"the gradient of {', '.join(terms)} is not finite")
+    def _descend(self, side: int, terms: dict[str, Tensor]) -> dict[str, float]:
+        descent = self.descents[side]
+        descent.begin()
+        descent.backward(terms)
+        for one, other in self.nets.halves():
+            for mine, theirs in zip(one.parameters(), other.parameters(), strict=True):
+                if theirs.grad is None:  # in the warm-up, which starts with equal halves
+                    theirs.grad = mine.grad
+        values = descent.finish()
+        self.faults += descent.faults
         return values
 
     def _autocast(self) -> AbstractContextManager[None]:
@@ -182,7 +179,7 @@ def make(nets: Adaptation, batch: DigitBatch, draw: Draw) -> Made:
     return Made(means, *nets.unit.decode(draw.sample(means.float())))
 
 
-def judge_terms(
+def discriminator_terms(
     nets: Adaptation, batch: DigitBatch, made: Made | None, teacher: Tensor | None, config: AdaptConfig
 ) -> dict[str, Tensor]:
     """What D1 and D2 minimise.
@@ -197,16 +194,16 @@ def judge_terms(
     Returns:
         The weighted terms.
     """
-    judge, weights, count = nets.judge, config.loss, len(batch.source)
+    discriminator, weights, count = nets.discriminator, config.loss, len(batch.source)
     if made is None and teacher is None:
-        logits = judge.classify(batch.source, 0)
+        logits = discriminator.classify(batch.source, 0)
         return {"class1": weights.classification * adapt_losses.classification(logits, batch.labels)}
     images = [[batch.source], [batch.target]]
     if made is not None:
         images[0].append(made.first)
         images[1].append(made.second)
-    features = judge.features({domain: torch.cat(own) for domain, own in enumerate(images)})
-    real, classes = judge.heads(features)
+    features = discriminator.features({domain: torch.cat(own) for domain, own in enumerate(images)})
+    real, classes = discriminator.heads(features)
     # in either domain: the batch's own images, those made of the source's codes, those of the target's
     real1, real2 = (torch.split(part, count) for part in real.chunk(2))
     class1, class2 = (torch.split(part, count) for part in classes.chunk(2))
@@ -215,8 +212,10 @@ def judge_terms(
         for domain, (own, translated) in enumerate(((real1[0], real1[2]), (real2[0], real2[1]))):
             terms[f"gan{domain + 1}_d"] = weights.gan * losses.gan_discriminator([own], [translated], "bce")
     if made is not None and weights.features:
-        if judge.noisy_inside:
-            features1, features2 = judge.features({0: made.first, 1: made.second}, dropout=False).chunk(2)
+        if discriminator.noisy_inside:
+            features1, features2 = discriminator.features(
+                {0: made.first, 1: made.second}, dropout=False
+            ).chunk(2)
         else:
             features1, features2 = (half[count:] for half in features.chunk(2))
         terms["features"] = weights.features * adapt_losses.feature_distance(features1, features2)
@@ -239,7 +238,7 @@ def generator_terms(
     means1, means2 = torch.split(made.means, count)
     back1, to1 = torch.split(made.first, count)
     to2, back2 = torch.split(made.second, count)
-    real, classes = nets.judge.heads(nets.judge.features({0: to1, 1: to2}))
+    real, classes = nets.discriminator.heads(nets.discriminator.features({0: to1, 1: to2}))
     real1, real2 = torch.split(real, count)
     terms = {
         "kl1": weights.kl * losses.kl(means1),

@@ -23,10 +23,11 @@ from torch.utils.flop_counter import flop_registry
 
 from unit_edge.config import RunConfig
 from unit_edge.train.data.dataset import domain_images
+from unit_edge.train.discriminators.adversaries import Adversaries
 from unit_edge.train.draw import Draw
 from unit_edge.train.group import Group
 from unit_edge.train.networks import DOMAINS, UNIT
-from unit_edge.train.step import Adversaries
+from unit_edge.train.optim.descent import Descent
 from unit_edge.train.update import Update
 
 _ADAM_MOMENTS = 2
@@ -42,7 +43,7 @@ class Cost:
         discriminator_macs: of D1 for one image.
         step_macs: of a whole step with its backward passes.
         weights_mib: of all networks, frozen ones too.
-        average_mib: of the moving average.
+        ema_mib: of the moving average.
         moments_mib: of Adam.
         work_mib: peak of everything else: gradients, kept activations and what operations return.
     """
@@ -52,14 +53,14 @@ class Cost:
     discriminator_macs: int
     step_macs: int
     weights_mib: float
-    average_mib: float
+    ema_mib: float
     moments_mib: float
     work_mib: float
 
     @property
     def memory_mib(self) -> float:
         """Of a training step at its peak."""
-        return self.weights_mib + self.average_mib + self.moments_mib + self.work_mib
+        return self.weights_mib + self.ema_mib + self.moments_mib + self.work_mib
 
 
 def describe(config: RunConfig, root: Path) -> str:
@@ -91,7 +92,7 @@ def describe(config: RunConfig, root: Path) -> str:
     lines += [f"# memory of a step, one process, {batch // cuts} images a domain at once (estimate)"]
     for name, mib in (
         ("weights", cost.weights_mib),
-        ("moving average", cost.average_mib),
+        ("moving average", cost.ema_mib),
         ("Adam's moments", cost.moments_mib),
         ("gradients, activations", cost.work_mib),
         ("all", cost.memory_mib),
@@ -112,7 +113,7 @@ def one_direction(parameters: dict[str, int]) -> int:
 
 
 def estimate(config: RunConfig) -> Cost:
-    """Counts on tensors without memory. Reads the critic's ImageNet weights if the settings name one."""
+    """Counts on tensors without memory. With feature discriminators, ImageNet weights are read."""
     with FakeTensorMode():
         unit, adversaries = UNIT(config.network), Adversaries(config)
         image = torch.empty(1, 3, config.data.crop[1], config.data.crop[0])
@@ -123,7 +124,7 @@ def estimate(config: RunConfig) -> Cost:
             discriminator = _macs(lambda: adversaries.discriminators[0](image))
         weights = [*unit.parameters(), *adversaries.parameters(), *unit.buffers(), *adversaries.buffers()]
         trainable = [p for p in (*unit.parameters(), *adversaries.parameters()) if p.requires_grad]
-        average = [*unit.parameters()] if config.optim.ema else []
+        ema = [*unit.parameters()] if config.optim.ema else []
         step_macs, work = _fake_step(config, unit, adversaries)
     return Cost(
         parameters=count_parameters(unit, adversaries),
@@ -131,7 +132,7 @@ def estimate(config: RunConfig) -> Cost:
         discriminator_macs=discriminator,
         step_macs=step_macs,
         weights_mib=_mib(weights),
-        average_mib=_mib(average),
+        ema_mib=_mib(ema),
         moments_mib=_ADAM_MOMENTS * _mib(trainable),
         work_mib=work / 2**20,
     )
@@ -145,7 +146,9 @@ def count_parameters(unit: UNIT, adversaries: Adversaries) -> dict[str, int]:
         "G shared": unit.generator_shared,
         **{f"G{index + 1}": generator for index, generator in enumerate(unit.generators)},
         **{f"D{index + 1}": module for index, module in enumerate(adversaries.discriminators)},
-        **{f"critic {index + 1}": critic for index, critic in enumerate(adversaries.critics)},
+        **{
+            f"feature D{index + 1}": module for index, module in enumerate(adversaries.feature_discriminators)
+        },
     }
     counts = {
         name: sum(p.numel() for p in module.parameters() if p.requires_grad) for name, module in parts.items()
@@ -156,9 +159,7 @@ def count_parameters(unit: UNIT, adversaries: Adversaries) -> dict[str, int]:
 class _WithoutNumbers(Update):
     """A step up to its gradients: values that do not exist can't be checked or applied."""
 
-    def _finish(
-        self, side: str, optimiser: torch.optim.Optimizer, module: nn.Module, total: dict[str, Tensor]
-    ) -> dict[str, float]:
+    def _finish(self, descent: Descent) -> dict[str, float]:
         return {}
 
     def _draw(self, step: int, index: int, purpose: int) -> Draw:
@@ -185,7 +186,7 @@ def _fake_step(config: RunConfig, unit: UNIT, adversaries: Adversaries) -> tuple
         if any(p.requires_grad for p in module.parameters())
     ]
     head = None
-    if config.loss.judged == "guided":
+    if config.loss.discriminator_input == "guided":
         from unit_edge.train.guided import GuidedHead
 
         head = GuidedHead(config.detail)

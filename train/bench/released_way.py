@@ -25,8 +25,9 @@ def released_step(
 ) -> dict[str, float]:
     """One step of D1, D2 and one of E, G, with the random numbers of `state.update(images, step)`.
 
-    It knows the paper's terms in fp32 alone: no critic, guided head, R1 penalty or micro-batches. The
-    vectors of spectral norms rest on E and G's side, as in ours; with dropout the masks differ.
+    It knows the paper's terms in fp32 alone: no feature discriminators, guided head, R1 penalty or
+    micro-batches. The vectors of spectral norms rest on E and G's side, as in ours; with dropout the masks
+    differ.
 
     Args:
         state: the networks and optimisers, which learn.
@@ -81,8 +82,8 @@ def _four_images(
 ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
     """Means of both codes, reconstructions of X1 and X2, translations into X1 and X2."""
     means = unit.encode(*images)
-    hidden = unit.lift(torch.cat([draw.sample(mean) for mean in means]))
-    decoded = [unit.render(hidden, domain).chunk(2) for domain in DOMAINS]
+    hidden = unit.decode_shared(torch.cat([draw.sample(mean) for mean in means]))
+    decoded = [unit.decode_private(hidden, domain).chunk(2) for domain in DOMAINS]
     return means, [decoded[0][0], decoded[1][1]], [decoded[0][1], decoded[1][0]]
 
 

@@ -69,7 +69,7 @@ def evaluate_images(
     Raises:
         DataError: there are too few images that can be read; or, with `paired`, an image can't be read,
             or the numbers or sizes differ.
-        ConfigError: the critic extra, which has the features, is not installed.
+        ConfigError: the imagenet extra, which has the features, is not installed.
     """
     if paired and len(images) != len(against):
         raise DataError(

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unit_edge.config import GuideConfig
-from unit_edge.train.critic import LEVELS
+from unit_edge.train.discriminators.feature_discriminator import LEVELS
 from unit_edge.train.features import Features
 
 REGION = 8
@@ -22,17 +22,17 @@ class PairLoss(nn.Module):
         self.config = config
         self._features = [features]  # in a list: its weights belong to the projection that shares it
 
-    def forward(self, judged: Tensor, translation: Tensor, target: Tensor) -> Tensor:
+    def forward(self, d_inputs: Tensor, translation: Tensor, target: Tensor) -> Tensor:
         """The weighted sum of all distances, a scalar.
 
         Args:
-            judged: the translation as the adversaries see it, float[N,3,H,W].
+            d_inputs: the translation as the adversaries see it, float[N,3,H,W].
             translation: the network's own output, the same size.
             target: the other half of the pair, the same size.
         """
-        judged, translation = judged.float(), translation.float()
-        regions = F.l1_loss(F.avg_pool2d(judged, REGION), F.avg_pool2d(target, REGION))
-        pixels = F.l1_loss(judged, target) + F.l1_loss(translation, target) + regions
+        d_inputs, translation = d_inputs.float(), translation.float()
+        regions = F.l1_loss(F.avg_pool2d(d_inputs, REGION), F.avg_pool2d(target, REGION))
+        pixels = F.l1_loss(d_inputs, target) + F.l1_loss(translation, target) + regions
         total = self.config.pixels * pixels
         (features,) = self._features
         if features is not None and self.config.features > 0:
@@ -40,7 +40,7 @@ class PairLoss(nn.Module):
                 wanted = features.levels(target)
             distances = [
                 F.l1_loss(level.float(), goal.float()) / rms
-                for level, goal, (_, rms) in zip(features.levels(judged), wanted, LEVELS, strict=True)
+                for level, goal, (_, rms) in zip(features.levels(d_inputs), wanted, LEVELS, strict=True)
             ]
             total = total + self.config.features * torch.stack(distances).sum()
         return total

@@ -89,7 +89,7 @@ def _run_subject(path: Path, options: Options) -> Subject:
     config = trained.config
     head = options.head
     if head == "auto":
-        head = "guided" if config.loss.judged == "guided" else "none"
+        head = "guided" if config.loss.discriminator_input == "guided" else "none"
     guided = GuidedHead(config.detail).to(device) if head == "guided" else None
     sources = (0, 1) if options.to is None else (trained.source_of(options.to),)
     side, unit = short_side(config), trained.unit.to(device)

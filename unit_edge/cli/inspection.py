@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from unit_edge.config.adapt import AdaptConfig
+from unit_edge.config.renamed import tensor_name
 from unit_edge.errors import ConfigError, ModelError
 from unit_edge.manifest import Manifest, matches, sha256_of, tensor_text
 from unit_edge.settings import build, from_saved
@@ -26,7 +27,7 @@ _NETWORKS = {
     "generator_shared": "G shared",
     "generators.0": "G1",
     "generators.1": "G2",
-    "judge": "D1 and D2 of digits",
+    "discriminator": "D1 and D2 of digits",
 }
 _BUNDLE = "bundle.json"
 _HEADER_LIMIT = 100_000_000
@@ -189,7 +190,7 @@ def _weights(path: Path) -> Report:
     counts: dict[str, int] = {}
     for name, tensor in header.items():
         # a checkpoint keeps the networks beside their average, the discriminators and Adam's moments
-        inner = name.removeprefix("unit.")
+        inner = tensor_name(name.removeprefix("unit."))
         network = next((n for key, n in _NETWORKS.items() if inner.startswith(f"{key}.")), "others")
         counts[network] = counts.get(network, 0) + math.prod(tensor["shape"])
     if not counts.keys() & set(_NETWORKS.values()):

@@ -210,7 +210,7 @@ def export(
     if precision == "int8":
         moved = exported.manifest.int8["moved"]
         typer.echo(
-            'kernel distance not checked; `pip install "unit-edge[critic]"` for it'
+            'kernel distance not checked; `pip install "unit-edge[imagenet]"` for it'
             if moved is None
             else f"int8 moves the translations by {moved:.0%} of their way from the frames (kernel distance)"
         )

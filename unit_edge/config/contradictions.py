@@ -46,13 +46,13 @@ def check_ablations(
         ConfigError: the two contradict each other.
     """
     require(
-        network.critic != "none" or loss.critic == 0,
-        "loss.critic",
-        loss.critic,
-        "0, as network.critic is none",
+        network.feature_discriminator != "none" or loss.feature_gan == 0,
+        "loss.feature_gan",
+        loss.feature_gan,
+        "0, as network.feature_discriminator is none",
     )
     guided = guide.name != "none" and guide.floor > 0
-    taught = max(loss.gan, loss.critic, loss.reconstruction, loss.cycle, float(guided))
+    taught = max(loss.gan, loss.feature_gan, loss.reconstruction, loss.cycle, float(guided))
     require(taught > 0, "loss.gan", loss.gan, "some weight above 0: nothing teaches the generators")
     at_every_step = guided or (max(loss.gan, loss.critic) > 0 and loss.adversaries_from == 0)
     require(
@@ -82,7 +82,12 @@ def check_ablations(
             ("log.evaluate_every", log.evaluate_every),
         ):
             require(value == 0, name, value, "0, as network.encoders is false")
-        require(loss.judged == "translation", "loss.judged", loss.judged, "translation without encoders")
+        require(
+            loss.discriminator_input == "translation",
+            "loss.discriminator_input",
+            loss.discriminator_input,
+            "translation without encoders",
+        )
 
 
 def check_guide(guide: GuideConfig, network: NetworkConfig, loss: LossConfig) -> None:
@@ -96,10 +101,11 @@ def check_guide(guide: GuideConfig, network: NetworkConfig, loss: LossConfig) ->
     require(network.encoders, "guide.name", guide.name, "none, as network.encoders is false")
     taught_by = max(guide.pixels, guide.features)
     require(taught_by > 0, "guide.pixels", guide.pixels, "above 0, as guide.features is 0")
-    has_features = network.critic != "none" and loss.critic > 0
+    has_features = network.feature_discriminator != "none" and loss.feature_gan > 0
     require(
         guide.features == 0 or has_features,
         "guide.features",
         guide.features,
-        "0, as there is no feature discriminator (network.critic, loss.critic) whose features it could use",
+        "0, as there is no feature discriminator whose features it could use "
+        "(network.feature_discriminator, loss.feature_gan)",
     )

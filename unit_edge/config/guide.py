@@ -29,7 +29,8 @@ class GuideConfig:
     """Weight of the mean absolute error: of the translation, of what the head makes of it, and of the
     latter's means over 8x8 pixels."""
     features: float = 2.0
-    """Weight of the distance in ImageNet features (network.critic), each level over its own scale."""
+    """Weight of the distance in ImageNet features (network.feature_discriminator's), each level over its own
+    scale."""
 
     def __post_init__(self) -> None:
         for name in ("weight", "floor", "pixels", "features"):

@@ -14,7 +14,7 @@ class LogConfig:
     print_every: int = 20
     sample_every: int = 500
     evaluate_every: int = 0
-    """Kernel distance on the validation images (needs the critic extra); 0: never."""
+    """Kernel distance on the validation images (needs the imagenet extra); 0: never."""
     checkpoint_every: int = 500
     keep: int = 2
     """Checkpoints that stay, beside the best-scoring one."""

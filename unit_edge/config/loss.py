@@ -27,8 +27,8 @@ class LossConfig:
     """Binary cross-entropy (paper), or least squares."""
     r1: float = 0.0
     """Weight γ of the R1 penalty γ/2 |∇D(x)|² on real images (Mescheder et al. 2018)."""
-    critic: float = 0.0
-    """Weight of the critic on ImageNet features, if network.critic names one."""
+    feature_gan: float = 0.0
+    """Weight of the adversarial terms on ImageNet features, if network.feature_discriminator names any."""
     steady: float = 0.0
     """Weight of the difference between a moved translation and the translation of the moved image."""
     adversaries_from: int = 0
@@ -36,7 +36,7 @@ class LossConfig:
     vae_every: int = 1
     """Steps from one that has the VAE, cycle and steadiness terms to the next; these weigh so much more
     (lazy regularisation, Karras et al., CVPR 2020)."""
-    judged: Literal["translation", "guided"] = "translation"
+    discriminator_input: Literal["translation", "guided"] = "translation"
     """What the adversaries see of a translation: the network's output (paper), or what the exported
     model's guided head makes of it."""
 

@@ -51,7 +51,7 @@ class NetworkConfig:
     """Discriminators a domain, each on an image of half the size of the one before."""
     spectral_norm: bool = False
     """Spectral normalisation in the discriminators."""
-    critic: Literal["none", "efficientnet-lite1"] = "none"
+    feature_discriminator: Literal["none", "efficientnet-lite1"] = "none"
     """A second discriminator a domain on frozen ImageNet features (Projected GAN, Sauer et al. 2021)."""
 
     def __post_init__(self) -> None:

@@ -19,8 +19,6 @@ from unit_edge.export.to_onnx import Exported, Int8, export_run
 from unit_edge.export.trained import load_run
 from unit_edge.runtime.backends.open import open_runner
 
-RNG = np.random.default_rng(0)
-
 
 def monomials(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """What (x * y + 1)^3 is the product of, for numbers x and y."""
@@ -28,16 +26,18 @@ def monomials(x: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def test_it_is_the_distance_between_the_means_of_the_kernels_own_features() -> None:
-    a, b = RNG.normal(0, 1, (40, 1)), RNG.normal(0.7, 2, (25, 1))
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(0, 1, (40, 1)), rng.normal(0.7, 2, (25, 1))
     assert distance(a, b) == pytest.approx(np.linalg.norm(monomials(a).mean(0) - monomials(b).mean(0)))
     assert distance(a, a) == 0
 
 
 def test_what_int8_moves_bounds_the_change_to_any_target() -> None:
-    fp32 = RNG.normal(0, 1, (30, 16))
-    int8 = fp32 + RNG.normal(0.1, 0.3, fp32.shape)
+    rng = np.random.default_rng(0)
+    fp32 = rng.normal(0, 1, (30, 16))
+    int8 = fp32 + rng.normal(0.1, 0.3, fp32.shape)
     for _ in range(20):
-        target = RNG.normal(RNG.normal(0, 1, 16), 1, (50, 16))
+        target = rng.normal(rng.normal(0, 1, 16), 1, (50, 16))
         assert abs(distance(int8, target) - distance(fp32, target)) <= distance(int8, fp32)
 
 
@@ -50,7 +50,7 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_same_frames_are_not_moved(exported: Exported, run: Path) -> None:
-    pytest.importorskip("efficientnet_lite_pytorch", reason="needs the critic extra")
+    pytest.importorskip("efficientnet_lite_pytorch", reason="needs the imagenet extra")
     trained = load_run(run)
     translator = verify.translator_for(exported.manifest, trained)
     moved = Moved(translator, [synthetic_scene(96, 64, 1.0, number) for number in range(3)])
@@ -61,7 +61,7 @@ def test_the_same_frames_are_not_moved(exported: Exported, run: Path) -> None:
 def test_too_far_is_refused_and_names_layers(
     run: Path, scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("efficientnet_lite_pytorch", reason="needs the critic extra")
+    pytest.importorskip("efficientnet_lite_pytorch", reason="needs the imagenet extra")
     for module in (choice, verify):
         monkeypatch.setattr(module, "MOST", 1e-6)
     with pytest.raises(

@@ -182,9 +182,9 @@ def test_accuracy_by_hand() -> None:
 def test_what_can_be_said_without_labels(root: Path, tmp_path: Path) -> None:
     adapt(settings(), tmp_path / "run", data_root=root, device="cpu")
     nets = load_adaptation(tmp_path / "run", settings())
-    nets.judge.digit.weight.data.zero_()
-    nets.judge.digit.bias.data[:] = 0
-    nets.judge.digit.bias.data[4] = 2.0  # always a 4, with probability e²/(9 + e²)
+    nets.discriminator.digit.weight.data.zero_()
+    nets.discriminator.digit.bias.data[:] = 0
+    nets.discriminator.digit.bias.data[4] = 2.0  # always a 4, with probability e²/(9 + e²)
     values = without_labels(nets, read_digits(root / "thick/train.npz", 1).images)
     expected = {"confidence": np.e**2 / (9 + np.e**2), "agreement": 1.0, "rarest": 0.0}
     assert values == pytest.approx(expected, rel=1e-5)

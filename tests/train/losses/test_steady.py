@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from unit_edge.train.draw import Draw, Part
-from unit_edge.train.steady import SHIFT, ZOOM, moved, random_motion, unsteadiness
+from unit_edge.train.losses.steady import SHIFT, ZOOM, moved, random_motion, unsteadiness
 
 STILL = torch.tensor([[[1.0, 0, 0], [0, 1, 0]]])
 

@@ -40,7 +40,7 @@ def gan_generator(fake: Sequence[Tensor], kind: str) -> Tensor:
 
 
 def hinge_discriminator(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
-    """Hinge loss of the feature critic, a mean over its levels."""
+    """Hinge loss of a feature discriminator, a mean over its levels."""
     terms = [
         F.relu(1 - _full(r)).mean() + F.relu(1 + _full(f)).mean() for r, f in zip(real, fake, strict=True)
     ]
@@ -48,7 +48,7 @@ def hinge_discriminator(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tenso
 
 
 def hinge_generator(fake: Sequence[Tensor]) -> Tensor:
-    """What E and G minimise against the feature critic, a mean over its levels."""
+    """What E and G minimise against a feature discriminator, a mean over its levels."""
     return -torch.stack([_full(logits).mean() for logits in fake]).mean()
 
 

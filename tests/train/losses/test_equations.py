@@ -9,8 +9,7 @@ import torch
 from unit_edge.config import LossConfig, OptimConfig
 from unit_edge.train import losses
 
-RNG = np.random.default_rng(0)
-A, B = RNG.normal(size=(2, 3, 4, 5)), RNG.normal(size=(2, 3, 4, 5))
+A, B = np.random.default_rng(0).normal(size=(2, 2, 3, 4, 5))
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
