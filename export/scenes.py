@@ -10,8 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from unit_edge.media.containers import is_image
-from unit_edge.runtime.sources.images import read_image
+from unit_edge.media.images import is_image, read_image
 from unit_edge.runtime.sources.video import FileSource
 from unit_edge.train.data.dataset import list_images
 

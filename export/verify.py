@@ -26,7 +26,7 @@ from unit_edge.manifest import Manifest, sha256_of
 from unit_edge.runtime.backends.base import Runner
 from unit_edge.runtime.backends.open import ENGINE_SUFFIX, open_runner, read_model
 from unit_edge.runtime.batch import in_batches, infer_images
-from unit_edge.runtime.sources.images import write_image
+from unit_edge.runtime.sinks.images import write_image
 from unit_edge.train.checkpoint import BEST
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from unit_edge.address import Address
 from unit_edge.errors import ConfigError, PartialError, SinkError, UnitEdgeError
-from unit_edge.media.containers import VIDEO_SUFFIXES, is_image
+from unit_edge.media.containers import VIDEO_SUFFIXES
+from unit_edge.media.images import is_image
 from unit_edge.runtime.sinks.codecs import VIDEO_OUTPUTS
 
 _NAMED_AT_MOST = 5

@@ -10,7 +10,7 @@ from pathlib import Path
 from unit_edge.address import LIVE_KINDS, Address
 from unit_edge.errors import ConfigError, SinkError
 from unit_edge.manifest import Manifest
-from unit_edge.media.containers import is_image
+from unit_edge.media.images import is_image
 from unit_edge.runtime.sinks.codecs import Encoding
 from unit_edge.runtime.sinks.look import Look
 from unit_edge.runtime.sinks.outputs import Output

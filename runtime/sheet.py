@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unit_edge.errors import ConfigError
-from unit_edge.media.containers import is_image
+from unit_edge.media.images import is_image, read_image
 from unit_edge.runtime.resize import resized
-from unit_edge.runtime.sources.images import read_image, write_image
+from unit_edge.runtime.sinks.images import write_image
 from unit_edge.runtime.sources.video import FileSource
 
 _CELL_WIDTH = 640

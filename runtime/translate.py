@@ -11,12 +11,13 @@ from unit_edge.address import LIVE_KINDS, Address, parse_address
 from unit_edge.errors import ConfigError, SinkError, SourceError
 from unit_edge.frames import VideoInfo
 from unit_edge.interrupt import StopWish
-from unit_edge.media.containers import IMAGE_SUFFIXES, is_image
+from unit_edge.media.images import IMAGE_SUFFIXES, is_image
 from unit_edge.runtime.backends.base import Opened, Runner
 from unit_edge.runtime.backends.open import open_runner
 from unit_edge.runtime.pipeline import Stats, run
 from unit_edge.runtime.resume import check_resume, making_of, refuse_interrupted, skipped
 from unit_edge.runtime.sinks.codecs import VIDEO_OUTPUTS, Encoding
+from unit_edge.runtime.sinks.images import ImageSink
 from unit_edge.runtime.sinks.look import Look
 from unit_edge.runtime.sinks.outputs import Output, check_others, parse_output, together
 from unit_edge.runtime.sinks.steady import SteadySink
@@ -24,7 +25,7 @@ from unit_edge.runtime.sinks.video.parts import complete, find_kept, interrupted
 from unit_edge.runtime.sinks.video.sink import FrameSink, VideoSink
 from unit_edge.runtime.sinks.weather import WeatherSink
 from unit_edge.runtime.sources.excerpt import Excerpt
-from unit_edge.runtime.sources.images import ImageSink, ImageSource, matching_images
+from unit_edge.runtime.sources.images import ImageSource, matching_images
 from unit_edge.runtime.sources.open import SourceOptions, open_source
 
 

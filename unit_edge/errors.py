@@ -6,6 +6,7 @@ command line prints it without a traceback and exits with a non-zero code.
     UnitEdgeError
     ├── ConfigError(ValueError)        a setting, option or TOML file
     ├── DataError(ValueError)          training or evaluation images
+    │   └── ImageError                 an image file that can't be read; a SourceError too
     ├── ModelError(ValueError)         a model file or its manifest
     ├── EngineError(RuntimeError)      an inference engine that is missing or failed
     ├── SourceError(OSError)           frames could not be read
@@ -40,6 +41,10 @@ class EngineError(UnitEdgeError, RuntimeError):
 
 class SourceError(UnitEdgeError, OSError):
     """Frames could not be read."""
+
+
+class ImageError(DataError, SourceError):
+    """An image file can't be read: training's images and the runtime's frames come from one decoder."""
 
 
 class TruncatedError(SourceError):

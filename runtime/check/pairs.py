@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from unit_edge.address import parse_address
 from unit_edge.errors import ConfigError, SourceError, TruncatedError
 from unit_edge.frames import Frame
-from unit_edge.media.containers import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_image
-from unit_edge.runtime.sources.images import matching_images, read_image
+from unit_edge.media.containers import VIDEO_SUFFIXES
+from unit_edge.media.images import IMAGE_SUFFIXES, is_image, read_image
+from unit_edge.runtime.sources.images import matching_images
 from unit_edge.runtime.sources.video import FileSource
 
 Image = NDArray[np.uint8]

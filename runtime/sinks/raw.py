@@ -9,7 +9,8 @@ import numpy as np
 
 from unit_edge.errors import ConfigError, SinkError
 from unit_edge.frames import Frame, VideoInfo
-from unit_edge.media.containers import FromBgr, reason
+from unit_edge.media.colour import FromBgr
+from unit_edge.media.containers import reason
 from unit_edge.runtime.sinks.video.sink import even_sized
 
 RAW_FORMATS = ("bgr24", "yuv4mpegpipe")

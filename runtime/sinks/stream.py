@@ -15,7 +15,8 @@ from av.video.stream import VideoStream
 
 from unit_edge.errors import SinkError, UnitEdgeError
 from unit_edge.frames import Frame, VideoInfo
-from unit_edge.media.containers import FromBgr, reason
+from unit_edge.media.colour import FromBgr
+from unit_edge.media.containers import reason
 from unit_edge.redaction import redact_address
 from unit_edge.runtime.sinks.codecs import CODECS, Encoding
 from unit_edge.runtime.sinks.pace import Pace

@@ -11,7 +11,8 @@ import numpy as np
 
 from unit_edge.errors import SinkError
 from unit_edge.frames import Frame, VideoInfo
-from unit_edge.media.containers import FromBgr, reason
+from unit_edge.media.colour import FromBgr
+from unit_edge.media.containers import reason
 from unit_edge.runtime.sinks.video.sink import even_sized
 
 # From linux/videodev2.h, on 64-bit systems.

@@ -1,59 +1,19 @@
-"""Pictures as a source and as a sink: one file, or a folder of them."""
+"""Pictures as a source: one file, a folder of them, or a pattern of names."""
 
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
-from unit_edge.errors import SinkError, SourceError, TruncatedError
-from unit_edge.files import write_output
+from unit_edge.errors import SourceError, TruncatedError
 from unit_edge.frames import Frame, VideoInfo
-from unit_edge.media.containers import IMAGE_SUFFIXES, is_image, reason
+from unit_edge.media.images import IMAGE_SUFFIXES, is_image, read_image
 
 _FPS = Fraction(25)  # of a folder of pictures that were frames of a video once
-_JPEG_QUALITY = 95
 _NAMED_AT_MOST = 5
-
-
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """uint8[H,W,3], BGR, turned upright by its EXIF tag.
-
-    Raises:
-        SourceError: it is missing, or no picture that OpenCV reads to its end.
-    """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise SourceError(f"{path}: no such file; expected an image") from None
-    except OSError as error:
-        raise SourceError(f"{path}: can't be read ({reason(error)})") from None
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
-    if image is None:
-        raise SourceError(f"{path}: not an image, or a damaged one")
-    return np.asarray(image, dtype=np.uint8)
-
-
-def write_image(path: Path, image: NDArray[np.uint8]) -> None:
-    """Writes a BGR picture in the format that the suffix names, whole or not at all.
-
-    Raises:
-        SinkError: the suffix is unknown, or the file can't be written.
-    """
-    if not is_image(path):
-        raise SinkError(f"{path}: unknown image format; expected one of {', '.join(IMAGE_SUFFIXES)}")
-    quality = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
-    done, data = cv2.imencode(path.suffix, image, quality if path.suffix.lower() in (".jpg", ".jpeg") else [])
-    if not done:
-        size = f"{image.shape[1]}x{image.shape[0]}"
-        raise SinkError(f"{path}: {size} pixels can't be encoded in this format")
-    write_output(path, data.tobytes())
 
 
 def matching_images(pattern: str) -> list[Path]:
@@ -135,34 +95,3 @@ class ImageSource:
             names = "; ".join(str(error) for error in bad[:_NAMED_AT_MOST])
             more = f"; and {len(bad) - _NAMED_AT_MOST} more" if len(bad) > _NAMED_AT_MOST else ""
             raise TruncatedError(f"{len(bad)} of {len(self.paths)} images were left out: {names}{more}")
-
-
-class ImageSink:
-    """Writes each frame to the path of its index, whole or not at all."""
-
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self._paths = paths
-
-    def __enter__(self) -> ImageSink:
-        self._made: list[Path] = []
-        for folder in {path.parent for path in self._paths}:
-            try:
-                folder.mkdir()
-            except FileExistsError:
-                continue
-            except OSError as error:
-                raise SinkError(f"{folder}: this folder can't be made ({reason(error)})") from None
-            self._made.append(folder)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for folder in self._made:
-            if not any(folder.iterdir()):
-                folder.rmdir()
-
-    def cut_short(self) -> None: ...
-
-    def write(self, frame: Frame) -> None:
-        write_image(self._paths[frame.index], frame.image)

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from unit_edge.address import LIVE_KINDS, Address, Kind
 from unit_edge.errors import ConfigError
-from unit_edge.media.containers import is_image
+from unit_edge.media.images import is_image
 from unit_edge.runtime.sources.capture import CameraMode, open_capture
 from unit_edge.runtime.sources.excerpt import Excerpt, ExcerptSource
 from unit_edge.runtime.sources.images import ImageSource

@@ -15,15 +15,10 @@ from av.video.stream import VideoStream
 
 from unit_edge.errors import SourceError, TruncatedError
 from unit_edge.frames import Frame, VideoInfo
-from unit_edge.media.containers import (
-    Orientation,
-    ToBgr,
-    colour_of,
-    exact,
-    open_media,
-    pick_stream,
-    timeline_start,
-)
+from unit_edge.media.clocks import exact, timeline_start
+from unit_edge.media.colour import ToBgr, colour_of
+from unit_edge.media.containers import open_media, pick_stream
+from unit_edge.media.orientation import Orientation
 from unit_edge.runtime.sources.demux import Clock, PacketReader, stated_frames
 
 _DEFAULT_FPS = Fraction(25)

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from unit_edge.errors import UnitEdgeError
 from unit_edge.frames import Frame
 from unit_edge.runtime.resize import resized
+from unit_edge.runtime.sinks.images import write_image
 from unit_edge.runtime.sinks.look import Look
-from unit_edge.runtime.sources.images import write_image
 from unit_edge.runtime.window.hud import Numbers, draw
 
 _TITLE = "unit-edge"

@@ -73,7 +73,7 @@ def test_odd_sizes_are_mentioned(write_clip: WriteClip, write_model: WriteModel)
 
 
 def test_pictures(write_model: WriteModel, here: Path) -> None:
-    from unit_edge.runtime.sources.images import write_image
+    from unit_edge.runtime.sinks.images import write_image
 
     write_image(here / "photo.png", np.zeros((20, 30, 3), np.uint8))
     assert cli("translate", "photo.png", "--model", write_model())[1].startswith("photo-night.png: 1 image, ")

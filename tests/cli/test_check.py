@@ -174,7 +174,7 @@ def test_what_is_broken_is_named_and_the_rest_finished(here: Path, bright: Path)
     code, stdout, stderr = cli("check", "day", "night", "--detector", bright)
     assert code == 1 and stderr.count("\n") == 1
     assert "3 left out, 7 frames compared" in stderr
-    for name in ("s0_0.png: not an image", "s0_1.png: no translation", "s1_2.png 64x64, of another aspect"):
+    for name in ("s0_0.png: can't be read", "s0_1.png: no translation", "s1_2.png 64x64, of another aspect"):
         assert name in stderr
     result = json.loads((here / "day-check" / "check.json").read_text())
     assert result["frames"] == 7 and len(result["left_out"]) == 3

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from probe import frame_times
 
-from unit_edge.runtime.sources.images import write_image
+from unit_edge.runtime.sinks.images import write_image
 
 WriteClip = Callable[..., Path]
 WriteModel = Callable[..., Path]

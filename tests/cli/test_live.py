@@ -167,7 +167,8 @@ def test_a_password_is_nowhere(write_model: WriteModel, here: Path) -> None:
 def test_a_pattern_of_pictures(write_model: WriteModel, here: Path) -> None:
     import numpy as np
 
-    from unit_edge.runtime.sources.images import read_image, write_image
+    from unit_edge.media.images import read_image
+    from unit_edge.runtime.sinks.images import write_image
 
     (here / "in").mkdir()
     for index in range(3):

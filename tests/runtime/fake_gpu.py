@@ -24,6 +24,14 @@ VERSION = "1.7.1.116"
 Operation = Callable[[], None]
 
 
+class CopyKind(Enum):
+    """CUDA's names for where a copy goes, with whether its source and its target are the computer's."""
+
+    cudaMemcpyHostToDevice = True, False
+    cudaMemcpyDeviceToHost = False, True
+    cudaMemcpyDeviceToDevice = False, False
+
+
 class FakeGpu:
     """What is on a GPU.
 
@@ -33,6 +41,8 @@ class FakeGpu:
 
     def __init__(self, good: int | None = None, capturable: bool = True) -> None:
         self.memory: dict[int, Any] = {}
+        self.on_host: set[int] = set()
+        """Addresses of the blocks that are the computer's; all others are the GPU's."""
         self.streams: dict[int, list[Operation]] = {}
         self.graphs: dict[int, list[Operation]] = {}
         self.events: dict[int, int | None] = {}
@@ -92,13 +102,26 @@ class FakeGpu:
         self._next += 1
         return self._next
 
-    def allocate(self, size: int) -> int:
+    def allocate(self, size: int, *, host: bool) -> int:
         block = (ctypes.c_uint8 * size)()
-        self.memory[ctypes.addressof(block)] = block
-        return ctypes.addressof(block)
+        address = ctypes.addressof(block)
+        self.memory[address] = block
+        if host:
+            self.on_host.add(address)
+        return address
 
-    def free(self, address: int) -> None:
+    def free(self, address: int, *, host: bool) -> None:
+        assert (int(address) in self.on_host) == host, "memory is given back where it came from"
+        self.on_host.discard(int(address))
         del self.memory[int(address)]
+
+    def copy(self, target: int, source: int, size: int, kind: CopyKind, stream: int) -> None:
+        """Checks now what CUDA would check, and copies when its turn comes."""
+        assert stream in self.streams, "no such stream"
+        for address, host in zip((source, target), kind.value, strict=True):
+            assert address in self.memory and 0 < size <= len(self.memory[address]), "no such memory"
+            assert (address in self.on_host) == host, f"{kind.name}, but memory of the other side"
+        self.put(stream, lambda: self.view(target, size).__setitem__(slice(None), self.view(source, size)))
 
     def begin(self, stream: int) -> None:
         self._recording[stream] = []
@@ -135,8 +158,8 @@ def fake_cudart(gpu: FakeGpu) -> Any:
         gpu.wait(stream)
         return (good,)
 
-    def copy(target: int, source: int, size: int, _kind: Any, stream: int) -> tuple[Any]:
-        gpu.put(stream, lambda: gpu.view(target, size).__setitem__(slice(None), gpu.view(source, size)))
+    def copy(target: int, source: int, size: int, kind: CopyKind, stream: int) -> tuple[Any]:
+        gpu.copy(target, source, size, kind, stream)
         return (good,)
 
     def begin(stream: int, _mode: Any) -> tuple[Any]:
@@ -183,26 +206,29 @@ def fake_cudart(gpu: FakeGpu) -> Any:
             return cudaError_t.cudaErrorNotReady, 0.0
         return good, float(ended - began)
 
-    def release(address: int) -> tuple[Any]:
-        gpu.free(address)
-        return (good,)
+    def free(*, host: bool) -> Callable[[int], tuple[Any]]:
+        def release(address: int) -> tuple[Any]:
+            gpu.free(address, host=host)
+            return (good,)
 
-    def allocate(size: int) -> tuple[Any, int]:
-        return good, gpu.allocate(size)
+        return release
+
+    def allocate(*, host: bool) -> Callable[[int], tuple[Any, int]]:
+        return lambda size: (good, gpu.allocate(size, host=host))
 
     return types.SimpleNamespace(
         cudaError_t=cudaError_t,
         cudaGetErrorString=lambda status: (good, status.name.encode()),
-        cudaMemcpyKind=types.SimpleNamespace(cudaMemcpyHostToDevice=1, cudaMemcpyDeviceToHost=2),
+        cudaMemcpyKind=CopyKind,
         cudaStreamCaptureMode=types.SimpleNamespace(cudaStreamCaptureModeThreadLocal=1),
         cudaStreamNonBlocking=1,
         cudaStreamCreateWithFlags=create_stream,
         cudaStreamDestroy=destroy_stream,
         cudaStreamSynchronize=synchronize,
-        cudaMallocHost=allocate,
-        cudaFreeHost=release,
-        cudaMalloc=allocate,
-        cudaFree=release,
+        cudaMallocHost=allocate(host=True),
+        cudaFreeHost=free(host=True),
+        cudaMalloc=allocate(host=False),
+        cudaFree=free(host=False),
         cudaMemcpyAsync=copy,
         cudaStreamBeginCapture=begin,
         cudaStreamEndCapture=end,

@@ -19,8 +19,9 @@ from unit_edge.errors import ModelError, UnitEdgeError
 from unit_edge.frames import Frame, VideoInfo
 from unit_edge.runtime.backends.base import Runner
 from unit_edge.runtime.backends.open import open_runner
+from unit_edge.runtime.sinks.images import ImageSink, write_image
 from unit_edge.runtime.sinks.video.sink import FrameSink, VideoSink
-from unit_edge.runtime.sources.images import ImageSink, ImageSource, write_image
+from unit_edge.runtime.sources.images import ImageSource
 from unit_edge.runtime.sources.video import FileSource, FrameSource
 
 INFO = VideoInfo(*SIZE, fps=Fraction(25))

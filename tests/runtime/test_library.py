@@ -17,8 +17,9 @@ from probe import frame_times
 
 from unit_edge.errors import ConfigError, EngineError, ModelError, SinkError, SourceError
 from unit_edge.frames import Frame
+from unit_edge.media.images import read_image
 from unit_edge.runtime import Stats, open_runner, translate_video
-from unit_edge.runtime.sources.images import read_image, write_image
+from unit_edge.runtime.sinks.images import write_image
 from unit_edge.runtime.sources.video import FileSource
 
 ROOT = Path(__file__).resolve().parents[2]

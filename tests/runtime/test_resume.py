@@ -143,6 +143,37 @@ def test_a_power_cut_may_leave_any_part_of_a_file(
     assert frame_times(tmp_path / "out.mp4") == [Fraction(index, FPS) for index in range(FRAMES)]
 
 
+@pytest.mark.parametrize("at", [15, 31, 44])
+def test_a_power_cut_may_leave_a_hole_in_the_middle(
+    write_clip: WriteClip, write_model: WriteModel, tmp_path: Path, at: int
+) -> None:
+    """Blocks that never reached the disk: the file's length and its boxes are whole, one picture isn't."""
+
+    def noise(index: int) -> np.ndarray:
+        return np.random.default_rng(index).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+
+    clip = write_clip(frames=FRAMES, fps=FPS, paint=noise)
+    model, encoding = write_model(), Encoding(crf=1)
+    translate(clip, tmp_path / "whole.mp4", model, encoding=encoding)
+    with pytest.raises(Crash):
+        translate(clip, tmp_path / "out.mp4", model, encoding=encoding, progress=crash_at(58))
+    part = tmp_path / ".out.mp4.parts" / "1.mp4"
+    with av.open(str(part)) as container:
+        stored = sorted((p for p in container.demux(video=0) if p.size), key=lambda packet: packet.pos)
+        hit = stored[at]
+    content = bytearray(part.read_bytes())
+    middle = hit.pos + hit.size // 2
+    content[middle - 300 : middle + 300] = bytes(600)
+    assert hit.size > 1200
+    part.write_bytes(content)
+    stats = translate(clip, tmp_path / "out.mp4", model, encoding=encoding, resume=True)
+    assert FRAMES - at <= stats.frames <= FRAMES - at + 10, "what comes before its key frame is kept"
+    with av.open(str(tmp_path / "whole.mp4")) as one, av.open(str(tmp_path / "out.mp4")) as other:
+        pairs = zip(one.decode(video=0), other.decode(video=0), strict=True)
+        apart = [np.abs(a.to_ndarray().astype(int) - b.to_ndarray()).mean() for a, b in pairs]
+    assert len(apart) == FRAMES and max(apart) < 1
+
+
 def test_killed_then_resumed(write_clip: WriteClip, write_model: WriteModel, tmp_path: Path) -> None:
     clip = write_clip(frames=FRAMES, fps=FPS, size=(320, 240), audio="aac")
     output = tmp_path / "out.mp4"

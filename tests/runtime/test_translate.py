@@ -14,8 +14,9 @@ from doubles import files_in, picture
 from probe import frame_number, frame_times, packets
 
 from unit_edge.errors import ConfigError, ModelError, SinkError, SourceError, TruncatedError
+from unit_edge.media.images import read_image
 from unit_edge.runtime.sheet import contact_sheet
-from unit_edge.runtime.sources.images import read_image, write_image
+from unit_edge.runtime.sinks.images import write_image
 from unit_edge.runtime.sources.video import FileSource
 from unit_edge.runtime.translate import Encoding, Job, check_output, default_output, translate
 

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from unit_edge.config.adapt import CLASSES, SIDE
 from unit_edge.errors import DataError
 from unit_edge.files import replacing
-from unit_edge.train.data.decode import SUFFIXES, ImageItem, read_image
+from unit_edge.media.images import IMAGE_SUFFIXES
+from unit_edge.train.data.decode import ImageItem, read_image
 from unit_edge.train.data.frames_cache import cache_root
 
 UNKNOWN = -1
@@ -176,7 +177,7 @@ def _from_folder(path: Path, labelled: bool) -> tuple[NDArray[np.uint8], NDArray
 
 
 def _pictures(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.glob("*") if file.suffix.lower() in SUFFIXES)
+    return sorted(file for file in folder.glob("*") if file.suffix.lower() in IMAGE_SUFFIXES)
 
 
 def _checked_labels(path: Path, labels: NDArray[Any], count: int) -> NDArray[np.int64]:

@@ -17,8 +17,9 @@ from typing import NamedTuple
 
 from unit_edge.config import DataConfig, DomainConfig
 from unit_edge.errors import DataError
+from unit_edge.media.images import IMAGE_SUFFIXES
 from unit_edge.train.data.attributes import AttributeTable
-from unit_edge.train.data.decode import SUFFIXES, ImageItem
+from unit_edge.train.data.decode import ImageItem
 from unit_edge.train.data.frames_cache import video_frames
 
 _NUMBER = re.compile("[0-9]+")
@@ -139,7 +140,7 @@ def list_images(folder: Path) -> list[Path]:
         images += [Path(parent, name) for name in files if _is_image(name)]
     images = [path for path in images if path.is_file()]
     if not images:
-        raise DataError(f"{folder}: no images in it; expected {', '.join(sorted(SUFFIXES))} files")
+        raise DataError(f"{folder}: no images in it; expected {', '.join(sorted(IMAGE_SUFFIXES))} files")
     return sorted(images, key=natural_order)
 
 
@@ -264,7 +265,7 @@ def _padded(number: re.Match[str]) -> str:
 
 
 def _is_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122
 
 
 def _is_list(path: Path) -> bool:

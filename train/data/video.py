@@ -16,15 +16,10 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from unit_edge.errors import DataError, SourceError
-from unit_edge.media.containers import (
-    Orientation,
-    ToBgr,
-    exact,
-    missing_part,
-    open_media,
-    pick_stream,
-    reason,
-)
+from unit_edge.media.clocks import exact
+from unit_edge.media.colour import ToBgr
+from unit_edge.media.containers import missing_part, open_media, pick_stream, reason
+from unit_edge.media.orientation import Orientation
 
 _CLOCK_RESET_S = 1
 _DEFAULT_FPS = Fraction(25)

@@ -15,7 +15,8 @@ from av.packet import Packet
 from av.stream import Discard
 
 from unit_edge.errors import SourceError
-from unit_edge.media.containers import exact, open_media, pick_stream, reason, timeline_start
+from unit_edge.media.clocks import exact, timeline_start
+from unit_edge.media.containers import open_media, pick_stream, reason
 from unit_edge.runtime.sources.excerpt import LEADS_S, Excerpt
 
 # What players expect in these file types; FFmpeg would write more there than they play.

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from unit_edge.errors import SinkError, TruncatedError, UnitEdgeError
 from unit_edge.files import sync
 from unit_edge.frames import Frame, VideoInfo
-from unit_edge.media.containers import FromBgr, reason
+from unit_edge.media.colour import FromBgr
+from unit_edge.media.containers import reason
 from unit_edge.runtime.sinks.codecs import CODECS, Encoding, muxer_of
 from unit_edge.runtime.sinks.video.audio import AudioCopy
 from unit_edge.runtime.sinks.video.disk_file import DiskFile

@@ -103,6 +103,7 @@ def test_the_frame_size_is_the_largest_that_is_fast_enough_by_hand() -> None:
     assert frame_size_for(Costs(1, 1, tuple(at)), board, "int8") == (640, 480)  # its peak is not known
 
 
+@pytest.mark.slow
 def test_what_a_bundle_holds(run: Path, scene: Path, tmp_path: Path) -> None:
     choice = choose(find_board("orin-nano-8gb-super"), None, True, ())
     int8 = Int8(scene, "tensorrt", allow_low_quality=True)
@@ -137,6 +138,7 @@ def test_what_a_bundle_holds(run: Path, scene: Path, tmp_path: Path) -> None:
         inspect_file(bundle.path)
 
 
+@pytest.mark.slow
 def test_an_archive_is_the_same_each_time_and_holds_what_the_folder_does(run: Path, tmp_path: Path) -> None:
     archive = tmp_path / "b.tar.zst"
     export_bundle(run, "night", NANO, output=archive, wheels=False)

@@ -155,6 +155,7 @@ def test_traffic_of_int8_is_that_of_bytes() -> None:
     assert traffic_bytes(resolve(model)) == expected
 
 
+@pytest.mark.slow
 def test_paper_s_networks_take_what_training_says(
     tmp_path: Path, write_run: Callable[..., Path], config_of: Callable[[str], RunConfig]
 ) -> None:
@@ -168,6 +169,7 @@ def test_paper_s_networks_take_what_training_says(
     assert costs.parameters == one_direction(by_torch.parameters)
 
 
+@pytest.mark.slow
 def test_an_edge_model_takes_that_and_the_guided_head(
     exported: Exported, config_of: Callable[[str], RunConfig]
 ) -> None:

@@ -129,6 +129,7 @@ def outlier(run: Path) -> Path:
     return run
 
 
+@pytest.mark.slow
 def test_a_layer_that_hurts_is_left_in_float(
     tmp_path: Path, write_run: Callable[..., Path], scenes: Path
 ) -> None:

@@ -13,9 +13,9 @@ from probe import frame_number, frame_times, grey, packets
 
 from unit_edge.cli.options.outputs import seconds
 from unit_edge.errors import ConfigError, SourceError, TruncatedError
+from unit_edge.media.images import read_image
 from unit_edge.runtime.sinks.look import Look
 from unit_edge.runtime.sources.excerpt import Excerpt, ExcerptSource
-from unit_edge.runtime.sources.images import read_image
 from unit_edge.runtime.sources.video import FileSource
 from unit_edge.runtime.translate import translate
 
@@ -125,7 +125,7 @@ def test_side_by_side_and_size(write_clip: WriteClip, write_model: WriteModel, t
 
 
 def test_pictures_side_by_side(write_model: WriteModel, tmp_path: Path) -> None:
-    from unit_edge.runtime.sources.images import write_image
+    from unit_edge.runtime.sinks.images import write_image
 
     write_image(tmp_path / "in.png", np.full((40, 60, 3), 10, np.uint8))
     translate(tmp_path / "in.png", tmp_path / "out.png", write_model("invert"), look=Look(side_by_side=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import threading
 import time
+import types
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -199,6 +200,39 @@ def test_pauses_between_connections_grow() -> None:
             time.sleep(0.02)
     pauses = [b - a for a, b in pairwise(tried_s)]
     assert pauses[0] >= 0.5 and pauses[1] >= 1 and pauses[2] >= 2
+
+
+def test_pauses_are_short_again_after_a_connection_that_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a clock that only the camera moves on, without waiting for the pauses."""
+    now_s, pauses = 0.0, list[float]()
+
+    class Minutes(Camera):
+        def grab(self) -> bool:
+            nonlocal now_s
+            now_s += 60
+            self._left -= 1
+            return self._left >= 0
+
+    def connect() -> Camera:
+        tries.append(len(tries))
+        if len(tries) in (2, 3):
+            raise SourceError("gone")
+        return Minutes(0, count=2)
+
+    def pause(_: object, seconds: float) -> bool:
+        pauses.append(seconds)
+        if len(pauses) == 5:
+            source.stop()
+        return False
+
+    tries: list[int] = []
+    clock = types.SimpleNamespace(monotonic=lambda: now_s)
+    monkeypatch.setattr("unit_edge.runtime.sources.live.time", clock)
+    source = LiveSource("camera", connect)
+    monkeypatch.setattr(source._changed, "wait_for", pause)
+    with source:
+        within(60, lambda: list(source))
+    assert pauses == [0.5, 0.5 * 2, 0.5 * 4, 0.5, 0.5], "the first, two more in vain, and two after it held"
 
 
 def test_a_lost_source_can_be_left() -> None:

@@ -18,7 +18,7 @@ from probe import frame_number, frame_times, packets
 
 from unit_edge.errors import SourceError, TruncatedError
 from unit_edge.frames import Frame
-from unit_edge.media.containers import timeline_start
+from unit_edge.media.clocks import timeline_start
 from unit_edge.runtime.sources.demux import Clock
 from unit_edge.runtime.sources.video import FileSource
 

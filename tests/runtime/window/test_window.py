@@ -18,9 +18,9 @@ from probe import frame_times
 
 from unit_edge.errors import UnitEdgeError
 from unit_edge.frames import Frame
+from unit_edge.media.images import read_image
 from unit_edge.runtime.sinks.codecs import Encoding
 from unit_edge.runtime.sinks.look import Look
-from unit_edge.runtime.sources.images import read_image
 from unit_edge.runtime.window.recorder import Recorder
 
 WriteClip = Callable[..., Path]
