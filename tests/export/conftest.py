@@ -16,7 +16,13 @@ from unit_edge.train.checkpoint import save_config, save_weights
 from unit_edge.train.networks import UNIT
 
 NARROW: dict[str, dict[str, Any]] = {
-    "edge-s": {"front": [4, 6, 8], "residual_width": 8, "residual_blocks": 2, "shared": 1},
+    "edge-s": {
+        "front": [4, 6, 8],
+        "residual_width": 8,
+        "residual_blocks": 2,
+        "shared": 1,
+        "dilations": [1, 2],
+    },
     "paper": {"front": [4, 6, 8], "residual_width": 12},
     "released": {"front": [4, 6, 8], "residual_width": 8},
 }
