@@ -60,6 +60,10 @@ class PacketReader:
         missing = missing_part(self._container, self._stream, count if self._whole else None, end)
         if missing is not None:
             self.fault = f"the file is cut off: {missing}"
+        elif self._whole and self._container.duration:
+            begin = Fraction(self._container.start_time or 0, av.time_base)
+            stated = Fraction(self._container.duration, av.time_base)
+            self._losses.read_all(self._container.size, stated - (end - begin))
 
 
 def stated_frames(container: InputContainer, stream: VideoStream) -> int | None:

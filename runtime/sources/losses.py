@@ -99,6 +99,12 @@ class Losses:
                 self._lose(waited, 1)
         self._waiting.clear()
 
+    def read_all(self, size: int, missing_s: Fraction) -> None:
+        """Notes that no packet is left: with so many bytes in the file, so many seconds less than it says."""
+        unread = size - (self._read_to or 0)
+        if unread > _SKIPPED_BYTES and missing_s * self._fps > _GAP and self._shown is not None:
+            self._lose(self._shown, round(missing_s * self._fps))
+
     def __str__(self) -> str:
         """What was lost and where, for people; empty if nothing was."""
         if not self._count:
