@@ -23,9 +23,11 @@ from torch import Tensor, nn
 
 from unit_edge.config import RunConfig
 from unit_edge.config.adapt import AdaptConfig
+from unit_edge.config.optim import STEPS_AT_MOST
 from unit_edge.config.renamed import tensor_name
 from unit_edge.errors import CheckpointError, ConfigError
 from unit_edge.files import hidden_beside, replacing, sync
+from unit_edge.reading import read_json
 from unit_edge.settings import from_saved
 from unit_edge.train.networks import UNIT
 
@@ -69,7 +71,7 @@ def load_settings(run: Path, command: str, build: Callable[[dict[str, Any]], Con
     """
     path = run / "config.json"
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = read_json(path)
         refuse_newer(path, raw)
         writer = "adapt" if raw.get("preset") == "digits" else "train"
         if writer != command:
@@ -83,7 +85,7 @@ def load_settings(run: Path, command: str, build: Callable[[dict[str, Any]], Con
         ) from None
     except CheckpointError:
         raise
-    except (OSError, ValueError, AttributeError, ConfigError) as error:
+    except (OSError, ValueError, AttributeError, TypeError, ConfigError) as error:
         raise CheckpointError(f"{path}: damaged ({error})") from None
 
 
@@ -215,15 +217,31 @@ def load_checkpoint(run: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             f"{run}: no checkpoint to resume from; the run ended before its first, remove it and train anew"
         )
     try:
-        state = json.loads((found[-1] / "state.json").read_text(encoding="utf-8"))
+        state = read_json(found[-1] / "state.json")
+        _check_state(state)
         refuse_newer(found[-1], state)
         return with_new_names(load_file(found[-1] / "training.safetensors")), state
     except CheckpointError:
         raise
-    except (SafetensorError, OSError, ValueError, AttributeError) as error:
+    except (SafetensorError, OSError, ValueError, AttributeError, TypeError) as error:
         raise CheckpointError(
             f"{found[-1]}: damaged ({error}); remove it to resume from the one before"
         ) from None
+
+
+def _check_state(state: Any) -> None:
+    """Raises ValueError if a checkpoint's state isn't what a run writes."""
+    if not isinstance(state, dict):
+        raise ValueError("state.json holds no table")
+    for name in ("step", "skipped"):
+        value = state.get(name, 0)
+        if type(value) is not int or not 0 <= value <= STEPS_AT_MOST:
+            raise ValueError(f"{name} = {value!r}, expected a whole number of steps")
+    best = state.get("best")
+    if best is not None and not (
+        isinstance(best, list) and len(best) == 2 and all(type(one) in (int, float) for one in best)
+    ):
+        raise ValueError(f"best = {best!r}, expected a score and a step")
 
 
 @contextmanager
@@ -235,7 +253,7 @@ def restoring(run: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (RuntimeError, KeyError, TypeError, ValueError):
+    except (RuntimeError, KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError):
         raise CheckpointError(
             f"{run}: its newest checkpoint is of other networks or losses than the settings; "
             "resume with the settings that it was trained with"

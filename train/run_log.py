@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unit_edge.files import open_unlinked, replacing
+from unit_edge.reading import parse_json
 
 
 class RunLog:
@@ -65,18 +66,18 @@ class RunLog:
     def _forget_after(self, step: int) -> None:
         if not self._path.exists():
             return
-        lines = self._path.read_text(encoding="utf-8").splitlines()
-        kept = [line for line in lines if _step_of(line) <= step]
-        if len(kept) < len(lines):
-            with replacing(self._path) as temporary:
-                temporary.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+        # a power cut may leave bytes that are no text: such a line is later than all, as a cut-off one is
+        with self._path.open("rb") as lines, replacing(self._path) as temporary, temporary.open("wb") as kept:
+            for line in lines:
+                if line.endswith(b"\n") and _step_of(line) <= step:
+                    kept.write(line)
 
 
-def _step_of(line: str) -> float:
+def _step_of(line: bytes) -> float:
     """The step of an entry; a line that a kill cut off counts as later than all."""
     try:
-        return float(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
+        return float(parse_json(line)["step"])
+    except (ValueError, KeyError, TypeError, OverflowError):
         return float("inf")
 
 

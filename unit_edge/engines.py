@@ -17,7 +17,8 @@ from typing import Any
 from unit_edge.errors import ModelError
 from unit_edge.files import replacing
 from unit_edge.gpu import Gpu
-from unit_edge.manifest import sha256_of
+from unit_edge.manifest import SIDE_AT_MOST, sha256_of
+from unit_edge.reading import read_json
 
 SCHEMA = 1
 BACKENDS = ("tensorrt", "rtx")
@@ -79,14 +80,14 @@ class EngineManifest:
         """
         again = f"build it again with `unit-edge build MODEL.onnx -o {path.with_suffix('.engine')}`"
         try:
-            raw = json.loads(path.read_text(encoding="utf-8"))
+            raw = read_json(path)
             if not isinstance(raw, dict) or (raw.get("kind"), raw.get("schema")) != ("engine", SCHEMA):
                 raise ValueError(f"no engine's manifest of schema {SCHEMA}")
-            profile = tuple((int(width), int(height)) for width, height in raw["profile"])
+            profile = tuple((_side(width), _side(height)) for width, height in raw["profile"])
             return cls(**{**raw, "flags": tuple(raw["flags"]), "profile": profile})._checked()
         except FileNotFoundError:
             raise ModelError(f"{path}: the engine's manifest is missing; {again}") from None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
             raise ModelError(f"{path}: damaged engine manifest ({error}); {again}") from None
 
     def _checked(self) -> EngineManifest:
@@ -99,9 +100,28 @@ class EngineManifest:
                 raise TypeError(f"{name} must be text or null")
         if self.backend not in BACKENDS:
             raise ValueError(f"backend {self.backend!r}")
+        if not all(isinstance(flag, str) for flag in self.flags):
+            raise TypeError("flags must be texts")
         if len(self.profile) != 3 or type(self.bytes) is not int or not isinstance(self.model, dict):
             raise TypeError("profile, bytes or model")
         return self
+
+
+def _side(value: Any) -> int:
+    if type(value) is not int or not 0 < value <= SIDE_AT_MOST:
+        raise ValueError(f"profile with a side of {value!r}")
+    return value
+
+
+def _advice(manifest: EngineManifest, path: Path) -> str:
+    """The command that builds an engine again: the manifest's, if it is one of ours and nothing else."""
+    try:
+        words = shlex.split(manifest.command)
+    except ValueError:
+        words = []
+    if words[:2] == ["unit-edge", "build"]:
+        return shlex.join(words)
+    return f"unit-edge build MODEL.onnx -o {shlex.quote(str(path))}"
 
 
 def platform_text() -> str:
@@ -123,7 +143,7 @@ def check_engine(path: Path, *, tensorrt: str | None = None, gpu: Gpu | None = N
     if not path.is_file():
         raise ModelError(f"{path}: no such engine; `unit-edge build MODEL.onnx -o {path}` makes one")
     manifest = EngineManifest.read(path.with_suffix(".json"))
-    again = f"build it again here with `{manifest.command}`"
+    again = f"build it again here with `{_advice(manifest, path)}`"
     size = path.stat().st_size
     if size != manifest.bytes:
         raise ModelError(f"{path}: damaged: {size} bytes, expected {manifest.bytes}; {again}")

@@ -18,6 +18,8 @@ command line prints it without a traceback and exits with a non-zero code.
     └── VerifyError(RuntimeError)      an exported file computes something else than its checkpoint
 """
 
+_GIVEN_AT_MOST = 120
+
 
 class UnitEdgeError(Exception):
     """Base of all errors that are the user's to mend."""
@@ -74,4 +76,6 @@ class VerifyError(UnitEdgeError, RuntimeError):
 def require(condition: bool, key: str, given: object, expected: str) -> None:
     """Raises ConfigError, which names the key, unless the condition holds."""
     if not condition:
-        raise ConfigError(f"{key} = {given!r}, expected {expected}")
+        text = repr(given)
+        shown = text if len(text) <= _GIVEN_AT_MOST else f"{text[:_GIVEN_AT_MOST]}…"
+        raise ConfigError(f"{key} = {shown}, expected {expected}")

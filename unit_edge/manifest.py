@@ -12,8 +12,14 @@ from typing import Any
 from unit_edge.costs import Costs, costs_from_dict
 from unit_edge.errors import ModelError
 from unit_edge.files import replacing
+from unit_edge.reading import read_json
 
 SCHEMA = 1
+PRECISIONS = ("fp32", "fp16", "int8")
+SIDE_AT_MOST = 2**15
+"""Pixels of a frame's or network's side: what codecs and pictures hold."""
+_TEXT_AT_MOST = 512
+_DIMENSIONS_AT_MOST = 8
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,7 @@ class Manifest:
             ModelError: it is missing, no JSON, of another schema, or a field is missing or wrong.
         """
         try:
-            raw = json.loads(path.read_text(encoding="utf-8"))
+            raw = read_json(path)
         except FileNotFoundError:
             raise ModelError(
                 f"{path}: the model's manifest is missing; keep the .json beside the model file, "
@@ -111,7 +117,9 @@ class Manifest:
                     "costs": None if raw.get("costs") is None else costs_from_dict(raw["costs"]),
                 }
             )._checked()
-        except (KeyError, TypeError, ValueError) as error:
+        except KeyError as error:
+            raise ModelError(f"{path}: damaged manifest (no {error}); export the model again") from None
+        except (TypeError, ValueError, OverflowError) as error:
             raise ModelError(f"{path}: damaged manifest ({error}); export the model again") from None
 
     @property
@@ -127,10 +135,16 @@ class Manifest:
 
     def _checked(self) -> Manifest:
         for name in ("name", "source", "target", "preset", "precision", "detail", "sha256"):
-            if not isinstance(getattr(self, name), str):
-                raise TypeError(f"{name} must be text")
-        if type(self.network_short_side) is not int or self.network_short_side <= 0:
-            raise TypeError("network_short_side must be a positive whole number")
+            value = getattr(self, name)
+            if not isinstance(value, str) or len(value) > _TEXT_AT_MOST:
+                raise TypeError(f"{name} must be text of at most {_TEXT_AT_MOST} characters")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"precision {self.precision!r}, expected one of {', '.join(PRECISIONS)}")
+        if type(self.network_short_side) is not int or not 0 < self.network_short_side <= SIDE_AT_MOST:
+            raise TypeError(f"network_short_side must be a whole number from 1 to {SIDE_AT_MOST}")
+        for tensor in (self.input, self.output):
+            if not 1 <= len(tensor.shape) <= _DIMENSIONS_AT_MOST:
+                raise ValueError(f"shape {tensor.shape}")
         for name in ("detail_settings", "made_from", "versions", "int8"):
             if not isinstance(getattr(self, name), dict):
                 raise TypeError(f"{name} must be an object")
@@ -139,7 +153,7 @@ class Manifest:
 
 def _tensor_spec(raw: dict[str, Any]) -> TensorSpec:
     shape = tuple(raw["shape"])
-    if not all(size is None or (type(size) is int and size > 0) for size in shape):
+    if not all(size is None or (type(size) is int and 0 < size <= SIDE_AT_MOST) for size in shape):
         raise ValueError(f"shape {shape}")
     return TensorSpec(str(raw["name"]), str(raw["dtype"]), shape)
 
@@ -147,7 +161,10 @@ def _tensor_spec(raw: dict[str, Any]) -> TensorSpec:
 def _size(raw: list[int] | None) -> tuple[int, int] | None:
     if raw is None:
         return None
-    width, height = (int(side) for side in raw)
+    width, height = raw
+    for side in (width, height):
+        if type(side) is not int or not 0 < side <= SIDE_AT_MOST:
+            raise ValueError(f"network_size {raw!r}")
     return width, height
 
 

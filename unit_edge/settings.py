@@ -10,6 +10,7 @@ import ast
 import dataclasses
 import difflib
 import math
+import re
 import sys
 import typing
 from collections.abc import Callable
@@ -20,8 +21,19 @@ from unit_edge.config import PRESETS, RunConfig, as_dict
 from unit_edge.config.adapt import AdaptConfig
 from unit_edge.config.renamed import setting_name, with_new_settings
 from unit_edge.errors import ConfigError, require
+from unit_edge.limits import check_largest
+from unit_edge.reading import TOML_AT_MOST, check_plain, read_bounded
 
 T = TypeVar("T")
+
+_KEY_DEPTH_AT_MOST = 16
+_NAME = r"""(?:[\w-]+|"[^"\n]*"|'[^'\n]*')"""
+_TOKEN = re.compile(
+    r'"{3}[\s\S]*?"{3}|\'{3}[\s\S]*?\'{3}|#[^\n]*|(?P<deep>(?:'
+    + _NAME
+    + r"[ \t]*\.[ \t]*)"
+    + f"{{{_KEY_DEPTH_AT_MOST}}})|{_NAME}|."
+)
 
 
 def load_config(path: Path, overrides: list[str] | None = None) -> RunConfig:
@@ -56,11 +68,16 @@ def load_toml(path: Path, overrides: list[str], make: Callable[[dict[str, Any]],
         except ModuleNotFoundError:
             raise ConfigError('reading TOML needs tomli: pip install "unit-edge[train]"') from None
     try:
-        with path.open("rb") as file:
-            raw = tomllib.load(file)
+        text = read_bounded(path, TOML_AT_MOST).decode("utf-8").replace("\r\n", "\n")
+        if _deep_key(text):
+            raise ValueError(f"a key of more than {_KEY_DEPTH_AT_MOST} parts")
+        raw = tomllib.loads(text)
+        check_plain(raw)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}; expected a TOML file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise ConfigError(f"{path}: not valid TOML: nested too deeply") from None
+    except ValueError as error:  # of TOML, of UTF-8 and of what no settings need
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
     try:
         raw = with_new_settings(raw)
@@ -72,6 +89,11 @@ def load_toml(path: Path, overrides: list[str], make: Callable[[dict[str, Any]],
         return make(raw)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
+
+
+def _deep_key(text: str) -> bool:
+    """Whether a key has so many dots that reading it would take all memory; a text may have them."""
+    return any(found.lastgroup == "deep" for found in _TOKEN.finditer(text))
 
 
 def from_dict(raw: dict[str, Any]) -> RunConfig:
@@ -140,8 +162,11 @@ def _override(raw: dict[str, Any], override: str) -> None:
     text = text.strip()
     try:
         raw[last] = text == "true" if text in ("true", "false") else ast.literal_eval(text)
+        check_plain(raw[last])
     except (ValueError, SyntaxError):
         raw[last] = text
+    except (RecursionError, MemoryError):
+        raise ConfigError(f"override of {key}: nested too deeply") from None
 
 
 def _build(kind: type[T], raw: Any, prefix: str) -> T:
@@ -156,6 +181,7 @@ def _build(kind: type[T], raw: Any, prefix: str) -> T:
             hint = f"did you mean {prefix}{near[0]}?" if near else f"known here: {', '.join(known)}"
             raise ConfigError(f"unknown key {prefix}{key}; {hint}")
         values[key] = _convert(hints[key], value, f"{prefix}{key}")
+        check_largest(f"{prefix}{key}", values[key])
     for name, item in known.items():
         if name not in values and item.default is item.default_factory is dataclasses.MISSING:
             raise ConfigError(f"{prefix}{name} is missing")

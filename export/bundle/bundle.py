@@ -24,6 +24,7 @@ from unit_edge.export.to_onnx import Exported, Int8, export_run
 from unit_edge.export.trained import load_run
 from unit_edge.files import hidden_beside
 from unit_edge.manifest import sha256_of
+from unit_edge.reading import read_json
 from unit_edge.roofline import Prediction, assumptions, predict
 
 MANIFEST, SUMS, SCRIPT, CALIBRATION, WHEELS = (
@@ -188,7 +189,7 @@ def _foreign(path: Path, name: str) -> str | None:
     if not inside:
         return None
     try:
-        if json.loads((path / MANIFEST).read_text(encoding="utf-8"))["kind"] != "bundle":
+        if read_json(path / MANIFEST)["kind"] != "bundle":
             raise ValueError
         listed = (path / SUMS).read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError, KeyError, TypeError):

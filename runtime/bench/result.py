@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from unit_edge.errors import ConfigError
+from unit_edge.reading import read_json
 from unit_edge.runtime.bench.account import Account
 from unit_edge.runtime.bench.machine.watch import Resources
 from unit_edge.runtime.bench.statistics import Histogram, Ratio, Summary
@@ -218,7 +218,7 @@ def read_report(path: Path) -> dict[str, Any]:
         ConfigError: it can't be read, or is something else.
     """
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = read_json(path)
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file; `unit-edge bench MODEL -o FILE.json` makes one") from None
     except (OSError, ValueError) as error:

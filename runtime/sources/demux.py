@@ -13,6 +13,7 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from unit_edge.media.containers import missing_part, reason, stated_packets
+from unit_edge.runtime.sources.losses import Losses
 
 _COARSE_TICK_S = Fraction(1, 2000)
 _FINEST_TIME_BASE = 2**31
@@ -25,8 +26,10 @@ class PacketReader:
     `fault` says afterwards what is wrong with the file; FFmpeg itself often just ends early.
     """
 
-    def __init__(self, container: InputContainer, stream: VideoStream, *, whole: bool = True) -> None:
-        self._container, self._stream, self._whole = container, stream, whole
+    def __init__(
+        self, container: InputContainer, stream: VideoStream, losses: Losses, *, whole: bool = True
+    ) -> None:
+        self._container, self._stream, self._losses, self._whole = container, stream, losses, whole
         self.fault: str | None = None
 
     def __iter__(self) -> Iterator[Packet[Stream]]:
@@ -44,7 +47,9 @@ class PacketReader:
                 continue
             if packet.pts is not None:
                 end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base)
-            if packet.stream_index != self._stream.index:
+            of_video = packet.stream_index == self._stream.index
+            self._losses.read(packet, of_video=of_video)
+            if not of_video:
                 continue
             count += 1
             if packet.is_corrupt:
@@ -55,6 +60,10 @@ class PacketReader:
         missing = missing_part(self._container, self._stream, count if self._whole else None, end)
         if missing is not None:
             self.fault = f"the file is cut off: {missing}"
+        elif self._whole and self._container.duration:
+            begin = Fraction(self._container.start_time or 0, av.time_base)
+            stated = Fraction(self._container.duration, av.time_base)
+            self._losses.read_all(self._container.size, stated - (end - begin))
 
 
 def stated_frames(container: InputContainer, stream: VideoStream) -> int | None:

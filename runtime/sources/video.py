@@ -20,6 +20,7 @@ from unit_edge.media.colour import ToBgr, colour_of
 from unit_edge.media.containers import open_media, pick_stream
 from unit_edge.media.orientation import Orientation
 from unit_edge.runtime.sources.demux import Clock, PacketReader, stated_frames
+from unit_edge.runtime.sources.losses import Losses
 
 _DEFAULT_FPS = Fraction(25)
 _DAMAGED = "damaged data; `ffmpeg -i INPUT REPAIRED.mp4` gets past it"
@@ -122,6 +123,7 @@ class FileSource:
         self._start = timeline_start(stream, audio)
         self._tick = exact(stream.time_base) or 1 / fps
         self._clock = Clock(self._tick, fps)
+        self._fps = fps
         self._decoded = self._decode()
         self._first = next(self._decoded)
         width, height = self._first.width, self._first.height
@@ -187,38 +189,53 @@ class FileSource:
             SourceError: there is none.
             TruncatedError: after the good ones, if data is damaged or missing.
         """
-        packets = PacketReader(self._container, self._stream, whole=whole)
+        losses = Losses(self._tick, self._fps, self._start)
+        packets = PacketReader(self._container, self._stream, losses, whole=whole)
         count = 0
-        for frame in self._decoded_frames(packets):
+        for frame in self._decoded_frames(packets, losses):
             if not frame.is_corrupt:
                 count += 1
                 yield frame
             elif count:
                 packets.fault = _DAMAGED
                 break
+            else:
+                losses.damaged(frame.pts)
         if count == 0:
             raise SourceError(f"{self._path}: no frame in it that can be decoded; expected a video")
         if packets.fault:
             stated = stated_frames(self._container, self._stream)
             frames = f"{count} of {stated} frames" if stated and whole else f"{count} frames"
             raise TruncatedError(f"{self._path}: reading broke off after {frames}: {packets.fault}")
+        if lost := str(losses):
+            raise TruncatedError(f"{self._path}: {lost}; the other {count} are there")
 
-    def _decoded_frames(self, packets: PacketReader) -> Iterator[VideoFrame]:
-        """Frames up to the first packet that can't be decoded; its error goes into `packets.fault`."""
+    def _decoded_frames(self, packets: PacketReader, losses: Losses) -> Iterator[VideoFrame]:
+        """Frames up to the first packet that can't be decoded; its error goes into `packets.fault`.
+
+        What is lost before the first frame, or in silence, is in `losses`.
+        """
         started = False
         for packet in packets:
             try:
                 frames = self._stream.decode(packet)
             except av.FFmpegError:
-                if not started:  # a recording may begin in the middle of a group of pictures
+                if not started:
+                    losses.refused(packet)
                     continue
                 packets.fault = _DAMAGED
                 break
+            losses.sent(packet)
             started = started or bool(frames)
-            yield from frames
+            for frame in frames:
+                losses.shown(frame.pts)
+                yield frame
         try:
             held_back = self._stream.decode(None)
         except av.FFmpegError:
             packets.fault = packets.fault or _DAMAGED
-        else:
-            yield from held_back
+            return
+        for frame in held_back:
+            losses.shown(frame.pts)
+            yield frame
+        losses.ended()

@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from unit_edge.config import DataConfig
 from unit_edge.errors import ConfigError, DataError
+from unit_edge.printable import printable
 from unit_edge.train.data.decode import ImageItem, read_image
 from unit_edge.train.data.image_cache import ImageCache
 from unit_edge.train.data.sources import domain_images, list_images
@@ -118,7 +119,7 @@ class Domain(Dataset[Tensor]):
         """Remembers an unusable image and says so once."""
         self.skipped[item] = why
         count = f"{len(self.skipped)} of {len(self.images)}"
-        print(f"warning: {why}; skipped ({count} images of {self.name})", file=sys.stderr)
+        print(printable(f"warning: {why}; skipped ({count} images of {self.name})"), file=sys.stderr)
 
 
 class Pairs(Dataset[tuple[Tensor, Tensor]]):

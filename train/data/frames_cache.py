@@ -20,6 +20,8 @@ import cv2
 from unit_edge.errors import DataError
 from unit_edge.files import cache_home
 from unit_edge.media.containers import reason
+from unit_edge.printable import printable
+from unit_edge.reading import read_json
 from unit_edge.train.data.video import SampledFrames
 
 _VERSION = 1
@@ -76,7 +78,7 @@ def _folder(video: Path, every_s: float) -> Path:
 def _recorded(folder: Path) -> tuple[list[Path], str] | None:
     """The frames of a folder and what was wrong with the video; None unless every file is whole."""
     try:
-        record = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
+        record = read_json(folder / _RECORD)
         frames = [folder / name for name, _ in record["frames"]]
         if [frame.stat().st_size for frame in frames] != [size for _, size in record["frames"]]:
             return None
@@ -94,7 +96,9 @@ def _extract(video: Path, every_s: float, folder: Path) -> None:
         frames = []
         for index, image in enumerate(sampled):
             if index == 0:
-                print(f"{video}: taking a frame every {every_s:g} s into {folder}", file=sys.stderr)
+                print(
+                    printable(f"{video}: taking a frame every {every_s:g} s into {folder}"), file=sys.stderr
+                )
             path = unfinished / f"{index:06d}.png"
             path.write_bytes(cv2.imencode(".png", image, _FAST)[1].tobytes())
             frames.append((path.name, path.stat().st_size))

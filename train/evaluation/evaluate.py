@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unit_edge.errors import DataError
+from unit_edge.printable import printable
 from unit_edge.train.data.dataset import to_tensor
 from unit_edge.train.data.decode import ImageItem, read_image
 from unit_edge.train.evaluation import bootstrap
@@ -259,6 +260,9 @@ def _read(items: Sequence[ImageItem], *, strict: bool = False) -> Iterator[tuple
             if strict:
                 raise
             skipped += 1
-            print(f"warning: {error}; skipped ({skipped} of {len(items)} images to look at)", file=sys.stderr)
+            print(
+                printable(f"warning: {error}; skipped ({skipped} of {len(items)} images to look at)"),
+                file=sys.stderr,
+            )
         else:
             yield item, image

@@ -17,8 +17,10 @@ from unit_edge.cli.options.common import (
     SettingsOption,
     needs,
 )
+from unit_edge.cli.say import echo
 from unit_edge.errors import ConfigError
 from unit_edge.files import write_output
+from unit_edge.reading import read_json
 
 if TYPE_CHECKING:
     from unit_edge.train.adapt.evaluate import Accuracy
@@ -69,7 +71,7 @@ def adapt(
     if without_target:
         chosen = source_only(chosen)
     result = train(chosen, run, data_root=data, resume=resume, device=device)
-    typer.echo(f"{run}: weights.safetensors, contact-sheet.png" + (", accuracy.json" if result else ""))
+    echo(f"{run}: weights.safetensors, contact-sheet.png" + (", accuracy.json" if result else ""))
     if result is not None:
         write_output(run / "accuracy.json", (_as_json(result) + "\n").encode())
         _show(result, ", ".join(chosen.target.test))
@@ -120,7 +122,7 @@ def accuracy(
 def is_adaptation(run: Path) -> bool:
     """Whether a folder is a run of `unit-edge adapt`, as far as its settings tell."""
     try:
-        settings = json.loads((run / "config.json").read_text(encoding="utf-8"))
+        settings = read_json(run / "config.json")
     except (OSError, ValueError):
         return False
     return isinstance(settings, dict) and settings.get("preset") == "digits"
@@ -141,8 +143,8 @@ def export(
         from unit_edge.export.digits.to_onnx import export_digits
 
     exported = export_digits(run, to, output=output, batch=batch, frames=frames)
-    typer.echo(f"{exported.model}: {exported.model.stat().st_size / 2**20:.1f} MiB")
-    typer.echo(exported.report)
+    echo(f"{exported.model}: {exported.model.stat().st_size / 2**20:.1f} MiB")
+    echo(exported.report)
 
 
 def verify(model: Path, run: Path, frames: Path | None, unfit: Mapping[str, object]) -> None:
@@ -151,7 +153,7 @@ def verify(model: Path, run: Path, frames: Path | None, unfit: Mapping[str, obje
     with needs("export"):
         from unit_edge.export.digits.to_onnx import verify_digits
 
-    typer.echo(verify_digits(model, run, frames))
+    echo(verify_digits(model, run, frames))
 
 
 def _refuse(run: Path, unfit: Mapping[str, object]) -> None:
@@ -161,11 +163,11 @@ def _refuse(run: Path, unfit: Mapping[str, object]) -> None:
 
 
 def _show(result: Accuracy, what: str) -> None:
-    typer.echo(f"accuracy {result.share:.4f} on {result.images} images of {what}")
+    echo(f"accuracy {result.share:.4f} on {result.images} images of {what}")
     by_class = result.by_class()
     shares = (f"{digit}: {'-' if share is None else f'{share:.3f}'}" for digit, share in enumerate(by_class))
-    typer.echo("by digit " + "  ".join(shares))
-    typer.echo(_as_json(result))
+    echo("by digit " + "  ".join(shares))
+    echo(_as_json(result))
 
 
 def _as_json(result: Accuracy) -> str:

@@ -15,7 +15,9 @@ from unit_edge.cli import adapt, bench, build, check, doctor, inspect, train, tr
 from unit_edge.cli.evaluate import evaluate
 from unit_edge.cli.options import outputs
 from unit_edge.cli.options.common import ModelArgument, domains_text
+from unit_edge.cli.say import echo
 from unit_edge.errors import UnitEdgeError
+from unit_edge.printable import printable
 from unit_edge.redaction import redact
 from unit_edge.registry import bundled_models, resolve_model
 
@@ -29,14 +31,14 @@ class _Commands(TyperGroup):
         except BrokenPipeError:
             raise
         except (UnitEdgeError, OSError) as error:
-            typer.echo(f"error: {redact(' '.join(str(error).split()))}", err=True)
+            echo(f"error: {redact(' '.join(str(error).split()))}", err=True)
             raise typer.Exit(1) from None
         except KeyboardInterrupt as error:
-            typer.echo("stopped", err=True)
+            echo("stopped", err=True)
             raise typer.Exit(128 + getattr(error, "signal_number", 2)) from None
         except Exception as error:
             if isinstance(message := getattr(error, "message", None), str):  # a usage error, as typed
-                error.message = redact(message)  # type: ignore[attr-defined]
+                error.message = printable(redact(message))  # type: ignore[attr-defined]
             raise
 
 
@@ -60,7 +62,7 @@ def main() -> None:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"unit-edge {__version__}")
+        echo(f"unit-edge {__version__}")
         raise typer.Exit
 
 
@@ -95,9 +97,7 @@ def models() -> None:
     """List the bundled models."""
     for path, manifest in bundled_models():
         size_mib = path.stat().st_size / 2**20
-        typer.echo(
-            f"{manifest.name:20} {domains_text(manifest):16} {manifest.precision:5} {size_mib:5.1f} MiB"
-        )
+        echo(f"{manifest.name:20} {domains_text(manifest):16} {manifest.precision:5} {size_mib:5.1f} MiB")
 
 
 @app.command()
@@ -125,7 +125,7 @@ def info(model: ModelArgument) -> None:
         "sha256": manifest.sha256,
     }
     for name, value in lines.items():
-        typer.echo(f"{name:10} {value}")
+        echo(f"{name:10} {value}")
 
 
 @app.command()
@@ -149,7 +149,7 @@ def sheet(
     from unit_edge.runtime.sheet import contact_sheet
 
     contact_sheet(before, after, output, count=count, start=outputs.seconds(start) or Fraction(0))
-    typer.echo(f"{output}: before and after")
+    echo(f"{output}: before and after")
 
 
 for _command in (

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from unit_edge.cli.say import echo
 from unit_edge.errors import ConfigError, UnitEdgeError
 from unit_edge.sizes import parse_size
 
@@ -111,9 +112,9 @@ def bench(
         return
     outputs = [_checked(path) for path in output or ()]
     if from_ is not None:
-        from unit_edge.runtime.bench.result import read_report
+        from unit_edge.runtime.bench.report.reread import read_whole
 
-        _show(read_report(from_), outputs)
+        _show(read_whole(from_), outputs)
         return
     if source is not None and size is not None:
         raise ConfigError("--size is for frames of noise; leave it out, the frames of --input have their own")
@@ -137,7 +138,7 @@ def bench(
     cases = cases_of(wanted)
     others = _others(cases, wanted, against) if against is not None else []
     for note in dict.fromkeys(case.note for case in [*cases, *others] if case.note):
-        typer.echo(f"note: {note}", err=True)
+        echo(f"note: {note}", err=True)
     settings = Settings(seconds, frames, warm_up, address, peak)
     if all(case.refused for case in cases):
         raise UnitEdgeError(_reasons([(case.name, case.refused) for case in cases]))
@@ -247,7 +248,7 @@ class _Status:
             figures = f"{fps_text(row.model_only.fps)} FPS" + (f"; {row.failed}" if row.failed else "")
         if row.end_to_end is not None:
             figures += f", end to end {fps_text(row.end_to_end.fps)} FPS"
-        typer.echo(f"{row.title}: {figures}", err=True)
+        echo(f"{row.title}: {figures}", err=True)
 
     def clear(self) -> None:
         if self._redraw:
@@ -261,17 +262,17 @@ def _show(report: dict[str, Any], outputs: Sequence[Path]) -> None:
 
     for table in (tabulate(report["rows"]), stage_table(report["rows"])):
         if len(table) > 1:
-            typer.echo(as_text(table) + "\n")
+            echo(as_text(table) + "\n")
     for heading, lines in remarks(report):
-        typer.echo("\n  ".join([heading, *lines]))
+        echo("\n  ".join([heading, *lines]))
     for line in DEFINITIONS:
-        typer.echo(line)
+        echo(line)
     try:
         for path in outputs:
             for written in _write(path, report):
-                typer.echo(f"wrote {written}")
+                echo(f"wrote {written}")
     finally:  # a full disk doesn't take the figures along
-        typer.echo(json.dumps(report))
+        echo(json.dumps(report))
 
 
 def _write(path: Path, report: dict[str, Any]) -> Iterator[Path]:
@@ -291,7 +292,7 @@ def _write(path: Path, report: dict[str, Any]) -> Iterator[Path]:
         try:
             plots = draw_plots(report, folder)
         except UnitEdgeError as error:
-            typer.echo(f"note: {error}", err=True)
+            echo(f"note: {error}", err=True)
         yield from plots
     if path.suffix == ".md" or not one:
         yield write_markdown(path if one else folder / "README.md", report, plots)
@@ -299,16 +300,16 @@ def _write(path: Path, report: dict[str, Any]) -> Iterator[Path]:
 
 def _compare(old: Path, new: Path, tolerance: float) -> None:
     from unit_edge.runtime.bench.report.compare import compare, differences
-    from unit_edge.runtime.bench.result import read_report
+    from unit_edge.runtime.bench.report.reread import read_whole
 
-    before, after = read_report(old), read_report(new)
+    before, after = read_whole(old), read_whole(new)
     for line in differences(before, after):
-        typer.echo(f"mind: {line}")
+        echo(f"mind: {line}")
     changes = compare(before, after, tolerance)
     for change in changes:
         ratio = "" if change.ratio is None else f"  {change.ratio:.3f} x the FPS"
-        typer.echo(f"{change.verdict:8} {change.row}, {change.figure}{ratio}")
+        echo(f"{change.verdict:8} {change.row}, {change.figure}{ratio}")
     worse = sum(change.regression for change in changes)
-    typer.echo(json.dumps({"regressions": worse, "changes": [asdict(change) for change in changes]}))
+    echo(json.dumps({"regressions": worse, "changes": [asdict(change) for change in changes]}))
     if worse:
         raise typer.Exit(REGRESSION)

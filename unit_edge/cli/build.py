@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from unit_edge.cli.options.common import ModelArgument
+from unit_edge.cli.say import echo
 from unit_edge.registry import resolve_model
 from unit_edge.sizes import parse_size
 
@@ -68,4 +69,4 @@ def build(
         sizes=(parse_size(min_size), parse_size(opt_size), parse_size(max_size)),
     )
     path = build_engine(resolve_model(model), output, options)
-    typer.echo(f"{path}: {path.stat().st_size / 2**20:.1f} MiB")
+    echo(f"{path}: {path.stat().st_size / 2**20:.1f} MiB")

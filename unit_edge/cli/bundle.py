@@ -9,6 +9,7 @@ import typer
 
 from unit_edge.boards.find import all_boards, find_board
 from unit_edge.cli.options.common import needs
+from unit_edge.cli.say import echo
 
 if TYPE_CHECKING:
     from unit_edge.export.bundle.bundle import Bundle, Variant
@@ -60,17 +61,15 @@ def export_for_board(
     if calibrate is not None:
         int8 = Int8(calibrate, int8_for or choice.int8_for, int8_skip, allow_low_quality)
     for line in (f"board {board.name}: {board.title}{_others(name, board.name)}", *choice.notes):
-        typer.echo(line)
+        echo(line)
     bundle = export_bundle(
         run, to, choice, output=output, int8=int8, wheels=wheels, say=typer.echo, **options
     )
     for line in _lines(bundle):
-        typer.echo(line)
-    typer.echo(assumptions())
+        echo(line)
+    echo(assumptions())
     systems = " or ".join(f"{system.name} (Python {system.python})" for system in bundle.choice.systems)
-    typer.echo(
-        f"{bundle.path}: {_mib(bundle.bytes)}; copy it to the board, {systems}, and run {_command(bundle)}"
-    )
+    echo(f"{bundle.path}: {_mib(bundle.bytes)}; copy it to the board, {systems}, and run {_command(bundle)}")
 
 
 def _others(given: str, taken: str) -> str:

@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from unit_edge.cli.progress import Progress
+from unit_edge.cli.say import echo
 from unit_edge.errors import ConfigError, UnitEdgeError
 from unit_edge.redaction import redact
 
@@ -52,7 +51,7 @@ def each(
 
     def failed(clip: Path, error: UnitEdgeError) -> None:
         text = redact(" ".join(str(error).split()))
-        typer.echo(f"error: {text if str(clip) in text else f'{clip}: {text}'}", err=True)
+        echo(f"error: {text if str(clip) in text else f'{clip}: {text}'}", err=True)
 
     try:
         one_by_one(pairs, one, failed)

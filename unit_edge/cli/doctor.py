@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from unit_edge.cli.say import echo
+
 if TYPE_CHECKING:
     from unit_edge.runtime.doctor.doctor import Report
 
@@ -31,7 +33,7 @@ def doctor(
     from unit_edge.runtime.doctor.doctor import diagnose
 
     report = diagnose(limit_s=timeout)
-    typer.echo(json.dumps(report.as_dict(), indent=2) if as_json else "\n".join(_lines(report)))
+    echo(json.dumps(report.as_dict(), indent=2) if as_json else "\n".join(_lines(report)))
     if not report.can_translate:
         raise typer.Exit(1)
 

@@ -23,6 +23,7 @@ from unit_edge.cli.evaluated import (
     open_subject,
 )
 from unit_edge.cli.options.common import DataRoot, needs
+from unit_edge.cli.say import echo
 from unit_edge.errors import DataError, SinkError
 
 if TYPE_CHECKING:
@@ -118,11 +119,11 @@ def evaluate(
         check_options(subject, options)
         folder = output if output is not None else Path(f"{subject.name}-evaluation")
         stack.enter_context(_made(folder))
-        typer.echo(subject.title)
+        echo(subject.title)
         evaluations = []
         for direction in subject.directions:
             evaluations.append(_measure(direction, subject, options))
-            typer.echo("\n" + report.table(evaluations[-1]))
+            echo("\n" + report.table(evaluations[-1]))
         sheets: list[Path | None] = []  # all that can fail for other reasons than writing is done
         for direction, result in zip(subject.directions, evaluations, strict=True):
             name = f"{direction.source}-to-{direction.target}.png"
@@ -133,8 +134,8 @@ def evaluate(
         about = {"made_by": f"unit-edge {__version__}", "evaluated": subject.about, "settings": settings}
         result_json = report.as_json(evaluations, about, sheets)
         report.write_json(folder / "evaluation.json", result_json)
-    typer.echo(f"\n{folder}: evaluation.json" + "".join(f", {sheet.name}" for sheet in sheets if sheet))
-    typer.echo(report.one_line(result_json))
+    echo(f"\n{folder}: evaluation.json" + "".join(f", {sheet.name}" for sheet in sheets if sheet))
+    echo(report.one_line(result_json))
 
 
 def _measure(direction: Direction, subject: Subject, options: Options) -> Evaluation:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unit_edge.cli.options.common import needs
+from unit_edge.cli.say import echo
 from unit_edge.errors import ConfigError, ModelError
 from unit_edge.registry import resolve_model
 from unit_edge.sizes import parse_size
@@ -57,10 +58,10 @@ def inspect(
     with needs("export"):
         report = inspect_file(path, wanted)
     if as_json:
-        typer.echo(json.dumps(report, indent=2))
+        echo(json.dumps(report, indent=2))
     else:
         for line in _lines(report):
-            typer.echo(line)
+            echo(line)
 
 
 def boards(
@@ -98,13 +99,13 @@ def boards(
         for row in rows if predicted else ():
             row["predicted"] = predicted["boards"][row["name"]] if predicted else None
         head = {key: value for key, value in (predicted or {}).items() if key != "boards"}
-        typer.echo(json.dumps({**head, "boards": rows}, indent=2))
+        echo(json.dumps({**head, "boards": rows}, indent=2))
         return
     for line in _details(chosen[0]) if board is not None else _table(chosen) if predicted is None else ():
-        typer.echo(line)
+        echo(line)
     if predicted is not None:
         for line in _prediction_table(predicted, chosen):
-            typer.echo(line)
+            echo(line)
 
 
 def _predicted(path: Path, wanted: tuple[int, int] | None, chosen: tuple[Board, ...]) -> dict[str, Any]:

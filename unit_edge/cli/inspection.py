@@ -6,7 +6,6 @@ Only an ONNX model needs more than the standard library; its inside is read by e
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from unit_edge.config.adapt import AdaptConfig
 from unit_edge.config.renamed import tensor_name
 from unit_edge.errors import ConfigError, ModelError
 from unit_edge.manifest import Manifest, matches, sha256_of, tensor_text
+from unit_edge.reading import parse_json, read_json
 from unit_edge.settings import build, from_saved
 
 Report = dict[str, Any]
@@ -30,7 +30,7 @@ _NETWORKS = {
     "discriminator": "D1 and D2 of digits",
 }
 _BUNDLE = "bundle.json"
-_HEADER_LIMIT = 100_000_000
+_HEADER_LIMIT = 16 * 2**20
 _NOT_OURS = "expected a model (.onnx), an engine, a manifest (.json), a bundle, a run's folder or its files"
 
 
@@ -124,7 +124,7 @@ def _bundle(folder: Path) -> Report:
             name: raw[name] for name in ("title", "board", "backend", "made_from", "versions", "offline")
         }
         wheels = len(raw["wheels"])
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise ModelError(f"{folder / _BUNDLE}: damaged, or no bundle's manifest ({error!r})") from None
     head = {"kind": "bundle for a board", "folder": str(folder), **facts}
     return {**head, "systems": systems, "wheels": wheels, "models": models}
@@ -213,11 +213,16 @@ def _header(path: Path) -> dict[str, Any]:
             length = int.from_bytes(file.read(8), "little")
             if length > min(size - 8, _HEADER_LIMIT):
                 raise ValueError("no header")
-            header = dict(json.loads(file.read(length)))
+            header = dict(parse_json(file.read(length)))
         entries = {name: tensor for name, tensor in header.items() if name != "__metadata__"}
         whole = 8 + length + max((tensor["data_offsets"][1] for tensor in entries.values()), default=0)
         for tensor in entries.values():
-            math.prod(tensor["shape"])
+            if not all(type(side) is int and side >= 0 for side in tensor["shape"]):
+                raise ValueError("shape")
+            if not isinstance(tensor["dtype"], str):
+                raise TypeError("dtype")
+        if not isinstance(header.get("__metadata__") or {}, dict):
+            raise TypeError("metadata")
     except (ValueError, AttributeError, KeyError, TypeError, IndexError):
         raise ModelError(f"{path}: damaged, or no safetensors file; {_NOT_OURS}") from None
     if size != whole:
@@ -227,7 +232,7 @@ def _header(path: Path) -> dict[str, Any]:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = read_json(path)
     except ValueError as error:
         raise ModelError(f"{path}: not readable as JSON ({error}); {_NOT_OURS}") from None
     if not isinstance(raw, dict):

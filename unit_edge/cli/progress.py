@@ -9,8 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from unit_edge.cli.say import echo
 from unit_edge.errors import PartialError, TruncatedError
 from unit_edge.interrupt import Interrupted
+from unit_edge.printable import printable
+from unit_edge.redaction import redact
 
 if TYPE_CHECKING:
     from unit_edge.runtime.pipeline import Stats
@@ -43,7 +46,7 @@ class Progress:
         """Takes what is known before the first frame."""
         self._job = job
         if self._redraw:
-            sys.stderr.write(f"{job.engine}{self._reason}\n")
+            echo(f"{job.engine}{self._reason}", err=True)
 
     def update(self, stats: Stats) -> None:
         """Redraws the line, a few times a second."""
@@ -83,7 +86,7 @@ class Progress:
         self._line(f"warning: {text}")
 
     def _line(self, text: str) -> None:
-        sys.stderr.write(f"{_CLEAR_LINE if self._redraw else ''}{text}\n")
+        sys.stderr.write(f"{_CLEAR_LINE if self._redraw else ''}{printable(redact(text))}\n")
         sys.stderr.flush()
 
     def finish(self, output: Path | str, model: str) -> None:
@@ -112,7 +115,7 @@ class Progress:
         if self._stats.reconnects:
             line += f", connected again {self._stats.reconnects}x"
         # before an error that may follow on the other stream
-        print(line, flush=True, file=sys.stderr if self._to_stderr else sys.stdout)
+        echo(line, err=self._to_stderr)
 
 
 def _live_text(stats: Stats) -> str:

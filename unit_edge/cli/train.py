@@ -17,6 +17,7 @@ from unit_edge.cli.options.common import (
     SettingsOption,
     needs,
 )
+from unit_edge.cli.say import echo
 from unit_edge.errors import ConfigError
 from unit_edge.registry import resolve_model
 from unit_edge.sizes import parse_size
@@ -68,7 +69,7 @@ def train(
     else:
         raise ConfigError("say what to train: a CONFIG.toml, or --run DIR --resume to go on with a run")
     if dry_run:
-        typer.echo(describe(chosen, data))
+        echo(describe(chosen, data))
         return
     fit(chosen, run, data_root=data, resume=resume, device=device)
 
@@ -205,17 +206,17 @@ def export(
     if calibrate is not None:
         int8 = Int8(calibrate, int8_for or "cpu", tuple(int8_skip or ()), allow_low_quality)
     exported = export_run(run, to, output=output, precision=precision, int8=int8, **options)
-    typer.echo(f"{exported.model}: {exported.model.stat().st_size / 2**20:.1f} MiB")
-    typer.echo(exported.report.summary())
+    echo(f"{exported.model}: {exported.model.stat().st_size / 2**20:.1f} MiB")
+    echo(exported.report.summary())
     if precision == "int8":
         moved = exported.manifest.int8["moved"]
-        typer.echo(
+        echo(
             'kernel distance not checked; `pip install "unit-edge[imagenet]"` for it'
             if moved is None
             else f"int8 moves the translations by {moved:.0%} of their way from the frames (kernel distance)"
         )
     if exported.manifest.int8.get("in_float"):
-        typer.echo(f"left in float: {', '.join(exported.manifest.int8['in_float'])}")
+        echo(f"left in float: {', '.join(exported.manifest.int8['in_float'])}")
 
 
 def verify(
@@ -253,6 +254,6 @@ def verify(
 
     def show(errors: dict[str, float]) -> None:
         for name, error in errors.items():
-            typer.echo(f"{name:28} {100 * error:8.3f} %")
+            echo(f"{name:28} {100 * error:8.3f} %")
 
-    typer.echo(verify_file(path, against, frames, sheet, show if layers else None, engine).summary())
+    echo(verify_file(path, against, frames, sheet, show if layers else None, engine).summary())

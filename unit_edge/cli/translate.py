@@ -14,6 +14,7 @@ from unit_edge.cli.options import live as cli_live
 from unit_edge.cli.options import outputs as cli_outputs
 from unit_edge.cli.options.common import EngineOption, ThreadsOption, decided, domains_text
 from unit_edge.cli.progress import Progress
+from unit_edge.cli.say import echo
 from unit_edge.errors import ConfigError
 from unit_edge.registry import find_model, resolve_model
 from unit_edge.sizes import parse_size
@@ -208,4 +209,4 @@ def translate(
     if sheet_path is not None:
         contact_sheet(address.path, files[0], sheet_path, start=excerpt.start)
         if not quiet:
-            typer.echo(f"{sheet_path}: before and after", err=to_stdout)
+            echo(f"{sheet_path}: before and after", err=to_stdout)

@@ -54,7 +54,7 @@ def check_ablations(
     guided = guide.name != "none" and guide.floor > 0
     taught = max(loss.gan, loss.feature_gan, loss.reconstruction, loss.cycle, float(guided))
     require(taught > 0, "loss.gan", loss.gan, "some weight above 0: nothing teaches the generators")
-    at_every_step = guided or (max(loss.gan, loss.critic) > 0 and loss.adversaries_from == 0)
+    at_every_step = guided or (max(loss.gan, loss.feature_gan) > 0 and loss.adversaries_from == 0)
     require(
         loss.vae_every == 1 or at_every_step,
         "loss.vae_every",

@@ -7,6 +7,8 @@ from typing import Literal
 
 from unit_edge.errors import require
 
+_LEAST_CROP = 8  # a quarter of it is what the residual blocks normalise
+
 
 @dataclass(frozen=True)
 class DomainConfig:
@@ -72,7 +74,10 @@ class DataConfig:
         low, high = self.short_side
         require(0 < low <= high, "data.short_side", self.short_side, "two sizes, the smaller first")
         require(
-            all(side > 0 and side % 4 == 0 for side in self.crop), "data.crop", self.crop, "multiples of 4"
+            all(side >= _LEAST_CROP and side % 4 == 0 for side in self.crop),
+            "data.crop",
+            self.crop,
+            f"multiples of 4, {_LEAST_CROP} or more",
         )
         require(self.stretch >= 1, "data.stretch", self.stretch, "1 or more")
         require(0 <= self.validation < 1, "data.validation", self.validation, "0 or more, below 1")

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from unit_edge.errors import require
 
+STEPS_AT_MOST = 100_000_000
+"""Of any count of steps: months, at ten a second."""
+
 
 @dataclass(frozen=True)
 class OptimConfig:

@@ -21,6 +21,7 @@ from pathlib import Path
 from unit_edge.errors import EngineError
 from unit_edge.files import cache_home, replacing
 from unit_edge.manifest import sha256_of
+from unit_edge.reading import read_json
 
 _CONTENTS = "contents.json"
 _UNFINISHED = ".unfinished-"
@@ -88,7 +89,7 @@ def _private_root() -> Path:
 
 def _is_whole(folder: Path) -> bool:
     try:
-        listed = json.loads((folder / _CONTENTS).read_text(encoding="utf-8"))
+        listed = read_json(folder / _CONTENTS)
         return bool(listed) and listed == _contents(folder)
     except (OSError, ValueError):
         return False

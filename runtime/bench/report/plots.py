@@ -49,8 +49,11 @@ def draw_plots(report: dict[str, Any], folder: Path) -> list[Path]:
     written = []
     for name, draw in pictures.items():
         figure = Figure(layout="constrained")
-        if not draw(figure, report):
-            continue
+        try:
+            if not draw(figure, report):
+                continue
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError) as error:
+            raise UnitEdgeError(f"{name}.png can't be drawn of this benchmark ({error!r})") from None
         path = folder / f"{name}.png"
         with replacing(path) as temporary:
             figure.savefig(temporary, format="png", dpi=_DPI)

@@ -24,6 +24,7 @@ from av.video.stream import VideoStream
 
 from unit_edge.errors import SinkError
 from unit_edge.files import open_unlinked, replacing
+from unit_edge.reading import parse_json, read_json
 
 try:
     import fcntl
@@ -266,7 +267,7 @@ def _whole(output: Path) -> Iterator[Part]:
 def _read_about(output: Path) -> dict[str, Any] | None:
     path = _folder(output) / _ABOUT
     try:
-        about = json.loads(path.read_text())
+        about = read_json(path)
     except FileNotFoundError:
         return None
     except (OSError, ValueError):
@@ -281,7 +282,7 @@ def _marked(output: Path) -> dict[str, Any] | None:
     try:
         with av.open(f"file:{output}") as container:
             tags = {name.lower(): value for name, value in container.metadata.items()}
-        about = json.loads(tags.get("comment", "").removeprefix(_MARK))
+        about = parse_json(tags.get("comment", "").removeprefix(_MARK))
     except (av.FFmpegError, OSError, ValueError):
         return None
     return about if isinstance(about, dict) and isinstance(about.get("making"), dict) else None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from unit_edge.cli.say import echo
 from unit_edge.errors import UnitEdgeError
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def decided(engine: str, manifest: Manifest, model: Path, *, quiet: bool = False
 
     decision = decide(engine, manifest, plan=model.suffix.lower() == ENGINE_SUFFIX)
     if decision.note and not quiet:
-        typer.echo(f"note: {decision.note}", err=True)
+        echo(f"note: {decision.note}", err=True)
     return decision
 
 
