@@ -227,3 +227,54 @@ def test_errors_are_one_line_and_leave_nothing(
     assert stderr.startswith("error: ") and stderr.count("\n") == 1
     assert expected in stderr
     assert sorted(here.iterdir()) == before
+
+
+def labels_of(folder: Path, *, boxes: Any = None, names: tuple[str, str] = ("Car", "pedestrian")) -> Path:
+    """COCO labels of `here`: in every picture the car and the person, as they are."""
+    given = boxes or [[8, 8, 32, 32], [60, 20, 20, 40]]
+    images = [{"id": k, "file_name": f"s{k // 2}_{k}.png"} for k in range(10)]
+    annotations = [
+        {"id": 2 * k + part, "image_id": k, "category_id": part, "bbox": given[part]}
+        for k in range(10)
+        for part in range(2)
+    ]
+    categories = [{"id": part, "name": name} for part, name in enumerate(names)]
+    path = folder / "labels.json"
+    path.write_text(json.dumps({"images": images, "annotations": annotations, "categories": categories}))
+    return path
+
+
+def test_against_labels(here: Path, bright: Path) -> None:
+    arguments = ["check", "day", "night", "--detector", bright, "--conf", "0.5", "-o", "out"]
+    given = labels_of(here)
+    code, stdout, _ = cli(*arguments, "--ground-truth", given, "--rename", "pedestrian=person")
+    truth = json.loads((here / "out" / "check.json").read_text())["ground_truth"]
+    assert code == 0 and truth["pictures"] == 10 and not truth["unknown_classes"]
+    groups = {g["class"]: g for g in truth["groups"]}
+    assert groups["all"]["recall_before"]["value"] == 1 and groups["all"]["recall_after"]["value"] == 11 / 20
+    assert groups["car"]["recall_after"]["value"] == 0.7
+    assert groups["all"]["precision_after"]["value"] == 1
+    assert truth["average_precision_before"] == {"ap": 1.0, "ap50": 1.0}
+    assert 0.5 < truth["average_precision_after"]["ap"] < 1
+    assert "Against labels" in stdout and "(pycocotools)" in stdout
+    assert "Against labels" in (here / "out" / "check.html").read_text()
+    # without --rename only the car is known, and that is said
+    cli(*arguments, "--ground-truth", given)
+    truth = json.loads((here / "out" / "check.json").read_text())["ground_truth"]
+    assert truth["unknown_classes"] == ["pedestrian"]
+
+
+def test_labels_that_do_not_fit_are_named(here: Path, bright: Path) -> None:
+    arguments = ["check", "day", "night", "--detector", bright, "--ground-truth"]
+    code, _, stderr = cli(*arguments, labels_of(here, names=("lorry", "tram")))
+    assert code == 1 and "the labels' classes, lorry, tram, are none of the detector's, person, car" in stderr
+    (here / "day" / "s0_0.png").rename(here / "day" / "unlabelled.png")
+    (here / "night" / "s0_0.png").rename(here / "night" / "unlabelled.png")
+    code, _, stderr = cli(*arguments, labels_of(here, boxes=[[8, 8, 32, 32], [200, 20, 20, 40]]))
+    assert code == 1 and stderr.count("\n") == 1
+    for text in (
+        "s0_0.png: labelled, but no such picture",
+        "unlabelled.png: no labels for it",
+        "has no area",
+    ):
+        assert text in json.dumps(json.loads((here / "day-check" / "check.json").read_text())["left_out"])

@@ -18,6 +18,7 @@ from unit_edge.sizes import parse_size
 
 if TYPE_CHECKING:
     from unit_edge.runtime.check.detector import Detector
+    from unit_edge.runtime.check.ground_truth import GroundTruth
     from unit_edge.runtime.check.pairs import Translate, Work
     from unit_edge.runtime.check.part import Answer, Part
 
@@ -76,6 +77,17 @@ def check(
     ] = None,
     confidence: ConfidenceOption = 0.3,
     iou: IouOption = 0.5,
+    ground_truth: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Labels of INPUT: COCO or BDD100K .json, YOLO data.yaml, folder of YOLO or KITTI.",
+        ),
+    ] = None,
+    rename: Annotated[
+        str | None,
+        typer.Option(metavar="LABEL=CLASS,...", help="What the detector calls classes of the labels."),
+    ] = None,
     min_kept: Annotated[
         float | None,
         typer.Option(
@@ -129,6 +141,8 @@ def check(
         from unit_edge.interrupt import Interrupted, watch_signals
         from unit_edge.runtime.check.check import look_at
         from unit_edge.runtime.check.detections import Detections
+        from unit_edge.runtime.check.found import FLOOR
+        from unit_edge.runtime.check.ground_truth import AP_FLOOR
         from unit_edge.runtime.check.pairs import Selection, count_frames, find, pairs, raise_faults
         from unit_edge.runtime.check.report.files import one_line, prepare_folder, write_report
         from unit_edge.runtime.check.report.plots import require_matplotlib
@@ -158,9 +172,15 @@ def check(
                 worst=worst,
             )
         ]
+        floor = FLOOR
+        if ground_truth is not None:
+            parts.insert(0, _ground_truth(ground_truth, rename, work, detect, confidence, iou, seed))
+            floor = AP_FLOOR
         line = _Line(count_frames(work, selection), quiet=quiet)
         with watch_signals() as wish:
-            seen = look_at(pairs(work, selection, translate), parts, detect, progress=line.draw, wish=wish)
+            seen = look_at(
+                pairs(work, selection, translate), parts, detect, floor=floor, progress=line.draw, wish=wish
+            )
         line.clear()
         if not seen.frames:
             if wish:
@@ -195,6 +215,45 @@ def _detector(
     names = tuple(name.strip() for name in only.split(",")) if only else ()
     wanted = parse_size(size, "--detector-size")
     return Detector(path, DetectorOptions(decode, preprocess, classes, names, wanted, threads=threads))
+
+
+def _ground_truth(
+    path: Path,
+    rename: str | None,
+    work: Work,
+    detector: Detector,
+    confidence: float,
+    iou: float,
+    seed: int,
+) -> GroundTruth:
+    from unit_edge.runtime.check.average_precision import require_pycocotools
+    from unit_edge.runtime.check.ground_truth import GroundTruth
+    from unit_edge.runtime.check.labels.read import read_labels
+
+    if not work.pictures:
+        raise ConfigError(f"--ground-truth {path}: is of pictures, and INPUT is of videos; give their frames")
+    require_pycocotools()
+    names: dict[str, str] = {}
+    for pair in rename.split(",") if rename else ():
+        label, equals, name = pair.partition("=")
+        if not (label and equals and name):
+            raise ConfigError(f"--rename {pair!r}; expected LABEL=CLASS, such as pedestrian=person")
+        names[label.strip()] = name.strip()
+    pictures = [before for before, _ in work.items]
+    labels = read_labels(path, pictures, detector.names)
+    work.faults += labels.faults
+    work.faults += [
+        f"{path}: {name}: labelled, but no such picture" for name in labels.without_picture(pictures)
+    ]
+    return GroundTruth(
+        labels,
+        detector.names,
+        rename=names,
+        confidence=confidence,
+        iou_threshold=iou,
+        faults=work.faults,
+        seed=seed,
+    )
 
 
 def _translator(
@@ -246,6 +305,8 @@ def _print(summary: list[str], answers: dict[str, Answer], notes: list[str]) -> 
         typer.echo(line)
     for section in (section for answer in answers.values() for section in answer.sections):
         typer.echo("\n" + section.title)
+        for line in section.paragraphs if section.title != "Detections" else ():
+            typer.echo(f"  {line}")
         for line in as_text(section.rows) if section.rows else ():
             typer.echo(f"  {line}")
     for note in notes:
