@@ -61,8 +61,8 @@ class GroundTruth:
         if labels.names() and not self._numbers:
             some = ", ".join(name for name in classes[:12] if name)
             raise DataError(
-                f"the labels' classes, {', '.join(labels.names()[:12])}, are none of the detector's, {some}...; "
-                "say which is which with --rename LABEL=CLASS,..."
+                f"the labels' classes, {', '.join(labels.names()[:12])}, are none of the detector's, "
+                f"{some}...; say which is which with --rename LABEL=CLASS,..."
             )
         self._sums: dict[str, dict[tuple[int, str], int]] = {}
         self._truths: list[Boxes] = []

@@ -195,7 +195,7 @@ def test_min_kept_is_an_exit_code_and_a_flag(here: Path, bright: Path) -> None:
     [
         (["day"], "give INPUT and its TRANSLATED, or INPUT and --model"),
         (["day", "night", "--model", "day2night-edge-s"], "give INPUT and its TRANSLATED"),
-        (["day", "night", "NONE"], "say what to check with: --detector"),
+        (["day", "night", "NONE"], "say what to check with: --detector FILE.onnx, --segmenter"),
         (["day", "no", "DETECTOR"], "no: no such file"),
         (["day", "CLIP", "DETECTOR"], "day has pictures and"),
         (["day", "other", "DETECTOR"], "none of its 1 files is named as one of the 10 in day"),
@@ -278,3 +278,13 @@ def test_labels_that_do_not_fit_are_named(here: Path, bright: Path) -> None:
         "has no area",
     ):
         assert text in json.dumps(json.loads((here / "day-check" / "check.json").read_text())["left_out"])
+
+
+def test_structure_alone_needs_no_detector(here: Path) -> None:
+    code, stdout, stderr = cli("check", "day", "day", "--plates", "-o", "out")
+    assert (code, stderr) == (0, "")
+    files = sorted(path.name for path in (here / "out").iterdir())
+    assert files == ["check.html", "check.json", "structure.csv", "structure.png"]
+    assert json.loads(stdout.splitlines()[-1])["structure"]["ssim_of_gradients"]["value"] > 0.99
+    code, _, stderr = cli("check", "day", "day", "--plates", "--min-kept", "0.9")
+    assert code == 1 and "--min-kept needs --detector" in stderr

@@ -77,6 +77,20 @@ def check(
     ] = None,
     confidence: ConfidenceOption = 0.3,
     iou: IouOption = 0.5,
+    segmenter: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.onnx", help="A segmentation, drivable-area or lane network: IoU of both."),
+    ] = None,
+    segmenter_preprocess: Annotated[
+        str | None, typer.Option(metavar="WORDS", help="What it expects, as for --preprocess.")
+    ] = None,
+    segmenter_classes: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Names of its classes, as for --classes.")
+    ] = None,
+    plates: Annotated[
+        bool,
+        typer.Option("--plates", help="Show where structure changed most: text, number plates, faces."),
+    ] = False,
     ground_truth: Annotated[
         Path | None,
         typer.Option(
@@ -135,8 +149,11 @@ def check(
     """
     if (translated is None) == (model is None):
         raise ConfigError("give INPUT and its TRANSLATED, or INPUT and --model to translate on the way")
-    if detector is None:
-        raise ConfigError("say what to check with: --detector FILE.onnx")
+    if detector is None and segmenter is None and not plates:
+        raise ConfigError("say what to check with: --detector FILE.onnx, --segmenter FILE.onnx or --plates")
+    for option, given in (("--ground-truth", ground_truth), ("--min-kept", min_kept), ("--only", only)):
+        if detector is None and given is not None:
+            raise ConfigError(f"{option} needs --detector FILE.onnx")
     with needs("check"), ExitStack() as stack:
         from unit_edge.interrupt import Interrupted, watch_signals
         from unit_edge.runtime.check.check import look_at
@@ -146,34 +163,54 @@ def check(
         from unit_edge.runtime.check.pairs import Selection, count_frames, find, pairs, raise_faults
         from unit_edge.runtime.check.report.files import one_line, prepare_folder, write_report
         from unit_edge.runtime.check.report.plots import require_matplotlib
+        from unit_edge.runtime.check.segmentation import Segmentation
+        from unit_edge.runtime.check.segmenter import Segmenter
+        from unit_edge.runtime.check.structure import Structure
 
         folder = output if output is not None else Path(f"{Path(source).stem or 'frames'}-check")
         prepare_folder(folder)
-        require_matplotlib()
+        if detector is not None:
+            require_matplotlib()
         selection = Selection(every, count, scene)
         work = find(source, translated)
-        detect = stack.enter_context(
-            _detector(detector, decode, preprocess, classes, only, detector_size, threads)
-        )
+        detect = None
+        if detector is not None:
+            detect = stack.enter_context(
+                _detector(detector, decode, preprocess, classes, only, detector_size, threads)
+            )
+        segment = None
+        if segmenter is not None:
+            segment = stack.enter_context(
+                Segmenter(
+                    segmenter, preprocess=segmenter_preprocess, classes=segmenter_classes, threads=threads
+                )
+            )
         about: dict[str, Any] = {
             "made_by": f"unit-edge {__version__}",
             "input": source,
             "translated": translated,
         }
         translate, about["model"] = _translator(model, engine, threads, stack)
-        about["detector"] = detect.about()
-        parts: list[Part] = [
-            Detections(
-                detect.names,
-                confidence=confidence,
-                iou_threshold=iou,
-                min_kept=min_kept,
-                seed=seed,
-                worst=worst,
+        about["detector"] = None if detect is None else detect.about()
+        about["segmenter"] = None if segment is None else segment.about()
+        parts: list[Part] = []
+        if detect is not None:
+            parts.append(
+                Detections(
+                    detect.names,
+                    confidence=confidence,
+                    iou_threshold=iou,
+                    min_kept=min_kept,
+                    seed=seed,
+                    worst=worst,
+                )
             )
-        ]
+        if segment is not None:
+            parts.append(Segmentation(segment, segment.names, seed=seed))
+        if plates:
+            parts.append(Structure(seed=seed))
         floor = FLOOR
-        if ground_truth is not None:
+        if ground_truth is not None and detect is not None:
             parts.insert(0, _ground_truth(ground_truth, rename, work, detect, confidence, iou, seed))
             floor = AP_FLOOR
         line = _Line(count_frames(work, selection), quiet=quiet)
@@ -188,7 +225,8 @@ def check(
             raise_faults(work.faults, 0)
         answers = {part.name: part.answer() for part in parts}
         about |= {"frames": seen.frames, "scenes": len(seen.scenes)}
-        notes = detect.notes + _notes(len(seen.scenes), work)
+        notes = [note for used in (detect, segment) if used is not None for note in used.notes]
+        notes += _notes(len(seen.scenes), work)
         summary = _summary(about)
         files = write_report(folder, f"Check of {source}", about, summary, answers, notes, work.faults)
     if not quiet:
@@ -295,6 +333,9 @@ def _summary(about: dict[str, Any]) -> list[str]:
             f"detector {detector['path']}: layout {detector['layout']}, {detector['size']}, "
             f"{detector['preprocess']}, {detector['classes']} classes"
         )
+    if about["segmenter"] is not None:
+        segmenter = about["segmenter"]
+        lines.append(f"segmenter {segmenter['path']}: {segmenter['size']}, {segmenter['preprocess']}")
     return lines
 
 
