@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +10,7 @@ import typer
 
 from unit_edge import __version__
 from unit_edge.cli.options.common import EngineOption, ThreadsOption, needs
+from unit_edge.cli.progress import Line
 from unit_edge.errors import ConfigError
 from unit_edge.registry import resolve_model
 from unit_edge.sizes import parse_size
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from unit_edge.runtime.check.pairs import Translate, Work
     from unit_edge.runtime.check.part import Answer, Part
 
-_REDRAW_S = 0.2
 _BELOW_MIN_KEPT = 3
 
 DetectorOption = Annotated[
@@ -213,7 +211,7 @@ def check(
         if ground_truth is not None and detect is not None:
             parts.insert(0, _ground_truth(ground_truth, rename, work, detect, confidence, iou, seed))
             floor = AP_FLOOR
-        line = _Line(count_frames(work, selection), quiet=quiet)
+        line = Line(count_frames(work, selection), "frames", quiet=quiet)
         with watch_signals() as wish:
             seen = look_at(
                 pairs(work, selection, translate), parts, detect, floor=floor, progress=line.draw, wish=wish
@@ -362,30 +360,3 @@ def _judge(answers: dict[str, Answer], min_kept: float | None) -> None:
     if kept is not None and kept < min_kept:
         typer.echo(f"kept {kept:.3f} of the boxes, less than --min-kept {min_kept}", err=True)
         raise typer.Exit(_BELOW_MIN_KEPT)
-
-
-class _Line:
-    """On a terminal, a line that says how far it is and how long it will take."""
-
-    def __init__(self, total: int | None, *, quiet: bool) -> None:
-        self._total, self._shown = total, not quiet and sys.stderr.isatty()
-        self._began = self._drawn_at = time.monotonic()
-
-    def draw(self, done: int) -> None:
-        """Redraws it, a few times a second."""
-        now = time.monotonic()
-        if not self._shown or now - self._drawn_at < _REDRAW_S:
-            return
-        self._drawn_at = now
-        fps = done / max(now - self._began, 1e-9)
-        text = f"{done} frames  {fps:.1f} FPS"
-        if self._total:
-            left_s = round(max(0, self._total - done) / fps)
-            percent = min(100, 100 * done // self._total)
-            left = f"{left_s // 60}:{left_s % 60:02} left"
-            text = f"{done}/{self._total} frames  {percent:3}%  {fps:.1f} FPS  {left}"
-        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
-
-    def clear(self) -> None:
-        if self._shown:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)

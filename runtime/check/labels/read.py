@@ -33,12 +33,22 @@ def read_labels(path: Path, pictures: Sequence[Path], names: Sequence[str]) -> L
         raise DataError(f"{path}: no such file or folder; expected {_EXPECTED}")
     if path.suffix.lower() in (".yaml", ".yml"):
         return read_yolo(path, pictures)
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise DataError(f"{path}: can't be read as JSON ({error}); expected {_EXPECTED}") from None
+    content = read_json(path)
     if isinstance(content, dict):
         return read_coco(path, content)
     if isinstance(content, list):
         return read_bdd(path, content)
     raise DataError(f"{path}: holds no labels; expected {_EXPECTED}")
+
+
+def read_json(path: Path) -> object:
+    """What a JSON file holds.
+
+    Raises:
+        DataError: it can't be read, or is no JSON.
+    """
+    try:
+        content: object = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise DataError(f"{path}: can't be read as JSON ({error}); expected {_EXPECTED}") from None
+    return content

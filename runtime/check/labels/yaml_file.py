@@ -25,3 +25,10 @@ def read_yaml(path: Path) -> object:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise DataError(f"{path}: can't be read as YAML ({' '.join(str(error).split())})") from None
     return content
+
+
+def as_yaml(content: object) -> bytes:
+    """Plain types as YAML, in their order."""
+    import yaml
+
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True).encode()
