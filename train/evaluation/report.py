@@ -26,6 +26,8 @@ MEANINGS = {
     "kernel_distance_untranslated": ("  untranslated", 4, "of the images as they were"),
     "kernel_distance_ratio": ("  ratio", 2, "below 1: nearer than before"),
     "edges_kept": ("edges kept", 3, "1: every edge is where it was"),
+    "detections_kept": ("detections kept", 3, "of the detector's boxes on the images"),
+    "detections_invented": ("  invented", 3, "of its boxes on the translations"),
     "reconstruction_error": ("reconstruction error", 2, "levels of 255, of G(E(x))"),
     "cycle_error": ("cycle error", 2, "levels of 255, there and back"),
     "flicker": ("flicker", 2, "levels of 255, beside motion"),
@@ -182,6 +184,8 @@ def _write(row: Image, text: str, left: int, baseline: int) -> None:
 
 
 def _count(name: str, figure: Figure) -> str:
+    if name.startswith("detections"):
+        return f"{figure.count} boxes"
     if name.startswith("flicker"):
         return f"{figure.count} pairs"
     return f"{figure.count}" if figure.against is None else f"{figure.count} / {figure.against}"

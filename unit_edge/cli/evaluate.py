@@ -21,6 +21,7 @@ from unit_edge.cli.evaluated import (
     find_images,
     open_subject,
 )
+from unit_edge.cli.kept import Counted
 from unit_edge.cli.options.common import DataRoot, needs
 from unit_edge.errors import DataError, SinkError
 
@@ -71,6 +72,10 @@ def evaluate(
         bool, typer.Option("--best", help="Of a run: the weights that scored best, not the newest.")
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the intervals.")] = 0,
+    detector: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.onnx", help="Also measure detections kept, as `unit-edge check` does."),
+    ] = None,
 ) -> None:
     """Measure how good a translation is, with intervals.
 
@@ -86,7 +91,8 @@ def evaluate(
     median and the worst translation; those of an earlier evaluation are replaced. The last line is JSON.
     """
     options = Options(
-        to, data, images, against, run, paired, clip, frames, head, count, split, device, best, seed
+        *(to, data, images, against, run, paired, clip, frames, head, count, split, device, best, seed),
+        detector=detector,
     )
     with needs("train"), ExitStack() as stack:
         from unit_edge.train.evaluation import report
@@ -123,7 +129,8 @@ def _measure(direction: Direction, subject: Subject, options: Options) -> Evalua
     on_images = options.images is not None or subject.config is not None
     images = find_images(direction, subject.config, options) if on_images else None
     result, clip = Evaluation(*names), Evaluation(*names)
-    with _progress() as progress:
+    with ExitStack() as stack:
+        progress = stack.enter_context(_progress())
         if options.clip is not None:  # first, as it may be damaged
             frames = clip_frames(options.clip, options.frames)
             try:
@@ -133,15 +140,22 @@ def _measure(direction: Direction, subject: Subject, options: Options) -> Evalua
             except DataError as error:
                 raise DataError(f"{options.clip}: {error}") from None
         if images is not None:
+            counted = None
+            if options.detector is not None:
+                from unit_edge.runtime.check.detector import Detector
+
+                counted = Counted(direction.translate, stack.enter_context(Detector(options.detector)))
             result = evaluate_images(
                 *names,
-                direction.translate,
+                counted or direction.translate,
                 *images,
                 paired=options.paired,
                 errors=direction.errors,
                 seed=options.seed,
                 progress=progress,
             )
+            if counted is not None:
+                result.figures.update(counted.figures(options.seed))
     return result.with_clip(clip)
 
 
