@@ -9,20 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from unit_edge.errors import UnitEdgeError
 from unit_edge.runtime.check.boxes import Boxes, area
 
 _MOST = 100  # boxes of a picture, as COCO has it
-
-
-def require_pycocotools() -> None:
-    """Raises UnitEdgeError if there is none, before the work begins."""
-    try:
-        import pycocotools  # noqa: F401
-    except ModuleNotFoundError:
-        raise UnitEdgeError(
-            'average precision needs pycocotools: install it with `pip install "unit-edge[check]"`'
-        ) from None
 
 
 def average_precision(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import csv
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -288,3 +290,33 @@ def test_structure_alone_needs_no_detector(here: Path) -> None:
     assert json.loads(stdout.splitlines()[-1])["structure"]["ssim_of_gradients"]["value"] > 0.99
     code, _, stderr = cli("check", "day", "day", "--plates", "--min-kept", "0.9")
     assert code == 1 and "--min-kept needs --detector" in stderr
+
+
+@pytest.mark.parametrize("missing", ["scipy", "matplotlib", "pycocotools"])
+def test_missing_packages_are_named_with_their_extra(here: Path, bright: Path, missing: str) -> None:
+    code = (
+        f"import sys; sys.modules['{missing}'] = None\n"
+        "from unit_edge.cli import main\nsys.argv = ['unit-edge', *sys.argv[1:]]\nmain()"
+    )
+    arguments = ["check", "day", "night", "--detector", str(bright), "--ground-truth", str(labels_of(here))]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert f'needs {missing}: install it with `pip install "unit-edge[check]"`' in done.stderr
+    assert not (here / "day-check").exists()
+
+
+def test_real_pictures_through_a_bundled_model(here: Path, data_root: Path) -> None:
+    networks = data_root.parent / "models"
+    if not networks.is_dir():
+        pytest.skip("needs the real networks in shared/models")
+    (here / "real").mkdir()
+    for path in sorted((data_root / "bdd-day").glob("*.jpg"))[::150]:
+        (here / "real" / path.name).symlink_to(path)
+    detector = networks / "yolox_nano.onnx"
+    code, _, _ = cli("check", "real", "--model", "day2night-edge-s", "--detector", detector, "-o", "out")
+    everything = group(json.loads((here / "out" / "check.json").read_text()), "all")
+    assert code == 0 and everything["before"] > 10 and 0.2 < everything["kept_share"]["value"] < 1
+    # a picture with itself keeps all and invents nothing
+    code, _, _ = cli("check", "real", "real", "--detector", detector, "-o", "out")
+    everything = group(json.loads((here / "out" / "check.json").read_text()), "all")
+    assert everything["kept_share"]["value"] == 1 and everything["invented"] == 0

@@ -255,6 +255,8 @@ def test_what_keeps_too_few_boxes_is_left_out_or_flagged(
         (["COCO", "--to", "night", "--flag"], "--flag needs --min-kept"),
         (["COCO", "--to", "night,snow", "--suffix", "x"], "must have {to} in it"),
         (["empty", "--to", "night", "--dataset"], "no data set is recognised"),
+        (["no.json", "--to", "night"], "no.json: no such file; expected a COCO"),
+        (["no.yaml", "--to", "night"], "no.yaml: no such file; expected a YOLO data.yaml"),
         (["bad.json", "--to", "night"], "can't be read as JSON"),
         (["bad.yaml", "--to", "night"], "no data.yaml"),
         (["empty", "--to", "night", "--mix", "0.5"], "empty: is no data set, which --mix"),

@@ -156,11 +156,11 @@ def check(
         from unit_edge.interrupt import Interrupted, watch_signals
         from unit_edge.runtime.check.check import look_at
         from unit_edge.runtime.check.detections import Detections
+        from unit_edge.runtime.check.extra import require
         from unit_edge.runtime.check.found import FLOOR
         from unit_edge.runtime.check.ground_truth import AP_FLOOR
         from unit_edge.runtime.check.pairs import Selection, count_frames, find, pairs, raise_faults
         from unit_edge.runtime.check.report.files import one_line, prepare_folder, write_report
-        from unit_edge.runtime.check.report.plots import require_matplotlib
         from unit_edge.runtime.check.segmentation import Segmentation
         from unit_edge.runtime.check.segmenter import Segmenter
         from unit_edge.runtime.check.structure import Structure
@@ -168,7 +168,7 @@ def check(
         folder = output if output is not None else Path(f"{Path(source).stem or 'frames'}-check")
         prepare_folder(folder)
         if detector is not None:
-            require_matplotlib()
+            require("scipy", "matplotlib", *(["pycocotools"] if ground_truth is not None else []))
         selection = Selection(every, count, scene)
         work = find(source, translated)
         detect = None
@@ -262,13 +262,11 @@ def _ground_truth(
     iou: float,
     seed: int,
 ) -> GroundTruth:
-    from unit_edge.runtime.check.average_precision import require_pycocotools
     from unit_edge.runtime.check.ground_truth import GroundTruth
     from unit_edge.runtime.check.labels.read import read_labels
 
     if not work.pictures:
         raise ConfigError(f"--ground-truth {path}: is of pictures, and INPUT is of videos; give their frames")
-    require_pycocotools()
     names: dict[str, str] = {}
     for pair in rename.split(",") if rename else ():
         label, equals, name = pair.partition("=")
@@ -319,13 +317,15 @@ def _notes(scenes: int, work: Work) -> list[str]:
     if scenes >= FEWEST:
         return []
     what = "pictures" if work.pictures else "clips"
-    return [f"no intervals: these need {FEWEST} scenes or more, and the {what} are of {scenes}"]
+    return [f"no intervals: these need {FEWEST} scenes or more, and there are {scenes} {what}"]
 
 
 def _summary(about: dict[str, Any]) -> list[str]:
     model, detector = about["model"], about["detector"]
-    by = f"{about['translated']}" if model is None else f"translated by {model['name']} ({model['engine']})"
-    lines = [f"{about['input']} and {by}: {about['frames']} frames of {about['scenes']} scenes"]
+    by = f" and {about['translated']}"
+    if model is not None:
+        by = f", translated by {model['name']} ({model['engine']})"
+    lines = [f"{about['input']}{by}: {about['frames']} frames of {about['scenes']} scenes"]
     if detector is not None:
         lines.append(
             f"detector {detector['path']}: layout {detector['layout']}, {detector['size']}, "

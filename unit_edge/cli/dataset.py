@@ -181,8 +181,10 @@ def _kept(
     if options.detector is None:
         return None
     from unit_edge.runtime.check.detector import Detector, DetectorOptions
+    from unit_edge.runtime.check.extra import require
     from unit_edge.runtime.check.kept import kept_share
 
+    require("scipy")
     detector = stack.enter_context(Detector(options.detector, DetectorOptions(threads=threads)))
     return lambda before, after: kept_share(
         detector, before, after, confidence=_CONFIDENCE, iou_threshold=_IOU

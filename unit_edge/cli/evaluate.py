@@ -143,7 +143,9 @@ def _measure(direction: Direction, subject: Subject, options: Options) -> Evalua
             counted = None
             if options.detector is not None:
                 from unit_edge.runtime.check.detector import Detector
+                from unit_edge.runtime.check.extra import require
 
+                require("scipy")
                 counted = Counted(direction.translate, stack.enter_context(Detector(options.detector)))
             result = evaluate_images(
                 *names,

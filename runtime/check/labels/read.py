@@ -47,6 +47,8 @@ def read_json(path: Path) -> object:
     Raises:
         DataError: it can't be read, or is no JSON.
     """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; expected {_EXPECTED}")
     try:
         content: object = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, ValueError) as error:

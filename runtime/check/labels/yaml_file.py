@@ -20,6 +20,8 @@ def read_yaml(path: Path) -> object:
         raise ConfigError(
             f'{path}: reading YAML needs PyYAML: install it with `pip install "unit-edge[check]"`'
         ) from None
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; expected a YOLO data.yaml")
     try:
         content: object = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
