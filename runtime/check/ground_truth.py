@@ -13,7 +13,7 @@ from unit_edge.runtime.check.average_precision import average_precision
 from unit_edge.runtime.check.boxes import Boxes, area
 from unit_edge.runtime.check.found import Found
 from unit_edge.runtime.check.intervals import Figure, ratios
-from unit_edge.runtime.check.labels.labelset import Labels, LabelSet
+from unit_edge.runtime.check.labels.labelset import ANY_CLASS, Labels, LabelSet
 from unit_edge.runtime.check.matching import match
 from unit_edge.runtime.check.pairs import Pair
 from unit_edge.runtime.check.part import Answer
@@ -57,7 +57,7 @@ class GroundTruth:
         known = {name.lower(): number for number, name in enumerate(classes) if name}
         said = {name: rename.get(name, name).lower() for name in labels.names()}
         self._numbers = {name: known[wanted] for name, wanted in said.items() if wanted in known}
-        self.unknown = [name for name in labels.names() if name not in self._numbers]
+        self.unknown = [name for name in labels.names() if name not in (*self._numbers, ANY_CLASS)]
         if labels.names() and not self._numbers:
             some = ", ".join(name for name in classes[:12] if name)
             raise DataError(
@@ -105,8 +105,13 @@ class GroundTruth:
             corners = ", ".join(f"{side:.0f}" for side in box)
             self._faults.append(f"{pair.name}: the label at {corners} has no area within {width}x{height}")
         self._outside += int((np.abs(inside - xyxy).max(1, initial=0) > 1)[~empty].sum())
-        chosen = [k for k, name in enumerate(labels.names) if name in self._numbers and not empty[k]]
-        numbers = [self._numbers[labels.names[k]] for k in chosen]
+        chosen, numbers = [], []
+        for place, name in enumerate(labels.names):
+            known = [self._numbers[name]] if name in self._numbers else []
+            if name == ANY_CLASS:
+                known = list(self._numbers.values())
+            chosen += [] if empty[place] else [place] * len(known)
+            numbers += [] if empty[place] else known
         return Boxes.of(inside[chosen], np.ones(len(chosen)), numbers), [labels.crowd[k] for k in chosen]
 
     def answer(self) -> Answer:

@@ -266,6 +266,21 @@ def test_against_labels(here: Path, bright: Path) -> None:
     assert truth["unknown_classes"] == ["pedestrian"]
 
 
+def test_where_kitti_does_not_care_nothing_is_invented(here: Path, bright: Path) -> None:
+    line = "{} 0.00 0 -1.58 {} {} {} {} 1.65 1.67 3.64 -0.65 1.71 46.70 -1.59\n"
+    (here / "labels").mkdir()
+    for path in (here / "day").iterdir():
+        text = line.format("Car", 8, 8, 40, 40) + line.format("DontCare", 56, 16, 90, 63)
+        (here / "labels" / f"{path.stem}.txt").write_text(text)
+    arguments = ["check", "day", "night", "--detector", bright, "--ground-truth", "labels", "-o", "out"]
+    code, _, _ = cli(*arguments)
+    truth = json.loads((here / "out" / "check.json").read_text())["ground_truth"]
+    (everything,) = [g for g in truth["groups"] if g["class"] == "all"]
+    # the people, whom no label names, are in the region
+    assert code == 0 and everything["labels"] == everything["boxes_before"] == 10
+    assert everything["precision_before"]["value"] == 1 and not truth["unknown_classes"]
+
+
 def test_labels_that_do_not_fit_are_named(here: Path, bright: Path) -> None:
     arguments = ["check", "day", "night", "--detector", bright, "--ground-truth"]
     code, _, stderr = cli(*arguments, labels_of(here, names=("lorry", "tram")))

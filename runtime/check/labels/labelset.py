@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from unit_edge.errors import DataError
 
+ANY_CLASS = "DontCare"
+"""KITTI's name of a region in which nobody labelled anything: a crowd of every class."""
+
 
 @dataclass
 class Labels:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from unit_edge.errors import DataError
-from unit_edge.runtime.check.labels.labelset import Labels, LabelSet, number
+from unit_edge.runtime.check.labels.labelset import ANY_CLASS, Labels, LabelSet, number
 
 _KITTI_COLUMNS = (15, 16)  # the last is a result's score
 _YOLO_COLUMNS = 5
@@ -57,8 +57,7 @@ def _add(labels: Labels, cells: list[str], names: Sequence[str], where: str, kin
         if len(cells) not in _KITTI_COLUMNS:
             raise DataError(f"{where}: {len(cells)} columns; expected KITTI's 15")
         x1, y1, x2, y2 = (number(cell, where) for cell in cells[4:8])
-        # DontCare marks regions that nobody labelled
-        labels.add((x1, y1, x2, y2), cells[0], crowd=cells[0] == "DontCare")
+        labels.add((x1, y1, x2, y2), cells[0], crowd=cells[0] == ANY_CLASS)
         return
     if len(cells) < _YOLO_COLUMNS or not cells[0].isdecimal():
         raise DataError(f"{where}: {' '.join(cells[:6])!r}; expected YOLO's class x y width height")
