@@ -225,6 +225,8 @@ def check(
         about |= {"frames": seen.frames, "scenes": len(seen.scenes)}
         notes = [note for used in (detect, segment) if used is not None for note in used.notes]
         notes += _notes(len(seen.scenes), work)
+        if wish:
+            notes.append("stopped before the end: the figures are of the frames until then")
         summary = _summary(about)
         files = write_report(folder, f"Check of {source}", about, summary, answers, notes, work.faults)
     if not quiet:
