@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from unit_edge.interrupt import StopWish
-from unit_edge.runtime.check.found import Detect, detect_both
+from unit_edge.runtime.check.found import FLOOR, Detect, detect_both
 from unit_edge.runtime.check.pairs import Pair
 from unit_edge.runtime.check.part import Part
 
@@ -24,6 +24,7 @@ def look_at(
     parts: Sequence[Part],
     detect: Detect | None,
     *,
+    floor: float = FLOOR,
     progress: Callable[[int], None] = lambda _: None,
     wish: StopWish | None = None,
 ) -> Seen:
@@ -33,6 +34,7 @@ def look_at(
         pairs: frames with their translations.
         parts: what looks at them.
         detect: runs a detector on a frame; None where no part needs one.
+        floor: confidence below which a box is never looked at.
         progress: is told the number of frames done, after each.
         wish: ends the pass between two frames.
     """
@@ -40,7 +42,7 @@ def look_at(
     for pair in pairs:
         if wish:
             break
-        found = None if detect is None else detect_both(detect, pair)
+        found = None if detect is None else detect_both(detect, pair, floor)
         for part in parts:
             part.see(pair, found)
         seen.frames += 1

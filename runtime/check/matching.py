@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from unit_edge.errors import UnitEdgeError
 from unit_edge.runtime.check.boxes import Boxes, iou
 
 FAINT_SHARE = 0.5
@@ -17,18 +16,13 @@ FAINT_SHARE = 0.5
 def match(before: Boxes, after: Boxes, iou_threshold: float) -> NDArray[np.int64]:
     """Pairs of one class that overlap enough, so that the sum of their IoUs is largest (Hungarian method).
 
+    Needs scipy, of the check extra.
+
     Returns:
         int64[K,2], places in `before` and in `after`, each at most once.
-
-    Raises:
-        UnitEdgeError: scipy, of the check extra, is not installed.
     """
-    try:
-        from scipy.optimize import linear_sum_assignment
-    except ModuleNotFoundError:
-        raise UnitEdgeError(
-            'matching boxes needs scipy: install it with `pip install "unit-edge[check]"`'
-        ) from None
+    from scipy.optimize import linear_sum_assignment
+
     pairs = [np.empty((0, 2), np.int64)]
     for name in np.intersect1d(before.classes, after.classes):
         left, right = np.flatnonzero(before.classes == name), np.flatnonzero(after.classes == name)

@@ -101,20 +101,19 @@ def find(source: str, translated: str | None) -> Work:
 
 
 def _matched(source: str, translated: str, before: list[Path], after: list[Path]) -> Work:
-    """By name without its suffix, which a translation may change."""
-    by_stem = {path.stem: path for path in after}
-    found = [(path, by_stem[path.stem]) for path in before if path.stem in by_stem]
+    """By name, or else by name without its suffix, which a translation may change."""
+    by_name, by_stem = {path.name: path for path in after}, {path.stem: path for path in after}
+    partners = [(path, by_name.get(path.name) or by_stem.get(path.stem)) for path in before]
+    found = [(path, partner) for path, partner in partners if partner is not None]
     if not found:
         raise SourceError(
             f"{translated}: none of its {len(after)} files is named as one of the {len(before)} in {source}, "
             f"such as {before[0].stem}; translations keep the names of their inputs"
         )
     work = Work(list(found))
-    names = {path.stem for path in before}
-    work.faults += [
-        f"{path.name}: no translation in {translated}" for path in before if path.stem not in by_stem
-    ]
-    work.faults += [f"{path.name}: no input in {source}" for path in after if path.stem not in names]
+    used = {partner for _, partner in found}
+    work.faults += [f"{path.name}: no translation in {translated}" for path, p in partners if p is None]
+    work.faults += [f"{path.name}: no input in {source}" for path in after if path not in used]
     return work
 
 

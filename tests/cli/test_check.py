@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import csv
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -195,7 +197,7 @@ def test_min_kept_is_an_exit_code_and_a_flag(here: Path, bright: Path) -> None:
     [
         (["day"], "give INPUT and its TRANSLATED, or INPUT and --model"),
         (["day", "night", "--model", "day2night-edge-s"], "give INPUT and its TRANSLATED"),
-        (["day", "night", "NONE"], "say what to check with: --detector"),
+        (["day", "night", "NONE"], "say what to check with: --detector FILE.onnx, --segmenter"),
         (["day", "no", "DETECTOR"], "no: no such file"),
         (["day", "CLIP", "DETECTOR"], "day has pictures and"),
         (["day", "other", "DETECTOR"], "none of its 1 files is named as one of the 10 in day"),
@@ -227,3 +229,109 @@ def test_errors_are_one_line_and_leave_nothing(
     assert stderr.startswith("error: ") and stderr.count("\n") == 1
     assert expected in stderr
     assert sorted(here.iterdir()) == before
+
+
+def labels_of(folder: Path, *, boxes: Any = None, names: tuple[str, str] = ("Car", "pedestrian")) -> Path:
+    """COCO labels of `here`: in every picture the car and the person, as they are."""
+    given = boxes or [[8, 8, 32, 32], [60, 20, 20, 40]]
+    images = [{"id": k, "file_name": f"s{k // 2}_{k}.png"} for k in range(10)]
+    annotations = [
+        {"id": 2 * k + part, "image_id": k, "category_id": part, "bbox": given[part]}
+        for k in range(10)
+        for part in range(2)
+    ]
+    categories = [{"id": part, "name": name} for part, name in enumerate(names)]
+    path = folder / "labels.json"
+    path.write_text(json.dumps({"images": images, "annotations": annotations, "categories": categories}))
+    return path
+
+
+def test_against_labels(here: Path, bright: Path) -> None:
+    arguments = ["check", "day", "night", "--detector", bright, "--conf", "0.5", "-o", "out"]
+    given = labels_of(here)
+    code, stdout, _ = cli(*arguments, "--ground-truth", given, "--rename", "pedestrian=person")
+    truth = json.loads((here / "out" / "check.json").read_text())["ground_truth"]
+    assert code == 0 and truth["pictures"] == 10 and not truth["unknown_classes"]
+    groups = {g["class"]: g for g in truth["groups"]}
+    assert groups["all"]["recall_before"]["value"] == 1 and groups["all"]["recall_after"]["value"] == 11 / 20
+    assert groups["car"]["recall_after"]["value"] == 0.7
+    assert groups["all"]["precision_after"]["value"] == 1
+    assert truth["average_precision_before"] == {"ap": 1.0, "ap50": 1.0}
+    assert 0.5 < truth["average_precision_after"]["ap"] < 1
+    assert "Against labels" in stdout and "(pycocotools)" in stdout
+    assert "Against labels" in (here / "out" / "check.html").read_text()
+    # without --rename only the car is known, and that is said
+    cli(*arguments, "--ground-truth", given)
+    truth = json.loads((here / "out" / "check.json").read_text())["ground_truth"]
+    assert truth["unknown_classes"] == ["pedestrian"]
+
+
+def test_where_kitti_does_not_care_nothing_is_invented(here: Path, bright: Path) -> None:
+    line = "{} 0.00 0 -1.58 {} {} {} {} 1.65 1.67 3.64 -0.65 1.71 46.70 -1.59\n"
+    (here / "labels").mkdir()
+    for path in (here / "day").iterdir():
+        text = line.format("Car", 8, 8, 40, 40) + line.format("DontCare", 56, 16, 90, 63)
+        (here / "labels" / f"{path.stem}.txt").write_text(text)
+    arguments = ["check", "day", "night", "--detector", bright, "--ground-truth", "labels", "-o", "out"]
+    code, _, _ = cli(*arguments)
+    truth = json.loads((here / "out" / "check.json").read_text())["ground_truth"]
+    (everything,) = [g for g in truth["groups"] if g["class"] == "all"]
+    # the people, whom no label names, are in the region
+    assert code == 0 and everything["labels"] == everything["boxes_before"] == 10
+    assert everything["precision_before"]["value"] == 1 and not truth["unknown_classes"]
+
+
+def test_labels_that_do_not_fit_are_named(here: Path, bright: Path) -> None:
+    arguments = ["check", "day", "night", "--detector", bright, "--ground-truth"]
+    code, _, stderr = cli(*arguments, labels_of(here, names=("lorry", "tram")))
+    assert code == 1 and "the labels' classes, lorry, tram, are none of the detector's, person, car" in stderr
+    (here / "day" / "s0_0.png").rename(here / "day" / "unlabelled.png")
+    (here / "night" / "s0_0.png").rename(here / "night" / "unlabelled.png")
+    code, _, stderr = cli(*arguments, labels_of(here, boxes=[[8, 8, 32, 32], [200, 20, 20, 40]]))
+    assert code == 1 and stderr.count("\n") == 1
+    for text in (
+        "s0_0.png: labelled, but no such picture",
+        "unlabelled.png: no labels for it",
+        "has no area",
+    ):
+        assert text in json.dumps(json.loads((here / "day-check" / "check.json").read_text())["left_out"])
+
+
+def test_structure_alone_needs_no_detector(here: Path) -> None:
+    code, stdout, stderr = cli("check", "day", "day", "--plates", "-o", "out")
+    assert (code, stderr) == (0, "")
+    files = sorted(path.name for path in (here / "out").iterdir())
+    assert files == ["check.html", "check.json", "structure.csv", "structure.png"]
+    assert json.loads(stdout.splitlines()[-1])["structure"]["ssim_of_gradients"]["value"] > 0.99
+    code, _, stderr = cli("check", "day", "day", "--plates", "--min-kept", "0.9")
+    assert code == 1 and "--min-kept needs --detector" in stderr
+
+
+@pytest.mark.parametrize("missing", ["scipy", "matplotlib", "pycocotools"])
+def test_missing_packages_are_named_with_their_extra(here: Path, bright: Path, missing: str) -> None:
+    code = (
+        f"import sys; sys.modules['{missing}'] = None\n"
+        "from unit_edge.cli import main\nsys.argv = ['unit-edge', *sys.argv[1:]]\nmain()"
+    )
+    arguments = ["check", "day", "night", "--detector", str(bright), "--ground-truth", str(labels_of(here))]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert f'needs {missing}: install it with `pip install "unit-edge[check]"`' in done.stderr
+    assert not (here / "day-check").exists()
+
+
+def test_real_pictures_through_a_bundled_model(here: Path, data_root: Path) -> None:
+    networks = data_root.parent / "models"
+    if not networks.is_dir():
+        pytest.skip("needs the real networks in shared/models")
+    (here / "real").mkdir()
+    for path in sorted((data_root / "bdd-day").glob("*.jpg"))[::150]:
+        (here / "real" / path.name).symlink_to(path)
+    detector = networks / "yolox_nano.onnx"
+    code, _, _ = cli("check", "real", "--model", "day2night-edge-s", "--detector", detector, "-o", "out")
+    everything = group(json.loads((here / "out" / "check.json").read_text()), "all")
+    assert code == 0 and everything["before"] > 10 and 0.2 < everything["kept_share"]["value"] < 1
+    # a picture with itself keeps all and invents nothing
+    code, _, _ = cli("check", "real", "real", "--detector", detector, "-o", "out")
+    everything = group(json.loads((here / "out" / "check.json").read_text()), "all")
+    assert everything["kept_share"]["value"] == 1 and everything["invented"] == 0

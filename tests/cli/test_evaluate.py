@@ -110,6 +110,26 @@ def test_a_model_on_pairs(write_model: WriteModel, here: Path) -> None:
 
 
 @pytest.mark.usefixtures("imagenet")
+def test_detections_kept_are_in_the_table(write_model: WriteModel, here: Path, bright: Path) -> None:
+    for index in range(6):
+        image = np.zeros((64, 96, 3), np.uint8)
+        image[16:32, 16:32] = 255 if index < 4 else 128  # a car, sure, or just so; the person is never there
+        for name in ("seen", "real"):
+            (here / name).mkdir(exist_ok=True)
+            assert cv2.imwrite(str(here / name / f"{index}.png"), image)
+    arguments = ["--images", "seen", "--against", "real", "--detector", bright]
+    code, stdout, stderr = cli("evaluate", write_model("invert"), *arguments)
+    assert (code, stderr) == (0, "")
+    given = figures(last_line(stdout))
+    # a half-sure car stays half sure, of 6 boxes 2; a person comes up in each
+    assert given["detections_kept"] == pytest.approx(2 / 6)
+    assert given["detections_invented"] == pytest.approx(6 / 8)
+    assert "detections kept" in stdout and "6 boxes" in stdout
+    code, _, stderr = cli("evaluate", write_model("invert"), "--clip", "x.mp4", "--detector", bright)
+    assert code == 1 and "--detector looks at images" in stderr
+
+
+@pytest.mark.usefixtures("imagenet")
 def test_a_run_in_both_directions_on_its_held_out_images(here: Path) -> None:
     run = write_run(here / "my")
     code, stdout, stderr = cli("evaluate", "my", "--count", "5", "-o", "out")

@@ -32,6 +32,8 @@ MEANINGS = {
     "fid": ("FID", 1, "Inception, clean-fid; compares for as many images only"),
     "kid": ("KID x 1000", 2, "Inception, clean-fid, unbiased"),
     "stray_chroma": ("stray chroma", 2, "CIELAB, of regions, that the input doesn't explain"),
+    "detections_kept": ("detections kept", 3, "of the detector's boxes on the images"),
+    "detections_invented": ("  invented", 3, "of its boxes on the translations"),
     "reconstruction_error": ("reconstruction error", 2, "levels of 255, of G(E(x))"),
     "cycle_error": ("cycle error", 2, "levels of 255, there and back"),
     "flicker": ("flicker", 2, "levels of 255, beside motion"),
@@ -188,6 +190,8 @@ def _write(row: Image, text: str, left: int, baseline: int) -> None:
 
 
 def _count(name: str, figure: Figure) -> str:
+    if name.startswith("detections"):
+        return f"{figure.count} boxes"
     if name.startswith("flicker"):
         return f"{figure.count} pairs"
     return f"{figure.count}" if figure.against is None else f"{figure.count} / {figure.against}"

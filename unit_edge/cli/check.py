@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,16 +10,17 @@ import typer
 
 from unit_edge import __version__
 from unit_edge.cli.options.common import EngineOption, ThreadsOption, needs
+from unit_edge.cli.progress import Line
 from unit_edge.errors import ConfigError
 from unit_edge.registry import resolve_model
 from unit_edge.sizes import parse_size
 
 if TYPE_CHECKING:
     from unit_edge.runtime.check.detector import Detector
+    from unit_edge.runtime.check.ground_truth import GroundTruth
     from unit_edge.runtime.check.pairs import Translate, Work
     from unit_edge.runtime.check.part import Answer, Part
 
-_REDRAW_S = 0.2
 _BELOW_MIN_KEPT = 3
 
 DetectorOption = Annotated[
@@ -76,6 +75,31 @@ def check(
     ] = None,
     confidence: ConfidenceOption = 0.3,
     iou: IouOption = 0.5,
+    segmenter: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.onnx", help="A segmentation, drivable-area or lane network: IoU of both."),
+    ] = None,
+    segmenter_preprocess: Annotated[
+        str | None, typer.Option(metavar="WORDS", help="What it expects, as for --preprocess.")
+    ] = None,
+    segmenter_classes: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Names of its classes, as for --classes.")
+    ] = None,
+    plates: Annotated[
+        bool,
+        typer.Option("--plates", help="Show where structure changed most: text, number plates, faces."),
+    ] = False,
+    ground_truth: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Labels of INPUT: COCO or BDD100K .json, YOLO data.yaml, folder of YOLO or KITTI.",
+        ),
+    ] = None,
+    rename: Annotated[
+        str | None,
+        typer.Option(metavar="LABEL=CLASS,...", help="What the detector calls classes of the labels."),
+    ] = None,
     min_kept: Annotated[
         float | None,
         typer.Option(
@@ -123,44 +147,75 @@ def check(
     """
     if (translated is None) == (model is None):
         raise ConfigError("give INPUT and its TRANSLATED, or INPUT and --model to translate on the way")
-    if detector is None:
-        raise ConfigError("say what to check with: --detector FILE.onnx")
+    if detector is None and segmenter is None and not plates:
+        raise ConfigError("say what to check with: --detector FILE.onnx, --segmenter FILE.onnx or --plates")
+    for option, given in (("--ground-truth", ground_truth), ("--min-kept", min_kept), ("--only", only)):
+        if detector is None and given is not None:
+            raise ConfigError(f"{option} needs --detector FILE.onnx")
     with needs("check"), ExitStack() as stack:
         from unit_edge.interrupt import Interrupted, watch_signals
         from unit_edge.runtime.check.check import look_at
         from unit_edge.runtime.check.detections import Detections
+        from unit_edge.runtime.check.extra import require
+        from unit_edge.runtime.check.found import FLOOR
+        from unit_edge.runtime.check.ground_truth import AP_FLOOR
         from unit_edge.runtime.check.pairs import Selection, count_frames, find, pairs, raise_faults
         from unit_edge.runtime.check.report.files import one_line, prepare_folder, write_report
-        from unit_edge.runtime.check.report.plots import require_matplotlib
+        from unit_edge.runtime.check.segmentation import Segmentation
+        from unit_edge.runtime.check.segmenter import Segmenter
+        from unit_edge.runtime.check.structure import Structure
 
         folder = output if output is not None else Path(f"{Path(source).stem or 'frames'}-check")
         prepare_folder(folder)
-        require_matplotlib()
+        if detector is not None:
+            require("scipy", "matplotlib", *(["pycocotools"] if ground_truth is not None else []))
         selection = Selection(every, count, scene)
         work = find(source, translated)
-        detect = stack.enter_context(
-            _detector(detector, decode, preprocess, classes, only, detector_size, threads)
-        )
+        detect = None
+        if detector is not None:
+            detect = stack.enter_context(
+                _detector(detector, decode, preprocess, classes, only, detector_size, threads)
+            )
+        segment = None
+        if segmenter is not None:
+            segment = stack.enter_context(
+                Segmenter(
+                    segmenter, preprocess=segmenter_preprocess, classes=segmenter_classes, threads=threads
+                )
+            )
         about: dict[str, Any] = {
             "made_by": f"unit-edge {__version__}",
             "input": source,
             "translated": translated,
         }
         translate, about["model"] = _translator(model, engine, threads, stack)
-        about["detector"] = detect.about()
-        parts: list[Part] = [
-            Detections(
-                detect.names,
-                confidence=confidence,
-                iou_threshold=iou,
-                min_kept=min_kept,
-                seed=seed,
-                worst=worst,
+        about["detector"] = None if detect is None else detect.about()
+        about["segmenter"] = None if segment is None else segment.about()
+        parts: list[Part] = []
+        if detect is not None:
+            parts.append(
+                Detections(
+                    detect.names,
+                    confidence=confidence,
+                    iou_threshold=iou,
+                    min_kept=min_kept,
+                    seed=seed,
+                    worst=worst,
+                )
             )
-        ]
-        line = _Line(count_frames(work, selection), quiet=quiet)
+        if segment is not None:
+            parts.append(Segmentation(segment, segment.names, seed=seed))
+        if plates:
+            parts.append(Structure(seed=seed))
+        floor = FLOOR
+        if ground_truth is not None and detect is not None:
+            parts.insert(0, _ground_truth(ground_truth, rename, work, detect, confidence, iou, seed))
+            floor = AP_FLOOR
+        line = Line(count_frames(work, selection), "frames", quiet=quiet)
         with watch_signals() as wish:
-            seen = look_at(pairs(work, selection, translate), parts, detect, progress=line.draw, wish=wish)
+            seen = look_at(
+                pairs(work, selection, translate), parts, detect, floor=floor, progress=line.draw, wish=wish
+            )
         line.clear()
         if not seen.frames:
             if wish:
@@ -168,7 +223,10 @@ def check(
             raise_faults(work.faults, 0)
         answers = {part.name: part.answer() for part in parts}
         about |= {"frames": seen.frames, "scenes": len(seen.scenes)}
-        notes = detect.notes + _notes(len(seen.scenes), work)
+        notes = [note for used in (detect, segment) if used is not None for note in used.notes]
+        notes += _notes(len(seen.scenes), work)
+        if wish:
+            notes.append("stopped before the end: the figures are of the frames until then")
         summary = _summary(about)
         files = write_report(folder, f"Check of {source}", about, summary, answers, notes, work.faults)
     if not quiet:
@@ -195,6 +253,43 @@ def _detector(
     names = tuple(name.strip() for name in only.split(",")) if only else ()
     wanted = parse_size(size, "--detector-size")
     return Detector(path, DetectorOptions(decode, preprocess, classes, names, wanted, threads=threads))
+
+
+def _ground_truth(
+    path: Path,
+    rename: str | None,
+    work: Work,
+    detector: Detector,
+    confidence: float,
+    iou: float,
+    seed: int,
+) -> GroundTruth:
+    from unit_edge.runtime.check.ground_truth import GroundTruth
+    from unit_edge.runtime.check.labels.read import read_labels
+
+    if not work.pictures:
+        raise ConfigError(f"--ground-truth {path}: is of pictures, and INPUT is of videos; give their frames")
+    names: dict[str, str] = {}
+    for pair in rename.split(",") if rename else ():
+        label, equals, name = pair.partition("=")
+        if not (label and equals and name):
+            raise ConfigError(f"--rename {pair!r}; expected LABEL=CLASS, such as pedestrian=person")
+        names[label.strip()] = name.strip()
+    pictures = [before for before, _ in work.items]
+    labels = read_labels(path, pictures, detector.names)
+    work.faults += labels.faults
+    work.faults += [
+        f"{path}: {name}: labelled, but no such picture" for name in labels.without_picture(pictures)
+    ]
+    return GroundTruth(
+        labels,
+        detector.names,
+        rename=names,
+        confidence=confidence,
+        iou_threshold=iou,
+        faults=work.faults,
+        seed=seed,
+    )
 
 
 def _translator(
@@ -224,18 +319,23 @@ def _notes(scenes: int, work: Work) -> list[str]:
     if scenes >= FEWEST:
         return []
     what = "pictures" if work.pictures else "clips"
-    return [f"no intervals: these need {FEWEST} scenes or more, and the {what} are of {scenes}"]
+    return [f"no intervals: these need {FEWEST} scenes or more, and there are {scenes} {what}"]
 
 
 def _summary(about: dict[str, Any]) -> list[str]:
     model, detector = about["model"], about["detector"]
-    by = f"{about['translated']}" if model is None else f"translated by {model['name']} ({model['engine']})"
-    lines = [f"{about['input']} and {by}: {about['frames']} frames of {about['scenes']} scenes"]
+    by = f" and {about['translated']}"
+    if model is not None:
+        by = f", translated by {model['name']} ({model['engine']})"
+    lines = [f"{about['input']}{by}: {about['frames']} frames of {about['scenes']} scenes"]
     if detector is not None:
         lines.append(
             f"detector {detector['path']}: layout {detector['layout']}, {detector['size']}, "
             f"{detector['preprocess']}, {detector['classes']} classes"
         )
+    if about["segmenter"] is not None:
+        segmenter = about["segmenter"]
+        lines.append(f"segmenter {segmenter['path']}: {segmenter['size']}, {segmenter['preprocess']}")
     return lines
 
 
@@ -246,6 +346,8 @@ def _print(summary: list[str], answers: dict[str, Answer], notes: list[str]) -> 
         typer.echo(line)
     for section in (section for answer in answers.values() for section in answer.sections):
         typer.echo("\n" + section.title)
+        for line in section.paragraphs if section.title != "Detections" else ():
+            typer.echo(f"  {line}")
         for line in as_text(section.rows) if section.rows else ():
             typer.echo(f"  {line}")
     for note in notes:
@@ -260,30 +362,3 @@ def _judge(answers: dict[str, Answer], min_kept: float | None) -> None:
     if kept is not None and kept < min_kept:
         typer.echo(f"kept {kept:.3f} of the boxes, less than --min-kept {min_kept}", err=True)
         raise typer.Exit(_BELOW_MIN_KEPT)
-
-
-class _Line:
-    """On a terminal, a line that says how far it is and how long it will take."""
-
-    def __init__(self, total: int | None, *, quiet: bool) -> None:
-        self._total, self._shown = total, not quiet and sys.stderr.isatty()
-        self._began = self._drawn_at = time.monotonic()
-
-    def draw(self, done: int) -> None:
-        """Redraws it, a few times a second."""
-        now = time.monotonic()
-        if not self._shown or now - self._drawn_at < _REDRAW_S:
-            return
-        self._drawn_at = now
-        fps = done / max(now - self._began, 1e-9)
-        text = f"{done} frames  {fps:.1f} FPS"
-        if self._total:
-            left_s = round(max(0, self._total - done) / fps)
-            percent = min(100, 100 * done // self._total)
-            left = f"{left_s // 60}:{left_s % 60:02} left"
-            text = f"{done}/{self._total} frames  {percent:3}%  {fps:.1f} FPS  {left}"
-        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
-
-    def clear(self) -> None:
-        if self._shown:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)

@@ -22,6 +22,7 @@ from unit_edge.cli.evaluated import (
     find_rivals,
     open_subject,
 )
+from unit_edge.cli.kept import Counted
 from unit_edge.cli.options.common import DataRoot, needs
 from unit_edge.cli.say import echo
 from unit_edge.errors import DataError, SinkError
@@ -80,6 +81,10 @@ def evaluate(
     fid: Annotated[
         bool, typer.Option("--fid", help="Inception's FID and KID, too (needs the fid extra and a network).")
     ] = False,
+    detector: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.onnx", help="Also measure detections kept, as `unit-edge check` does."),
+    ] = None,
 ) -> None:
     """Measure how good a translation is, with intervals.
 
@@ -95,22 +100,10 @@ def evaluate(
     median and the worst translation; those of an earlier evaluation are replaced. The last line is JSON.
     """
     options = Options(
-        to,
-        data,
-        images,
-        against,
-        run,
-        paired,
-        clip,
-        frames,
-        head,
-        count,
-        split,
-        device,
-        best,
-        seed,
-        baselines,
-        fid,
+        *(to, data, images, against, run, paired, clip, frames, head, count, split, device, best, seed),
+        baselines=baselines,
+        fid=fid,
+        detector=detector,
     )
     with needs("train"), ExitStack() as stack:
         from unit_edge.train.evaluation import report
@@ -149,7 +142,8 @@ def _measure(direction: Direction, subject: Subject, options: Options) -> Evalua
     on_images = options.images is not None or subject.config is not None
     images = find_images(direction, subject.config, options) if on_images else None
     result, clip = Evaluation(*names), Evaluation(*names)
-    with _progress() as progress:
+    with ExitStack() as stack:
+        progress = stack.enter_context(_progress())
         if options.clip is not None:  # first, as it may be damaged
             frames = clip_frames(options.clip, options.frames)
             try:
@@ -159,9 +153,16 @@ def _measure(direction: Direction, subject: Subject, options: Options) -> Evalua
             except DataError as error:
                 raise DataError(f"{options.clip}: {error}") from None
         if images is not None:
+            counted = None
+            if options.detector is not None:
+                from unit_edge.runtime.check.detector import Detector
+                from unit_edge.runtime.check.extra import require
+
+                require("scipy")
+                counted = Counted(direction.translate, stack.enter_context(Detector(options.detector)))
             result = evaluate_images(
                 *names,
-                direction.translate,
+                counted or direction.translate,
                 *images,
                 paired=options.paired,
                 errors=direction.errors,
@@ -172,6 +173,8 @@ def _measure(direction: Direction, subject: Subject, options: Options) -> Evalua
                 seed=options.seed,
                 progress=progress,
             )
+            if counted is not None:
+                result.figures.update(counted.figures(options.seed))
     return result.with_clip(clip)
 
 

@@ -39,6 +39,7 @@ class Options:
     seed: int
     baselines: bool = False
     fid: bool = False
+    detector: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -171,6 +172,8 @@ def check_options(subject: Subject, options: Options) -> None:
             "say what to evaluate on: --images PATH --against PATH, --run RUN for that run's held-out "
             "images, or --clip VIDEO"
         )
+    if options.detector is not None and not on_images:
+        raise ConfigError("--detector looks at images: it needs --images and --against, or a run")
     if options.paired and not on_images:
         raise ConfigError("--paired needs --images and --against, or a run")
 

@@ -118,6 +118,35 @@ class Progress:
         echo(line, err=self._to_stderr)
 
 
+class Line:
+    """On a terminal, a line that says how far it is and how long it will take."""
+
+    def __init__(self, total: int | None, unit: str, *, quiet: bool) -> None:
+        """`total` units are to be done, frames or pictures; None if nobody knows."""
+        self._unit = unit
+        self._total, self._shown = total, not quiet and sys.stderr.isatty()
+        self._began = self._drawn_at = time.monotonic()
+
+    def draw(self, done: int) -> None:
+        """Redraws it, a few times a second."""
+        now = time.monotonic()
+        if not self._shown or now - self._drawn_at < _REDRAW_S:
+            return
+        self._drawn_at = now
+        fps = done / max(now - self._began, 1e-9)
+        text = f"{done} {self._unit}  {fps:.1f}/s"
+        if self._total:
+            left_s = round(max(0, self._total - done) / fps)
+            percent = min(100, 100 * done // self._total)
+            left = f"{left_s // 60}:{left_s % 60:02} left"
+            text = f"{done}/{self._total} {self._unit}  {percent:3}%  {fps:.1f}/s  {left}"
+        print(f"{_CLEAR_LINE}{text}", end="", file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        if self._shown:
+            print(_CLEAR_LINE, end="", file=sys.stderr, flush=True)
+
+
 def _live_text(stats: Stats) -> str:
     """What concerns a live source; "" for others."""
     if stats.ages.last_s is None:

@@ -10,6 +10,8 @@ import typer
 
 from unit_edge.address import LIVE_KINDS, parse_address
 from unit_edge.cli import clips as cli_clips
+from unit_edge.cli import dataset as cli_dataset
+from unit_edge.cli.options import dataset as cli_dataset_options
 from unit_edge.cli.options import live as cli_live
 from unit_edge.cli.options import outputs as cli_outputs
 from unit_edge.cli.options.common import EngineOption, ThreadsOption, decided, domains_text
@@ -64,6 +66,14 @@ def translate(
     raw_size: cli_live.RawSize = None,
     raw_fps: cli_live.RawFps = None,
     reconnect_for: cli_live.ReconnectFor = None,
+    dataset: cli_dataset_options.Dataset = False,
+    images: cli_dataset_options.Images = None,
+    mix: cli_dataset_options.Mix = None,
+    suffix: cli_dataset_options.Suffix = None,
+    detector: cli_dataset_options.Detector = None,
+    min_kept: cli_dataset_options.MinKept = None,
+    flag: cli_dataset_options.Flag = False,
+    seed: cli_dataset_options.Seed = 0,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but errors.")] = False,
 ) -> None:
     """Translate a video, images, or what a camera or stream gives.
@@ -82,6 +92,9 @@ def translate(
       unit-edge translate drive.mp4 --to night -o night.mp4 -o udp://192.168.1.5:5000
       unit-edge translate drive.mp4 --to night -o - | ffplay -
       unit-edge translate drive.mp4 --to night --show
+      unit-edge translate coco.json --images images/ --to night -o coco-night/
+      unit-edge translate data.yaml --to night,rain,snow --mix 0.5 -o data-mixed/
+      unit-edge translate cityscapes/ --dataset --to night -o cityscapes-night/
 
     Frame count, times, size and sound of a video are kept. Codecs need even sizes: an odd width or height
     grows by one pixel. Ctrl-C leaves a playable file with the frames so far; a second one discards it. A
@@ -93,7 +106,35 @@ def translate(
 
     Of a camera or stream it is always the newest frame that is translated, others are dropped. One that is
     lost is connected to again, and the recording goes on with right times.
+
+    Of a labelled data set (COCO, YOLO, Cityscapes, KITTI, BDD100K) pictures are translated, labels and splits
+    kept, and dataset.json says what each was made from; docs/datasets.md has the rest.
     """
+    wanted = cli_dataset.DatasetOptions(images, mix, suffix, detector, min_kept, flag, seed)
+    if cli_dataset.is_dataset(source, dataset):
+        targets = [domain.strip() for domain in to.split(",")] if to else []
+        if not targets and model is None:
+            raise ConfigError("say what to translate to: --to DOMAIN,..., or --model FILE.onnx")
+        name = "-".join(targets) or "translated"
+        cli_dataset.translate_dataset(
+            source,
+            Path(output[0]) if output else Path(f"{Path(source).stem}-{name}"),
+            targets,
+            from_,
+            model,
+            wanted,
+            engine=engine,
+            threads=threads,
+            overwrite=overwrite,
+            resume=resume,
+            quiet=quiet,
+        )
+        return
+    if wanted.given:
+        raise ConfigError(
+            f"{source}: is no data set, which --mix, --suffix, --min-kept and the like are for; give a "
+            "COCO .json, a YOLO data.yaml, or --dataset with a folder"
+        )
     if show:  # before anything loads PyAV, or the window would hang
         from unit_edge.runtime.window.show import translate_in_window
 

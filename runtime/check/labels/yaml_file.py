@@ -20,8 +20,17 @@ def read_yaml(path: Path) -> object:
         raise ConfigError(
             f'{path}: reading YAML needs PyYAML: install it with `pip install "unit-edge[check]"`'
         ) from None
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; expected a YOLO data.yaml")
     try:
         content: object = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise DataError(f"{path}: can't be read as YAML ({' '.join(str(error).split())})") from None
     return content
+
+
+def as_yaml(content: object) -> bytes:
+    """Plain types as YAML, in their order."""
+    import yaml
+
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True).encode()

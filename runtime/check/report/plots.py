@@ -5,24 +5,12 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from unit_edge.errors import UnitEdgeError
-
 _DPI = 110
 _COLOURS = {"kept_share": "#228833", "invented_share": "#aa3377"}
 _LABELS = {
     "kept_share": "kept, of the input's boxes",
     "invented_share": "invented, of the translation's boxes",
 }
-
-
-def require_matplotlib() -> None:
-    """Raises UnitEdgeError if there is no matplotlib, before the work begins."""
-    try:
-        import matplotlib  # noqa: F401
-    except ModuleNotFoundError:
-        raise UnitEdgeError(
-            'the curve needs matplotlib: install it with `pip install "unit-edge[check]"`'
-        ) from None
 
 
 def curve_png(curve: list[dict[str, Any]], confidence: float) -> bytes:

@@ -38,12 +38,18 @@ def detection_rows(result: dict[str, Any], *, sizes_of_classes: bool = False) ->
                 group["size"],
                 f"{group['before']} -> {group['after']}",
                 figure_text(group["kept_share"]),
-                f"{group['lost']} ({group['faded']} faded, {group['renamed']} renamed)",
+                _lost_text(group),
                 f"{group['invented']}: {figure_text(group['invented_share'])}",
                 " -> ".join(confidence),
             ]
         )
     return rows
+
+
+def _lost_text(group: dict[str, Any]) -> str:
+    """ "12 (3 faded, 1 renamed)", without what there is none of."""
+    parts = [f"{group[what]} {what}" for what in ("faded", "renamed") if group[what]]
+    return f"{group['lost']} ({', '.join(parts)})" if parts else str(group["lost"])
 
 
 def as_text(rows: Rows) -> list[str]:

@@ -1,0 +1,1 @@
+"""Whole labelled data sets translated: COCO, YOLO, KITTI, Cityscapes, BDD100K."""

@@ -1,0 +1,99 @@
+"""COCO's JSON and BDD100K's: the pictures that it lists, and the JSON of the translated ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from unit_edge.errors import DataError
+from unit_edge.runtime.check.datasets.dataset import DataSet, Picture, Written
+from unit_edge.runtime.check.labels.coco import read_coco
+from unit_edge.runtime.check.labels.read import read_json
+
+_IMAGES = PurePosixPath("images")
+
+
+def read_coco_set(path: Path, images: Path | None) -> DataSet:
+    """COCO's or BDD100K's file.
+
+    Its pictures lie in `images`, or in a folder `images` beside it or beside its folder, or beside it.
+
+    Raises:
+        DataError: it is no COCO or BDD file, or no picture of it is found.
+    """
+    content = read_json(path)
+    if isinstance(content, list):
+        names = [str(entry.get("name")) for entry in content if isinstance(entry, dict)]
+        kind, faults = "BDD", []
+    elif isinstance(content, dict):
+        labels = read_coco(path, content)
+        names, faults, kind = list(labels.pictures), list(labels.faults), "COCO"
+    else:
+        raise DataError(f"{path}: holds no data set; expected COCO's or BDD100K's JSON")
+    folders = [images] if images else [path.parent / "images", path.parent.parent / "images", path.parent]
+    folder = next((f for f in folders if any((f / name).is_file() for name in names[:50])), None)
+    if folder is None:
+        tried = ", ".join(map(str, folders))
+        raise DataError(f"{path}: its pictures are in none of {tried}; say where with --images DIR")
+    pictures = []
+    for name in names:
+        relative = PurePosixPath(name)
+        if relative.is_absolute() or ".." in relative.parts:
+            faults.append(f"{path}: {name}: lies outside of the data set and is left out")
+        elif not (folder / name).is_file():
+            faults.append(f"{folder / name}: listed, but no such picture")
+        else:
+            pictures.append(Picture(folder / name, _IMAGES / relative))
+    index = JsonIndex(path.name, content)
+    return DataSet(kind, path.parent, pictures, index, faults)
+
+
+class JsonIndex:
+    """The JSON again, with the translated pictures' names; labels of left-out ones are left out.
+
+    Where a picture became one, ids stay; further ones, and their annotations, get ids after the largest.
+    """
+
+    def __init__(self, name: str, content: dict[str, Any] | list[Any]) -> None:
+        self._name, self._content = name, content
+
+    def files(self, written: Written) -> dict[PurePosixPath, bytes]:
+        content = self._content
+        made = self._bdd(content, written) if isinstance(content, list) else self._coco(content, written)
+        return {PurePosixPath("annotations") / self._name: json.dumps(made).encode()}
+
+    def _bdd(self, content: list[Any], written: Written) -> list[Any]:
+        return [
+            {**entry, "name": name.relative_to(_IMAGES).as_posix()}
+            for entry in content
+            for name in written.get(_IMAGES / str(entry.get("name")), ())
+        ]
+
+    def _coco(self, content: dict[str, Any], written: Written) -> dict[str, Any]:
+        images, annotations = [], []
+        of_image: dict[Any, list[dict[str, Any]]] = {}
+        for annotation in content["annotations"]:
+            of_image.setdefault(annotation.get("image_id"), []).append(annotation)
+        next_image = 1 + _largest(content["images"])
+        next_annotation = 1 + _largest(content["annotations"])
+        done: set[Any] = set()
+        for image in content["images"]:
+            if image.get("id") in done or not isinstance(image.get("file_name"), str):
+                continue
+            done.add(image.get("id"))
+            for place, name in enumerate(written.get(_IMAGES / image["file_name"], ())):
+                key = image["id"]
+                if place:
+                    key, next_image = next_image, next_image + 1
+                images.append({**image, "id": key, "file_name": name.relative_to(_IMAGES).as_posix()})
+                for annotation in of_image.get(image["id"], ()):
+                    own = annotation.get("id")
+                    if place:
+                        own, next_annotation = next_annotation, next_annotation + 1
+                    annotations.append({**annotation, "id": own, "image_id": key})
+        return {**content, "images": images, "annotations": annotations}
+
+
+def _largest(entries: list[dict[str, Any]]) -> int:
+    return max((entry["id"] for entry in entries if isinstance(entry.get("id"), int)), default=0)

@@ -1,0 +1,100 @@
+"""What became of each picture: a line each while it runs, `dataset.json` in the end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from unit_edge.errors import SinkError
+from unit_edge.files import write_output
+
+NAME = "dataset.json"
+_JOURNAL = ".dataset.jsonl"
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One picture of the new data set, or one that was left out.
+
+    Attributes:
+        source: the name that it had.
+        file: the name that it has; None if it was left out.
+        target: domain that it was translated to; None if it was taken over as it was.
+        model: name of the model.
+        sha256: of the model.
+        seed: that decided whether and to what it was translated.
+        kept: share of the detector's boxes that the translation keeps; None without detector or boxes.
+        passed: whether that is enough.
+    """
+
+    source: str
+    file: str | None
+    target: str | None
+    model: str | None
+    sha256: str | None
+    seed: int
+    kept: float | None = None
+    passed: bool = True
+
+
+class Journal:
+    """A line of JSON for each picture that is done, so that an interrupted run can be gone on with."""
+
+    def __init__(self, folder: Path, *, resume: bool) -> None:
+        """Reads what an earlier run has done if `resume`; only entries whose file is still there count."""
+        self._path = folder / _JOURNAL
+        self.done: dict[tuple[str, str | None, str | None], Entry] = {}
+        for entry in self._read(folder) if resume else ():
+            self.done[entry.source, entry.target, entry.sha256] = entry
+        try:
+            self._file = self._path.open("a" if resume else "w", encoding="utf-8")
+        except OSError as error:
+            raise SinkError(f"{self._path}: can't be written ({error.strerror or error})") from None
+
+    def _read(self, folder: Path) -> list[Entry]:
+        found = []
+        for path, parse in ((folder / NAME, _of_json), (self._path, _of_lines)):
+            if path.is_file():
+                found += [e for e in parse(path) if e.file is None or (folder / e.file).is_file()]
+        return found
+
+    def add(self, entry: Entry) -> None:
+        self._file.write(json.dumps(asdict(entry)) + "\n")
+        self._file.flush()
+
+    def close(self, *, finished: bool) -> None:
+        """`finished` where dataset.json has all of it."""
+        self._file.close()
+        if finished:
+            self._path.unlink(missing_ok=True)
+
+
+def write_record(folder: Path, about: dict[str, Any], entries: Sequence[Entry]) -> None:
+    """Writes dataset.json.
+
+    Raises:
+        SinkError: it can't be written.
+    """
+    content = {"schema": SCHEMA, **about, "pictures": [asdict(entry) for entry in entries]}
+    write_output(folder / NAME, (json.dumps(content, indent=1) + "\n").encode())
+
+
+def _of_json(path: Path) -> list[Entry]:
+    try:
+        return [Entry(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))["pictures"]]
+    except (ValueError, KeyError, TypeError):
+        return []
+
+
+def _of_lines(path: Path) -> list[Entry]:
+    found = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            found.append(Entry(**json.loads(line)))
+        except (ValueError, TypeError):  # the line that a crash cut off
+            continue
+    return found

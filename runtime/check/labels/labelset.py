@@ -1,0 +1,95 @@
+"""What label files of any format become: boxes with names of classes, by picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unit_edge.errors import DataError
+
+ANY_CLASS = "DontCare"
+"""KITTI's name of a region in which nobody labelled anything: a crowd of every class."""
+
+
+@dataclass
+class Labels:
+    """The boxes of one picture.
+
+    Attributes:
+        boxes: left, top, right, bottom of each; in pixels, or shares of the picture.
+        names: class of each.
+        crowd: whether a box stands for several objects that nobody counted: neither missed nor found.
+        shares: whether the boxes are shares of the picture's width and height.
+    """
+
+    boxes: list[tuple[float, float, float, float]] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    crowd: list[bool] = field(default_factory=list)
+    shares: bool = False
+
+    def add(self, box: tuple[float, float, float, float], name: str, *, crowd: bool = False) -> None:
+        self.boxes.append(box)
+        self.names.append(name)
+        self.crowd.append(crowd)
+
+    def in_pixels(self, width: int, height: int) -> NDArray[np.float64]:
+        """float64[N,4]; may reach out of the picture."""
+        boxes = np.asarray(self.boxes, np.float64).reshape(-1, 4)
+        return boxes * [width, height, width, height] if self.shares else boxes
+
+
+@dataclass
+class LabelSet:
+    """A whole set.
+
+    Attributes:
+        kind: "COCO", "YOLO", "KITTI" or "BDD".
+        pictures: labels by the picture's name, with folders where the format has them.
+        faults: what of the files could not be used, one line each.
+    """
+
+    kind: str
+    pictures: dict[str, Labels] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+
+    def of(self, path: Path) -> Labels | None:
+        """The labels of a picture: by its name, or else by its name without suffix; None if it has none."""
+        index = self._index()
+        return index.get(path.name) or index.get(path.stem)
+
+    def names(self) -> list[str]:
+        """Of all classes, sorted."""
+        return sorted({name for labels in self.pictures.values() for name in labels.names})
+
+    def without_picture(self, paths: list[Path]) -> list[str]:
+        """Names of labelled pictures that are not among these."""
+        there = {name for path in paths for name in (path.name, path.stem)}
+        return [
+            name for name in self.pictures if not {PurePosixPath(name).name, PurePosixPath(name).stem} & there
+        ]
+
+    def _index(self) -> dict[str, Labels]:
+        if not hasattr(self, "_by_name"):
+            self._by_name: dict[str, Labels] = {}
+            for name, labels in self.pictures.items():
+                for key in (PurePosixPath(name).name, PurePosixPath(name).stem):
+                    self._by_name.setdefault(key, labels)
+        return self._by_name
+
+
+def number(value: object, where: str) -> float:
+    """A finite number.
+
+    Raises:
+        DataError: it is none.
+    """
+    try:
+        found = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        found = float("nan")
+    if not np.isfinite(found):
+        raise DataError(f"{where}: {value!r} is no number")
+    return found

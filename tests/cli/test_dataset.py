@@ -1,0 +1,276 @@
+"""`unit-edge translate` of labelled data sets, read back by the libraries that people read them with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from unit_edge.cli.app import app
+
+WriteModel = Callable[..., Path]
+
+
+def cli(*arguments: str | Path) -> tuple[int, str, str]:
+    """Exit code, and what was printed on stdout and on stderr."""
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.exit_code, done.stdout, done.stderr
+
+
+def write_picture(path: Path, value: int = 40) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), np.full((64, 96, 3), value, np.uint8))
+
+
+def value_of(path: Path) -> int:
+    image = cv2.imread(str(path))
+    assert image is not None
+    return int(image[0, 0, 0])
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def coco(here: Path) -> Path:
+    """Four pictures of grey 40, each with a box; two have folders in their names."""
+    names = ["a.png", "b.png", "deep/a.png", "deep/c.png"]
+    for name in names:
+        write_picture(here / "set" / "images" / name)
+    boxes = [
+        {
+            "id": 5 * k,
+            "image_id": 10 + k,
+            "category_id": 1,
+            "bbox": [1, 2, 30, 40],
+            "area": 1200,
+            "iscrowd": 0,
+        }
+        for k in range(4)
+    ]
+    content = {
+        "info": {"description": "test"},
+        "images": [{"id": 10 + k, "file_name": n, "width": 96, "height": 64} for k, n in enumerate(names)],
+        "annotations": boxes,
+        "categories": [{"id": 1, "name": "car"}],
+    }
+    path = here / "set" / "annotations" / "train.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps(content))
+    return path
+
+
+def record(folder: Path) -> Any:
+    return json.loads((folder / "dataset.json").read_text())
+
+
+def test_coco_is_read_back_by_pycocotools(here: Path, coco: Path, write_model: WriteModel) -> None:
+    module = pytest.importorskip("pycocotools.coco", reason='needs pip install "unit-edge[check]"')
+    code, stdout, stderr = cli("translate", coco, "--model", write_model("invert"), "-o", "out")
+    assert (code, stderr) == (0, "") and "out: COCO, 4 translated" in stdout
+    theirs = module.COCO(str(here / "out" / "annotations" / "train.json"))
+    assert sorted(theirs.getImgIds()) == [10, 11, 12, 13]
+    for image in theirs.loadImgs(theirs.getImgIds()):
+        assert value_of(here / "out" / "images" / image["file_name"]) == 215
+        (annotation,) = theirs.loadAnns(theirs.getAnnIds(imgIds=[image["id"]]))
+        assert annotation["bbox"] == [1, 2, 30, 40]
+    entries = record(here / "out")["pictures"]
+    assert [entry["source"] for entry in entries] == [entry["file"] for entry in entries]
+    assert {entry["target"] for entry in entries} == {"night"} and len(entries[0]["sha256"]) == 64
+    assert not list((here / "out").glob(".*"))
+
+
+def test_several_domains_get_ids_of_their_own(here: Path, coco: Path) -> None:
+    module = pytest.importorskip("pycocotools.coco", reason='needs pip install "unit-edge[check]"')
+    code, _, _ = cli("translate", coco, "--to", "night,snow", "-o", "out", "-q")
+    assert code == 0
+    theirs = module.COCO(str(here / "out" / "annotations" / "train.json"))
+    names = {image["file_name"] for image in theirs.loadImgs(theirs.getImgIds())}
+    assert {"a_night.png", "a_snow.png", "deep/c_snow.png"} < names and len(names) == 8
+    assert len(set(theirs.getAnnIds())) == 8
+    assert all(len(theirs.getAnnIds(imgIds=[key])) == 1 for key in theirs.getImgIds())
+
+
+def test_a_share_is_translated_and_the_seed_says_which(here: Path, write_model: WriteModel) -> None:
+    for index in range(40):
+        write_picture(here / "set" / "images" / "train" / f"{index:03}.png")
+        label = here / "set" / "labels" / "train" / f"{index:03}.txt"
+        label.parent.mkdir(parents=True, exist_ok=True)
+        label.write_text("0 0.5 0.5 0.2 0.2\n")
+    (here / "set" / "val.txt").write_text("./images/train/000.png\n./images/train/001.png\n")
+    yaml = here / "set" / "data.yaml"
+    yaml.write_text("path: .\ntrain: images/train\nval: val.txt\nnames:\n  0: car\n")
+    invert = write_model("invert")
+
+    def run(folder: str, *more: str) -> list[int]:
+        code, _, stderr = cli("translate", yaml, "--model", invert, "--mix", "0.5", "-o", folder, *more)
+        assert (code, stderr) == (0, "")
+        return [value_of(here / folder / "images" / "train" / f"{index:03}.png") for index in range(40)]
+
+    once = run("one")
+    assert set(once) == {40, 215} and 10 <= once.count(215) <= 30
+    assert run("two") == once and run("three", "--seed", "1") != once
+    translated = [e["file"] for e in record(here / "one")["pictures"] if e["target"] == "night"]
+    assert len(translated) == once.count(215)
+    # as ultralytics documents: the labels beside, images → labels; lists relative to themselves with ./
+    assert (here / "one" / "labels" / "train" / "007.txt").read_text() == "0 0.5 0.5 0.2 0.2\n"
+    parsed = pytest.importorskip("yaml").safe_load((here / "one" / "data.yaml").read_text())
+    assert parsed == {"train": "images/train", "val": "val.txt", "names": {0: "car"}}
+    lines = (here / "one" / "val.txt").read_text().split()
+    assert lines == ["./images/train/000.png", "./images/train/001.png"]
+    assert all((here / "one" / line).is_file() for line in lines)
+
+
+def test_lists_of_splits_get_every_domains_name(here: Path) -> None:
+    write_picture(here / "set" / "images" / "x.png")
+    (here / "set" / "train.txt").write_text("./images/x.png\n")
+    (here / "set" / "data.yaml").write_text("train: train.txt\nval: train.txt\nnames: [car]\n")
+    assert cli("translate", "set/data.yaml", "--to", "night,rain", "-o", "out")[0] == 0
+    assert (here / "out" / "train.txt").read_text() == "./images/x_night.png\n./images/x_rain.png\n"
+
+
+@pytest.mark.parametrize(
+    ("picture", "labels", "kind", "suffixed"),
+    [
+        (
+            "leftImg8bit/train/ulm/ulm_000000_000019_leftImg8bit.png",
+            [
+                "gtFine/train/ulm/ulm_000000_000019_gtFine_labelIds.png",
+                "gtFine/train/ulm/ulm_000000_000019_gtFine_polygons.json",
+            ],
+            "Cityscapes",
+            "leftImg8bit/train/ulm/ulm_000000_000019_dark_leftImg8bit.png",
+        ),
+        (
+            "training/image_2/000012.png",
+            ["training/label_2/000012.txt", "training/calib/000012.txt"],
+            "KITTI",
+            "training/image_2/000012_dark.png",
+        ),
+        (
+            "images/100k/train/0a0a.jpg",
+            ["labels/sem_seg/masks/train/0a0a.png", "labels/100k/train/0a0a.json"],
+            "BDD",
+            "images/100k/train/0a0a_dark.jpg",
+        ),
+    ],
+)
+def test_trees(
+    here: Path, write_model: WriteModel, picture: str, labels: list[str], kind: str, suffixed: str
+) -> None:
+    write_picture(here / "set" / picture)
+    for label in labels:
+        path = here / "set" / label
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(f"label of {label}".encode())
+    invert = write_model("invert")
+    code, stdout, _ = cli("translate", "set", "--dataset", "--model", invert, "-o", "out")
+    assert code == 0 and f"{kind}, 1 translated" in stdout
+    files = {p.relative_to(here / "out").as_posix() for p in (here / "out").rglob("*") if p.is_file()}
+    assert files == {picture, *labels, "dataset.json"}
+    assert abs(value_of(here / "out" / picture) - 215) <= 1
+    for label in labels:
+        assert (here / "out" / label).read_bytes() == f"label of {label}".encode()
+    cli("translate", "set", "--dataset", "--model", invert, "--suffix", "_dark", "-o", "dark")
+    files = {p.relative_to(here / "dark").as_posix() for p in (here / "dark").rglob("*") if p.is_file()}
+    assert suffixed in files and len(files) == len(labels) + 2
+    assert all("_dark" in name for name in files - {"dataset.json"})
+
+
+def test_interrupted_ones_are_gone_on_with(here: Path, coco: Path, write_model: WriteModel) -> None:
+    invert = write_model("invert")
+    cli("translate", coco, "--model", invert, "-o", "out")
+    first = (here / "out" / "images" / "a.png").stat().st_mtime_ns
+    (here / "out" / "images" / "b.png").unlink()
+    code, _, stderr = cli("translate", coco, "--model", invert, "-o", "out")
+    assert code == 1 and "exists already and isn't empty; add --resume" in stderr
+    code, stdout, _ = cli("translate", coco, "--model", invert, "-o", "out", "--resume")
+    assert code == 0 and "4 translated, 3 of them before" in stdout
+    assert (here / "out" / "images" / "a.png").stat().st_mtime_ns == first
+    assert value_of(here / "out" / "images" / "b.png") == 215
+
+
+def test_what_is_missing_or_broken_is_named_and_the_rest_finished(
+    here: Path, coco: Path, write_model: WriteModel
+) -> None:
+    module = pytest.importorskip("pycocotools.coco", reason='needs pip install "unit-edge[check]"')
+    (here / "set" / "images" / "a.png").write_bytes(b"no picture")
+    (here / "set" / "images" / "b.png").unlink()
+    code, stdout, stderr = cli("translate", coco, "--model", write_model("invert"), "-o", "out")
+    assert code == 1 and stderr.count("\n") == 1
+    assert "a.png: not an image" in stderr and "b.png: listed, but no such picture" in stderr
+    assert "2 translated" in stdout
+    theirs = module.COCO(str(here / "out" / "annotations" / "train.json"))
+    assert sorted(theirs.getImgIds()) == [12, 13] and len(theirs.getAnnIds()) == 2
+
+
+def test_what_keeps_too_few_boxes_is_left_out_or_flagged(
+    here: Path, write_model: WriteModel, bright: Path
+) -> None:
+    # inverted, the bright picture's car is gone; of the grey one there was none to lose
+    for name, value in (("bright", 255), ("grey", 0)):
+        write_picture(here / "set" / "training" / "image_2" / f"{name}.png", value)
+        label = here / "set" / "training" / "label_2" / f"{name}.txt"
+        label.parent.mkdir(exist_ok=True)
+        label.write_text("")
+    arguments = ["translate", "set", "--dataset", "--model", write_model("invert"), "--detector", bright]
+    code, stdout, _ = cli(*arguments, "--min-kept", "0.9", "-o", "out")
+    assert code == 0 and "1 translated, 1 left out, which keep too few boxes" in stdout
+    names = {path.name for path in (here / "out").rglob("*") if path.is_file()}
+    assert names == {"grey.png", "grey.txt", "dataset.json"}
+    entries = {entry["source"]: entry for entry in record(here / "out")["pictures"]}
+    left_out, kept = entries["training/image_2/bright.png"], entries["training/image_2/grey.png"]
+    assert (left_out["file"], left_out["kept"], left_out["passed"]) == (None, 0.0, False)
+    assert (kept["kept"], kept["passed"]) == (None, True)
+    code, stdout, _ = cli(*arguments, "--min-kept", "0.9", "--flag", "-o", "flagged")
+    assert "2 translated, 1 flagged" in stdout
+    assert (here / "flagged" / "training" / "image_2" / "bright.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["COCO"], "say what to translate to"),
+        (["COCO", "--to", "dusk"], "dusk"),
+        (["COCO", "--to", "night", "-o", "set"], "is in the data set, or has it"),
+        (["COCO", "--to", "night", "-o", "no/out"], "there is no folder no"),
+        (["COCO", "--to", "night", "--images", "empty"], "its pictures are in none of empty"),
+        (
+            ["COCO", "--to", "night", "--min-kept", "0.9"],
+            "--min-kept SHARE and --detector FILE.onnx go together",
+        ),
+        (["COCO", "--to", "night", "--flag"], "--flag needs --min-kept"),
+        (["COCO", "--to", "night,snow", "--suffix", "x"], "must have {to} in it"),
+        (["empty", "--to", "night", "--dataset"], "no data set is recognised"),
+        (["no.json", "--to", "night"], "no.json: no such file; expected a COCO"),
+        (["no.yaml", "--to", "night"], "no.yaml: no such file; expected a YOLO data.yaml"),
+        (["bad.json", "--to", "night"], "can't be read as JSON"),
+        (["bad.yaml", "--to", "night"], "no data.yaml"),
+        (["empty", "--to", "night", "--mix", "0.5"], "empty: is no data set, which --mix"),
+    ],
+)
+def test_errors_are_one_line_and_leave_nothing(
+    here: Path, coco: Path, arguments: list[str], expected: str
+) -> None:
+    (here / "empty").mkdir()
+    (here / "bad.json").write_text("{")
+    (here / "bad.yaml").write_text("3")
+    before = sorted(here.rglob("*"))
+    code, _, stderr = cli("translate", *[str(coco) if a == "COCO" else a for a in arguments])
+    assert code == 1
+    assert stderr.startswith("error: ") and stderr.count("\n") == 1
+    assert expected in stderr
+    assert sorted(here.rglob("*")) == before

@@ -1,0 +1,133 @@
+"""Labels of four formats say the same; what is wrong with them is told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from unit_edge.errors import DataError
+from unit_edge.runtime.check.labels.read import read_labels
+from unit_edge.runtime.check.labels.yolo import label_path
+
+WIDTH, HEIGHT = 200, 100
+BOX = [20.0, 10.0, 60.0, 40.0]
+NAMES = ["person", "car"]
+
+
+def coco(**changes: Any) -> dict[str, Any]:
+    return {
+        "images": [{"id": 1, "file_name": "a.png", "width": WIDTH, "height": HEIGHT}],
+        "annotations": [{"id": 7, "image_id": 1, "category_id": 3, "bbox": [20, 10, 40, 30], "iscrowd": 0}],
+        "categories": [{"id": 3, "name": "car"}],
+        **changes,
+    }
+
+
+def write(tmp_path: Path, kind: str) -> Path:
+    if kind == "COCO":
+        path = tmp_path / "coco.json"
+        path.write_text(json.dumps(coco()))
+    elif kind == "BDD":
+        path = tmp_path / "bdd.json"
+        box = {"x1": 20, "y1": 10, "x2": 60, "y2": 40}
+        labels = [{"category": "car", "box2d": box}, {"category": "lane", "poly2d": []}]
+        path.write_text(json.dumps([{"name": "a.png", "labels": labels}]))
+    elif kind == "KITTI":
+        path = tmp_path / "label_2"
+        path.mkdir()
+        (path / "a.txt").write_text(
+            "car 0.00 0 -1.58 20.0 10.0 60.0 40.0 1.65 1.67 3.64 -0.65 1.71 46.70 -1.59\n"
+        )
+    else:
+        (tmp_path / "images/val").mkdir(parents=True)
+        (tmp_path / "labels/val").mkdir(parents=True)
+        (tmp_path / "labels/val/a.txt").write_text("1 0.2 0.25 0.2 0.3\n")
+        path = tmp_path / "data.yaml"
+        path.write_text("path: .\ntrain: images/val\nval: images/val\nnames: [person, car]\n")
+        if kind == "YOLO folder":
+            path = tmp_path / "labels/val"
+    return path
+
+
+@pytest.mark.parametrize("kind", ["COCO", "BDD", "KITTI", "YOLO", "YOLO folder"])
+def test_the_same_box_in_every_format(tmp_path: Path, kind: str) -> None:
+    pictures = [tmp_path / "images/val/a.png"]
+    found = read_labels(write(tmp_path, kind), pictures, NAMES)
+    assert found.kind == kind.partition(" ")[0] and not found.faults
+    labels = found.of(pictures[0])
+    assert labels is not None and labels.names == ["car"]
+    assert np.allclose(labels.in_pixels(WIDTH, HEIGHT), [BOX])
+    assert found.of(Path("b.png")) is None
+
+
+def test_coco_is_read_as_pycocotools_reads_it(tmp_path: Path) -> None:
+    module = pytest.importorskip("pycocotools.coco", reason='needs pip install "unit-edge[check]"')
+    path = write(tmp_path, "COCO")
+    theirs = module.COCO(str(path))
+    (annotation,) = theirs.loadAnns(theirs.getAnnIds(imgIds=[1]))
+    labels = read_labels(path, [], []).of(Path("a.png"))
+    x, y, width, height = annotation["bbox"]
+    assert labels is not None and labels.boxes == [(x, y, x + width, y + height)]
+
+
+def test_what_is_wrong_with_coco_is_named_and_the_rest_used(tmp_path: Path) -> None:
+    good = coco()["annotations"][0]
+    changes = {
+        "images": [*coco()["images"], {"id": 1, "file_name": "b.png"}],
+        "annotations": [
+            good,
+            good,
+            {**good, "id": 8, "image_id": 9},
+            {**good, "id": 9, "category_id": 9},
+            {**good, "id": 10, "bbox": [1, 2]},
+        ],
+    }
+    path = tmp_path / "bad.json"
+    path.write_text(json.dumps(coco(**changes)))
+    found = read_labels(path, [], [])
+    labels = found.of(Path("a.png"))
+    assert labels is not None and len(labels.boxes) == 2
+    for text in ("b.png: its id 1", "annotation 7: its id is", "image 9", "category 9", "bbox [1, 2]"):
+        assert any(text in fault for fault in found.faults), text
+    assert len(found.faults) == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.json", "{", "can't be read as JSON"),
+        ("a.json", "{}", "has no list 'images'"),
+        ("a.json", "3", "holds no labels; expected a COCO"),
+        ("a.json", "[{}]", "an entry without a name"),
+        ("a.yaml", "names: [a", "can't be read as YAML"),
+        ("a.yaml", "train: x", "names no classes"),
+        ("a.yaml", "names: [a]", "has none of train, val and test"),
+        ("no.json", None, "no such file or folder"),
+        (".", None, "no .txt files in this folder"),
+    ],
+)
+def test_no_labels(tmp_path: Path, name: str, content: str | None, expected: str) -> None:
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    with pytest.raises(DataError, match=expected.replace("(", r"\(")):
+        read_labels(tmp_path / name, [], [])
+
+
+def test_yolo_lines_that_are_wrong(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(
+        "1 0.2 0.25 0.2 0.3\n2 0.2 0.25 0.2 0.3\n1 0.2\n1 0.1 0.1 0.3 0.1 0.3 0.5\n"
+    )
+    found = read_labels(tmp_path, [], NAMES)
+    labels = found.of(Path("a.jpg"))
+    assert labels is not None and np.allclose(labels.boxes[1], [0.1, 0.1, 0.3, 0.5])  # a polygon's box
+    assert "line 2: class 2, but only 2 classes have names" in found.faults[0]
+    assert "line 3: '1 0.2'; expected YOLO's" in found.faults[1]
+
+
+def test_where_ultralytics_looks_for_labels() -> None:
+    assert label_path(Path("/d/images/train/x.jpg")) == Path("/d/labels/train/x.txt")
+    assert label_path(Path("/images/d/images/x.tar.png")) == Path("/images/d/labels/x.tar.txt")
