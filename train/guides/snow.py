@@ -49,7 +49,7 @@ class SnowSettings:
     tint: float
     """Of snow, sky and haze: 1 bluish, -1 warm."""
     visibility_m: float
-    """How far one sees: from 1.2 km in falling snow to 15 km."""
+    """How far one sees: from 1.5 km in falling snow to 20 km."""
     tracks: float
     """How far the wheels have cleared the road, 0 to 1."""
     grey: float
@@ -68,7 +68,7 @@ class SnowSettings:
             sky=float(rng.uniform(0.5, 0.95)),
             clouds=float(1.0 if rng.random() < 0.65 else rng.uniform(0.0, 0.5)),
             tint=float(rng.uniform(-0.4, 1.8)),
-            visibility_m=float(np.exp(rng.uniform(np.log(1200), np.log(15000)))),
+            visibility_m=float(np.exp(rng.uniform(np.log(1500), np.log(20000)))),
             tracks=float(rng.uniform(0.2, 1.0)),
             grey=float(rng.uniform(0.0, 0.4)),
             noise=float(rng.uniform(0.0, 0.06)),
@@ -126,7 +126,7 @@ def on_ground(scene: Scene, settings: SnowSettings, rng: np.random.Generator) ->
     road = ground_mask(scene, Part.ROAD)
     bare = np.maximum(settings.tracks * tracks(scene, rng), 0)
     edge = 1 - blurred(road, 0.05 * scene.height)  # snow is ploughed to the road's edges
-    drifts = ground_noise(scene, 12, rng, along=0.12)
+    drifts = ground_noise(scene, 12, rng, along=0.25)
     lying = settings.cover * settings.road
     on_road = np.clip((lying * 2.0 - 0.6 + 0.9 * settings.cover * edge + 0.28 * drifts) * 1.1, 0, 1)
     on_road *= 1 - 0.8 * bare
