@@ -10,11 +10,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from unit_edge.config import GuideConfig
+from unit_edge.train.guides.fog import fog
 from unit_edge.train.guides.guide import Guide, Render
 from unit_edge.train.guides.night import night
+from unit_edge.train.guides.rain import rain
 from unit_edge.train.guides.segmentation import Segmenter
+from unit_edge.train.guides.snow import snow
 
-RENDERERS: dict[str, Render] = {"night": night}
+RENDERERS: dict[str, Render] = {"night": night, "rain": rain, "snow": snow, "fog": fog}
 
 
 def open_guide(config: GuideConfig, root: Path) -> Guide | None:

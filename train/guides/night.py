@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unit_edge.train.guides.light import Array, bloom, blurred, exposed, to_srgb, with_noise
+from unit_edge.train.guides.lights import RED, signals, small_and_red, spot, spots_in
 from unit_edge.train.guides.scene import Part, Scene
 
 WARM = np.array([0.42, 0.72, 1.0], np.float32)
 """Sodium street lights, BGR."""
 WHITE = np.array([0.85, 0.95, 1.0], np.float32)
 """Headlights and LED street lights, BGR."""
-RED = np.array([0.05, 0.05, 1.0], np.float32)
 
 
 @dataclass(frozen=True)
@@ -116,39 +116,12 @@ def _emission(scene: Scene, settings: NightSettings, rng: np.random.Generator) -
     """What shines by itself, linear light, float[H,W,3]."""
     shining = np.zeros_like(scene.light)
     _windows(scene, settings, rng, shining)
-    _signals(scene, shining)
+    signals(scene, shining)
     _glints(scene, settings, rng, shining)
     if settings.lamps:
         _street_lamps(scene, settings, rng, shining)
     _vehicle_lights(scene, rng, shining)
     return shining
-
-
-def _small_and_red(scene: Scene) -> Array:
-    """Spots redder than what is round them, float[H,W] in [0, 1]: lights, not red walls or red cars."""
-    image = scene.image.astype(np.float32) / 255
-    redness = np.maximum(image[..., 2] - np.maximum(image[..., 0], 1.4 * image[..., 1]), 0)
-    return _spots(redness, scene.height)
-
-
-def _spots(x: Array, height: float) -> Array:
-    """What is higher than all that is a twentieth of the picture's height round it, float[H,W] in [0, 1]."""
-    size = max(3, round(height * 0.05)) | 1
-    opened = cv2.morphologyEx(x, cv2.MORPH_OPEN, np.ones((size, size), np.uint8))
-    return np.asarray(np.clip((x - opened) * 3.4 - 0.3, 0, 1), np.float32)
-
-
-def _signals(scene: Scene, shining: Array) -> None:
-    """Traffic lights glow in the colour that the picture shows; signs reflect a little."""
-    where = np.clip(scene.classes[..., Part.TRAFFIC_LIGHT] * 1.6, 0, 1)
-    if where.max() < 0.3:
-        return
-    image = scene.image.astype(np.float32) / 255
-    blue, green, red = image[..., 0], image[..., 1], image[..., 2]
-    go = _spots(np.maximum(np.minimum(green, blue + 0.25) - red, 0), scene.height) * where * (1 - scene.sky)
-    stop = _small_and_red(scene) * where
-    shining += (go * 4.0)[..., None] * np.array([0.75, 1.0, 0.12], np.float32)
-    shining += (stop * 4.0)[..., None] * RED
 
 
 def _street_lamps(scene: Scene, settings: NightSettings, rng: np.random.Generator, shining: Array) -> None:
@@ -161,7 +134,7 @@ def _street_lamps(scene: Scene, settings: NightSettings, rng: np.random.Generato
         row = scene.classes[min(top + 1, scene.height - 1), left : left + width, Part.POLE]
         centre = left + int(row.argmax())
         size = max(0.7, scene.height * 0.0035 * np.sqrt(height / (0.3 * scene.height)))
-        _spot(shining, centre, max(0, top), size, colour * 8.0)
+        spot(shining, centre, max(0, top), size, colour * 8.0)
 
 
 def _glints(scene: Scene, settings: NightSettings, rng: np.random.Generator, shining: Array) -> None:
@@ -169,7 +142,7 @@ def _glints(scene: Scene, settings: NightSettings, rng: np.random.Generator, shi
     rows = (np.arange(scene.height, dtype=np.float32) + 0.5) / scene.height - scene.horizon
     band = np.exp(-((rows + 0.03) ** 2) / (2 * 0.06**2))[:, None]
     parts = [Part.BUILDING, Part.TRAFFIC_SIGN, Part.POLE]
-    spots = _spots(scene.grey, 0.6 * scene.height) * band * scene.classes[..., parts].sum(-1)
+    spots = spots_in(scene.grey, 0.6 * scene.height) * band * scene.classes[..., parts].sum(-1)
     cells = rng.random((8, 16)).astype(np.float32)
     colours = cv2.resize((cells > 0.5).astype(np.float32), (scene.width, scene.height))[..., None]
     share = cv2.resize(np.clip(cells * 3 - 1.6, 0, 1), (scene.width, scene.height))[..., None]
@@ -179,7 +152,7 @@ def _glints(scene: Scene, settings: NightSettings, rng: np.random.Generator, shi
 
 def _vehicle_lights(scene: Scene, rng: np.random.Generator, shining: Array) -> None:
     """Tail lights shine where the picture has them; vehicles on the other side may face us."""
-    red = _small_and_red(scene)
+    red = small_and_red(scene)
     for left, top, width, height in scene.vehicles:
         if height < 0.03 * scene.height or width < 0.02 * scene.width:
             continue
@@ -198,7 +171,7 @@ def _vehicle_lights(scene: Scene, rng: np.random.Generator, shining: Array) -> N
         colour = WHITE * 8.0 if oncoming else RED * 4.0
         row = top + height * (0.62 if oncoming else 0.5)
         for share in (0.16, 0.84):
-            _spot(shining, left + width * share, row, max(0.6, height * 0.045), colour)
+            spot(shining, left + width * share, row, max(0.6, height * 0.045), colour)
 
 
 def _windows(scene: Scene, settings: NightSettings, rng: np.random.Generator, shining: Array) -> None:
@@ -215,16 +188,3 @@ def _windows(scene: Scene, settings: NightSettings, rng: np.random.Generator, sh
     lit = (rng.random((cells + 1, int(columns.max()) + 2)) < settings.lit_windows).astype(np.float32)
     strength = rng.uniform(0.05, 0.5, lit.shape).astype(np.float32)
     shining += (panes * (lit * strength)[rows, columns])[..., None] * _colour(0.55)
-
-
-def _spot(shining: Array, x: float, y: float, radius: float, colour: Array) -> None:
-    """Adds a round light of a radius in pixels; smaller ones than a pixel get less light."""
-    height, width = shining.shape[:2]
-    reach = int(np.ceil(radius * 2)) + 1
-    left, right = max(0, int(x) - reach), min(width, int(x) + reach + 1)
-    top, bottom = max(0, int(y) - reach), min(height, int(y) + reach + 1)
-    if left >= right or top >= bottom:
-        return
-    across, down = np.arange(left, right) - x, np.arange(top, bottom)[:, None] - y
-    share = np.exp(-(across**2 + down**2) / (2 * (0.7 * radius) ** 2)).astype(np.float32)
-    shining[top:bottom, left:right] += share[..., None] * colour

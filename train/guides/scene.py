@@ -32,6 +32,13 @@ FARTHEST = 40.0
 """`Scene.distance` of the sky, and of all that is farther than the road can tell."""
 
 
+TALLEST = 10.0
+"""Heights of the camera above the road that trees and the like are tall at most; buildings twice that."""
+
+WIDEST = 10.0
+"""`Scene.distance`, at most, of what stands half the picture's width beside where the road vanishes."""
+
+
 class Scene:
     """A street picture and what is where in it; each part is worked out when it is first asked for.
 
@@ -71,19 +78,46 @@ class Scene:
     @cached_property
     def sky(self) -> Array:
         """Where sky is. Nothing below the horizon counts, nor a patch that doesn't reach the upper half."""
-        raw = self.classes[..., Part.SKY].copy()
+        raw = np.minimum(self.classes[..., Part.SKY] + self._mistaken_sky, 1)
         raw[int(self.height * min(0.95, self.horizon + 0.08)) :] = 0
-        return refined(raw, self.grey, max(2, self.height // 36), 4e-4)
+        return refined(raw, self.grey, max(2, self.height // 36), 4e-4) * ~self.ground
+
+    @cached_property
+    def _mistaken_sky(self) -> Array:
+        """Probability of other parts that is the sky's, float[H,W]: clouds taken for a road, say.
+
+        It hangs together with the picture's top and has a sky's colour; a road can't be there at all, a
+        building or a vehicle isn't as blue.
+        """
+        blue, red = (self.image[..., channel].astype(np.float32) / 255 for channel in (0, 2))
+        rows = (np.arange(self.height)[:, None] + 0.5) / self.height
+        least = np.where(rows < 0.4, 105, np.where(rows < 0.65, 150, 255))  # a road may join the sky
+        light = (self.image.min(-1) > least) | ((blue > 0.35) & (blue - red > 0.1))
+        azure = (blue > 0.42) & (blue - red > 0.2)
+        odd = self.classes[..., [Part.ROAD, Part.SIDEWALK, Part.TERRAIN, Part.TRAFFIC_SIGN]].sum(-1) * light
+        odd += self.classes[..., [Part.BUILDING, Part.VEHICLE]].sum(-1) * azure
+        open_sky = (odd + self.classes[..., Part.SKY] > 0.45).astype(np.uint8)
+        whole = cv2.morphologyEx(open_sky, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+        return np.asarray(odd * np.minimum.accumulate(whole, 0), np.float32)
 
     @cached_property
     def own_car(self) -> Array:
-        """The camera's own bonnet or dashboard: a wide vehicle that leaves the picture at its bottom."""
+        """The camera's own bonnet or dashboard: a wide vehicle that leaves the picture at its bottom.
+
+        Parked cars often grow together with it: what rises above its usual top isn't part of it. All that
+        is below its top is, if it fills the picture's bottom.
+        """
         mask = np.zeros((self.height, self.width), np.float32)
         for box, where in self._pieces(Part.VEHICLE):
             _, top, width, height = box
-            if top + height >= self.height - 2 and (width > 0.45 * self.width or top > 0.75 * self.height):
-                mask[where] = 1
-        return mask
+            if top + height < self.height - 2 or (width <= 0.45 * self.width and top <= 0.75 * self.height):
+                continue
+            rising = where[::-1].argmin(0)
+            rising = rising[where[-1] & ~where.all(0)]
+            usual = float(np.median(rising)) if len(rising) else height
+            mask[where] = 1
+            mask[: max(0, int(self.height - usual - 0.06 * self.height))] = 0
+        return np.maximum.accumulate(mask, 0) if mask[-1].mean() > 0.6 else mask
 
     @cached_property
     def vehicles(self) -> list[tuple[int, int, int, int]]:
@@ -113,11 +147,12 @@ class Scene:
         """
         third = self.width // 3
         road = self.classes[:, third : self.width - third, Part.ROAD] > 0.5
+        road &= self._mistaken_sky[:, third : self.width - third] < 0.3
         tops = np.where(road.any(0), road.argmax(0), self.height)
         tops = tops[tops < self.height]
         if len(tops) < third // 8:
             return 0.5
-        return float(np.clip(np.quantile(tops, 0.08) / self.height - 0.01, 0.3, 0.65))
+        return float(np.clip(np.quantile(tops, 0.08) / self.height - 0.01, 0.3, 0.7))
 
     @cached_property
     def below(self) -> Array:
@@ -131,18 +166,45 @@ class Scene:
         return np.linspace(-1, 1, self.width, dtype=np.float32)[None]
 
     @cached_property
+    def vanishing(self) -> float:
+        """Where the road goes: column of its far end, -1 at the left, 1 at the right; 0 without a road."""
+        far = np.exp(-(((self.below - 0.08) / 0.06) ** 2)) * (self.below > 0)
+        road = self.classes[..., Part.ROAD] * far
+        total = float(road.sum())
+        return float((road * self.across).sum() / total) if total > 1 else 0.0
+
+    @cached_property
+    def ground(self) -> NDArray[np.bool_]:
+        """Where the ground is: road, sidewalk or terrain, bool[H,W]; a flat one isn't above the horizon."""
+        likely = self.classes[..., [Part.ROAD, Part.SIDEWALK, Part.TERRAIN]].sum(-1)
+        return np.asarray((likely > 0.5) & (self.below > 0) & (self._mistaken_sky < 0.3))
+
+    @cached_property
+    def foot(self) -> Array:
+        """`below` of the ground that each pixel belongs to, or that it stands on, float[H,W] in [0, 1]."""
+        own = np.broadcast_to(self.below, (self.height, self.width))
+        foot = own.copy()
+        for row in range(self.height - 2, -1, -1):
+            foot[row] = np.where(self.ground[row], own[row], foot[row + 1])
+        return np.asarray(foot, np.float32)
+
+    @cached_property
     def distance(self) -> Array:
         """Distance of each pixel, float[H,W], in units of that of the road at the picture's bottom.
 
         On a flat road it is the inverse of `below`. What stands on the ground is as far as the ground
-        that it stands on; the sky is FARTHEST.
+        that it stands on, and near enough to be no taller than TALLEST and within WIDEST; the sky is
+        FARTHEST.
         """
-        ground = self.classes[..., [Part.ROAD, Part.SIDEWALK, Part.TERRAIN]].sum(-1) > 0.5
-        own = np.broadcast_to(self.below, ground.shape)
-        base = own.copy()
-        for row in range(self.height - 2, -1, -1):
-            base[row] = np.where(ground[row], own[row], np.maximum(base[row + 1], own[row]))
-        far = 1 / np.maximum(base, 1 / FARTHEST)
-        standing = cv2.blur(far, (max(3, self.width // 40) | 1, 3))
+        own = np.broadcast_to(self.below, (self.height, self.width))
+        # gaps between what stands side by side are mostly the segmentation's
+        size = max(3, self.width // 16) | 1
+        near = cv2.morphologyEx(self.foot, cv2.MORPH_CLOSE, np.ones((1, size), np.uint8))
+        rows = (np.arange(self.height, dtype=np.float32)[:, None] + 0.5) / self.height
+        tallest = TALLEST + TALLEST * self.classes[..., Part.BUILDING]
+        least = np.maximum(self.horizon - rows, 0) / (tallest * (1 - self.horizon))
+        least = np.maximum(least, np.abs(self.across - self.vanishing) / WIDEST)
+        standing = cv2.blur(np.maximum(near, least), (max(3, self.width // 20) | 1, 3))
+        far = 1 / np.maximum(np.where(self.ground, own, np.maximum(standing, own)), 1 / FARTHEST)
         sky = self.sky
-        return np.asarray(np.where(ground, far, standing) * (1 - sky) + FARTHEST * sky, np.float32)
+        return np.asarray(far * (1 - sky) + FARTHEST * sky, np.float32)

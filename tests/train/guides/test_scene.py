@@ -62,3 +62,58 @@ def test_vehicles_are_told_from_the_own_bonnet() -> None:
     scene = Scene(image, classes)
     assert scene.own_car[135:].min() == 1
     assert [(left, top) for left, top, _, _ in scene.vehicles] == [(120, 76)]
+
+
+def test_what_joins_the_bonnet_is_not_all_the_own_car() -> None:
+    image, classes = street(without=Part.VEHICLE)
+    classes[130:] = 0
+    classes[130:, :, Part.VEHICLE] = 255
+    classes[80:130, :60] = 0
+    classes[80:130, :60, Part.VEHICLE] = 255
+    scene = Scene(image, classes)
+    assert scene.own_car[132:].min() == 1
+    assert scene.own_car[:115].max() == 0
+
+
+@pytest.mark.parametrize("part", [Part.ROAD, Part.VEHICLE])
+def test_a_blue_sky_that_was_taken_for_something_else_is_sky(part: Part) -> None:
+    image, classes = street()
+    image[:HORIZON, 80:170] = (240, 150, 90)
+    classes[:50, 80:120] = 0
+    classes[:50, 80:120, part] = 255
+    scene = Scene(image, classes)
+    assert scene.sky[5:45, 85:115].mean() > 0.9
+    assert scene.horizon == pytest.approx(HORIZON / HEIGHT, abs=0.03)
+
+
+def test_a_wall_that_reaches_the_top_is_no_sky() -> None:
+    image, classes = street()
+    image[:80, :40] = (190, 190, 190)
+    classes[:80, :40] = 0
+    classes[:80, :40, Part.BUILDING] = 255
+    assert Scene(image, classes).sky[10:70, 5:30].max() < 0.1
+
+
+def test_the_ground_is_not_above_the_horizon_and_is_no_sky() -> None:
+    image, classes = street()
+    image[HORIZON:, 100:110] = (230, 190, 150)
+    scene = Scene(image, classes)
+    assert not scene.ground[: HORIZON - 6].any()
+    assert scene.sky[scene.ground].max() == 0
+
+
+def test_what_reaches_high_is_near() -> None:
+    """A tree whose foot nobody sees can't be as far as the horizon if it fills half of the picture."""
+    image, classes = street(without=Part.BUILDING)
+    classes[:HORIZON] = 0
+    classes[:HORIZON, :, Part.VEGETATION] = 255
+    scene = Scene(image, classes)
+    assert scene.distance[4, 100] < 12
+    assert scene.distance[HORIZON - 6, 100] > 2 * scene.distance[4, 100]
+
+
+def test_the_road_vanishes_where_its_far_end_is() -> None:
+    image, classes = street(without=Part.VEHICLE)
+    assert abs(Scene(image, classes).vanishing) < 0.15
+    classes[HORIZON : HORIZON + 20, : WIDTH // 2] = 0
+    assert Scene(image, classes).vanishing > 0.2

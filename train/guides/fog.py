@@ -1,0 +1,115 @@
+"""Day as fog: what is far goes into the airlight, and lights have halos.
+
+Koschmieder's model, as Halder et al. (ICCV 2019) and the foggy Cityscapes of Sakaridis et al. (IJCV 2018)
+use it: light * t + airlight * (1 - t), with t = exp(-beta * distance).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unit_edge.train.guides.light import Array, blurred, exposed, to_srgb, with_noise
+from unit_edge.train.guides.scene import Scene
+from unit_edge.train.guides.weather import (
+    desaturated,
+    hazy,
+    lit_lamps,
+    sky_of,
+    smooth_noise,
+    tinted,
+    transmission,
+    without_shadows,
+)
+
+
+@dataclass(frozen=True)
+class FogSettings:
+    """One fog, drawn anew for each picture."""
+
+    exposure: float
+    """Mean linear light of what is not sky, before the fog."""
+    visibility_m: float
+    """How far one sees, from 60 m to 450 m."""
+    airlight: float
+    """Linear light of the fog at the horizon."""
+    tint: float
+    """Of the fog: 1 bluish, -1 warm."""
+    graded: float
+    """How much darker (or lighter, below 0) the fog is at the top of the picture, as a share."""
+    patches: float
+    """How much the fog's density differs from place to place, as a share."""
+    grey: float
+    """Share of the colours that goes."""
+    lamps: float
+    """Strength of the lights that are on."""
+    noise: float
+
+    @staticmethod
+    def draw(rng: np.random.Generator) -> FogSettings:
+        """A fog of the family that the networks learn."""
+        return FogSettings(
+            exposure=float(rng.uniform(0.10, 0.18)),
+            visibility_m=float(np.exp(rng.uniform(np.log(60), np.log(450)))),
+            airlight=float(rng.uniform(0.42, 0.75)),
+            tint=float(rng.uniform(-0.4, 0.9)),
+            graded=float(rng.uniform(-0.1, 0.3)),
+            patches=float(rng.uniform(0.0, 0.2)),
+            grey=float(rng.uniform(0.2, 0.5)),
+            lamps=float(rng.uniform(0.5, 1.5)),
+            noise=float(rng.uniform(0.0, 0.06)),
+        )
+
+
+def fog(image: NDArray[np.uint8], classes: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """A clear day picture in fog.
+
+    Args:
+        image: uint8[H,W,3], BGR.
+        classes: uint8[h,w,11], probabilities times 255 in the order of `Part`.
+        rng: which fog; the same generator state gives the same picture.
+
+    Returns:
+        uint8[H,W,3], BGR.
+    """
+    settings = FogSettings.draw(rng)
+    scene = Scene(image, classes)
+    sky = sky_of(scene)
+    light = without_shadows(scene, exposed(scene.light, 1 - sky, settings.exposure), 0.6)
+    light = desaturated(light, settings.grey) * tinted(0.4 * settings.tint)
+    air = airlight(scene, settings)
+    light += (air - light) * sky[..., None]
+    through = transmission(scene, settings.visibility_m)
+    if settings.patches > 0:
+        denser = 1 + settings.patches * smooth_noise(scene.height, scene.width, 2, rng)
+        through = through ** np.maximum(denser, 0.3)
+    through = through * (1 - sky)
+    lamps = lit_lamps(scene, settings.lamps)
+    light = hazy(light, through, air) + halos(lamps, through, scene.height)
+    return to_srgb(with_noise(light, settings.noise, rng))
+
+
+def airlight(scene: Scene, settings: FogSettings) -> Array:
+    """The fog's own light, float[H,W,3]: brightest at the horizon's row, slightly graded above it."""
+    rows = (np.arange(scene.height, dtype=np.float32) + 0.5) / scene.height
+    above = np.clip((scene.horizon - rows) / max(scene.horizon, 0.1), 0, 1)[:, None, None]
+    level = settings.airlight * (1 - settings.graded * above) * np.ones((1, scene.width, 1), np.float32)
+    return np.asarray(level * tinted(settings.tint), np.float32)
+
+
+def halos(lamps: Array, through: Array, height: int) -> Array:
+    """Lights in fog, float[H,W,3]: what comes straight through, and round it what was scattered once.
+
+    Args:
+        lamps: what shines, float[H,W,3].
+        through: the air's transmission, float[H,W].
+        height: of the picture; the halos' sizes are shares of it.
+    """
+    straight = lamps * np.sqrt(through)[..., None]
+    if not lamps.any():
+        return straight
+    scattered = lamps * (np.sqrt(through) * (1 - 0.6 * through))[..., None]
+    near, wide = blurred(scattered, 0.012 * height), blurred(scattered, 0.045 * height)
+    return np.asarray(straight + 0.9 * near + 0.9 * wide, np.float32)

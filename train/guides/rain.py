@@ -1,0 +1,159 @@
+"""Day as rain: a closed sky, haze, and a wet road that is darker and mirrors what stands above it.
+
+Wet surfaces as Halder et al. (ICCV 2019) describe them for rendering rain: water darkens what it fills, and
+a film of it reflects by Fresnel's law, most where one looks along it. The haze is Koschmieder's. Streaks and
+drops are none of this: they move with time, and are drawn at run time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from unit_edge.train.guides.light import Array, bloom, exposed, to_srgb, with_noise
+from unit_edge.train.guides.scene import Part, Scene
+from unit_edge.train.guides.weather import (
+    desaturated,
+    ground_mask,
+    ground_noise,
+    hazy,
+    lit_lamps,
+    overcast_sky,
+    sky_of,
+    tinted,
+    transmission,
+    without_shadows,
+)
+
+
+@dataclass(frozen=True)
+class RainSettings:
+    """One rain, drawn anew for each picture."""
+
+    exposure: float
+    """Mean linear light of what is not sky."""
+    sky: float
+    """Linear light of the sky at the horizon."""
+    tint: float
+    """Of the sky and the haze: 1 bluish, -1 warm."""
+    visibility_m: float
+    """How far one sees: from 900 m in a downpour to 15 km."""
+    wetness: float
+    """0: damp; 1: a film of water on all of the road."""
+    puddles: float
+    """Share of the ground that water stands on."""
+    roughness: float
+    """How far the mirror is blurred downwards, a share of the picture's height at the bottom."""
+    grey: float
+    """Share of the colours that goes; below 0 they are richer, as those of wet leaves are."""
+    lamps: float
+    """Strength of the lights that are on."""
+    noise: float
+
+    @staticmethod
+    def draw(rng: np.random.Generator) -> RainSettings:
+        """A rain of the family that the networks learn."""
+        return RainSettings(
+            exposure=float(rng.uniform(0.06, 0.15)),
+            sky=float(rng.uniform(0.45, 0.92)),
+            tint=float(rng.uniform(-0.3, 0.8)),
+            visibility_m=float(np.exp(rng.uniform(np.log(900), np.log(15000)))),
+            wetness=float(rng.uniform(0.35, 1.0)),
+            puddles=float(rng.uniform(0.0, 0.2)),
+            roughness=float(rng.uniform(0.025, 0.08)),
+            grey=float(rng.uniform(-0.1, 0.25)),
+            lamps=float(rng.uniform(0.4, 1.2)),
+            noise=float(rng.uniform(0.0, 0.06)),
+        )
+
+
+def rain(image: NDArray[np.uint8], classes: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """A dry day picture as rain.
+
+    Args:
+        image: uint8[H,W,3], BGR.
+        classes: uint8[h,w,11], probabilities times 255 in the order of `Part`.
+        rng: which rain; the same generator state gives the same picture.
+
+    Returns:
+        uint8[H,W,3], BGR.
+    """
+    settings = RainSettings.draw(rng)
+    scene = Scene(image, classes)
+    sky = sky_of(scene)
+    light = without_shadows(scene, exposed(scene.light, 1 - sky, settings.exposure), 0.6)
+    light = desaturated(light, settings.grey) * tinted(0.4 * settings.tint)
+    clouds = overcast_sky(scene, settings.sky, settings.tint, rng)
+    lamps = lit_lamps(scene, settings.lamps)
+    wet = wet_ground(scene, settings, rng)
+    light = light * (1 - 0.55 * wet)[..., None] * (1 - 0.3 * vegetation(scene))[..., None]
+    light = light + (clouds - light) * sky[..., None]
+    shine = reflectance(scene, settings, wet, rng)[..., None]
+    light = light + (mirrored(scene, light + lamps, settings.roughness) - light) * shine
+    airlight = 0.6 * settings.sky * tinted(settings.tint)
+    through = transmission(scene, settings.visibility_m)
+    through = np.maximum(through, sky)  # the painted sky is what the haze ends in
+    light = hazy(light, through, np.broadcast_to(airlight, light.shape)) + bloom(
+        lamps * through[..., None], 0.8
+    )
+    return to_srgb(with_noise(light, settings.noise, rng))
+
+
+def vegetation(scene: Scene) -> Array:
+    """Leaves, float[H,W] in [0, 1]: wet ones are darker."""
+    return np.asarray(scene.classes[..., [Part.VEGETATION, Part.TERRAIN]].sum(-1), np.float32)
+
+
+def wet_ground(scene: Scene, settings: RainSettings, rng: np.random.Generator) -> Array:
+    """How wet the ground is, float[H,W] in [0, 1]: the road more than its sides, in blotches."""
+    road = ground_mask(scene, Part.ROAD) + 0.8 * ground_mask(scene, Part.SIDEWALK)
+    road = np.clip(road * 1.3 - 0.15, 0, 1) * (1 - scene.own_car)
+    blotches = 0.85 + 0.15 * ground_noise(scene, 5, rng)
+    return np.asarray(road * settings.wetness * blotches, np.float32)
+
+
+def reflectance(scene: Scene, settings: RainSettings, wet: Array, rng: np.random.Generator) -> Array:
+    """Share of the mirror in what one sees of the ground, float[H,W] in [0, 1].
+
+    Fresnel's law of water in Schlick's form, at the angle at which a camera 1.4 m above the road sees it;
+    asphalt that stands out of the film takes its share away, puddles do not.
+    """
+    across = np.minimum(1 / np.maximum(scene.below, 1e-3), 60) * 6.0
+    cosine = 1.4 / np.sqrt(1.4**2 + across**2)
+    fresnel = 0.02 + 0.98 * (1 - cosine) ** 5
+    water = np.clip((ground_noise(scene, 3, rng) - 1 + 2 * settings.puddles) * 2.5, 0, 1)
+    film = wet * (0.2 + 0.55 * wet)
+    return np.asarray(fresnel * np.maximum(film, 0.75 * water * np.minimum(wet * 2, 1)), np.float32)
+
+
+def mirrored(scene: Scene, light: Array, roughness: float) -> Array:
+    """What a flat mirror on the ground would show, blurred downwards, float[H,W,3].
+
+    What stands on the ground is flipped about its foot, what is far about the horizon; where both would
+    fall, the nearer one hides the other.
+
+    Args:
+        scene: where things stand.
+        light: of the picture, lamps in it, float[H,W,3].
+        roughness: sigma of the blur at the bottom, a share of the height.
+    """
+    height, width = scene.height, scene.width
+    horizon = scene.horizon * height
+    rows = np.arange(height)
+    flipped = np.clip(np.round(2 * horizon - 1 - rows), 0, height - 1).astype(int)
+    mirror = light[flipped]
+    standing = ~scene.ground & (scene.sky < 0.5) & (scene.own_car < 0.5)
+    y, x = np.nonzero(standing)
+    foot = horizon + scene.foot[y, x] * (height - horizon)
+    target = np.round(2 * foot - 1 - y).astype(int)
+    kept = (target >= 0) & (target < height) & (target > horizon)
+    y, x, foot, target = y[kept], x[kept], foot[kept], target[kept]
+    order = np.argsort(foot, kind="stable")  # the nearest is written last
+    mirror[target[order], x[order]] = light[y[order], x[order]]
+    sharp = cv2.GaussianBlur(mirror, (0, 0), 0.6, sigmaY=max(0.6, 0.2 * roughness * height))
+    rough = cv2.GaussianBlur(mirror, (0, 0), max(0.5, 0.004 * width), sigmaY=max(0.8, roughness * height))
+    share = np.clip(scene.below * 1.6, 0, 1)[..., None]
+    return np.asarray(sharp + (rough - sharp) * share, np.float32)

@@ -1,0 +1,169 @@
+"""Day as snow: white ground, roofs and treetops with their shading kept, wheel tracks, a closed sky.
+
+Snow is a cover: where it lies, the surface's colour is gone and its shading stays, fainter, for light
+that is scattered inside snow evens it out. The haze is Koschmieder's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from unit_edge.train.guides.light import Array, blurred, exposed, luminance, to_srgb, with_noise
+from unit_edge.train.guides.scene import Part, Scene
+from unit_edge.train.guides.weather import (
+    desaturated,
+    ground_mask,
+    ground_noise,
+    hazy,
+    overcast_sky,
+    sky_of,
+    smooth_noise,
+    tinted,
+    transmission,
+    without_shadows,
+)
+
+
+@dataclass(frozen=True)
+class SnowSettings:
+    """One snowy day, drawn anew for each picture."""
+
+    cover: float
+    """Of the ground beside the road, and of roofs: 0 a dusting, 1 all of it."""
+    road: float
+    """Of the road, as a share of `cover`: 0 cleared."""
+    trees: float
+    """How much of the vegetation is white."""
+    level: float
+    """Linear light of snow on flat ground."""
+    exposure: float
+    """Mean linear light of what neither snow nor sky covers."""
+    sky: float
+    """Linear light of the sky at the horizon."""
+    clouds: float
+    """1: a closed sky; 0: the day's own."""
+    tint: float
+    """Of snow, sky and haze: 1 bluish, -1 warm."""
+    visibility_m: float
+    """How far one sees: from 1.5 km in falling snow to 20 km."""
+    tracks: float
+    """How far the wheels have cleared the road, 0 to 1."""
+    grey: float
+    """Share of the colours that goes."""
+    noise: float
+
+    @staticmethod
+    def draw(rng: np.random.Generator) -> SnowSettings:
+        """A snowy day of the family that the networks learn."""
+        return SnowSettings(
+            cover=float(rng.uniform(0.2, 1.0)),
+            road=float(max(0.0, rng.uniform(-0.6, 1.0))),
+            trees=float(rng.uniform(0.1, 0.9)),
+            level=float(rng.uniform(0.35, 0.85)),
+            exposure=float(rng.uniform(0.06, 0.14)),
+            sky=float(rng.uniform(0.5, 0.95)),
+            clouds=float(1.0 if rng.random() < 0.65 else rng.uniform(0.0, 0.5)),
+            tint=float(rng.uniform(-0.4, 1.8)),
+            visibility_m=float(np.exp(rng.uniform(np.log(1500), np.log(20000)))),
+            tracks=float(rng.uniform(0.2, 1.0)),
+            grey=float(rng.uniform(0.0, 0.4)),
+            noise=float(rng.uniform(0.0, 0.06)),
+        )
+
+
+def snow(image: NDArray[np.uint8], classes: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """A day picture without snow as one with snow.
+
+    Args:
+        image: uint8[H,W,3], BGR.
+        classes: uint8[h,w,11], probabilities times 255 in the order of `Part`.
+        rng: which snow; the same generator state gives the same picture.
+
+    Returns:
+        uint8[H,W,3], BGR.
+    """
+    settings = SnowSettings.draw(rng)
+    scene = Scene(image, classes)
+    sky = sky_of(scene)
+    light = without_shadows(scene, exposed(scene.light, 1 - sky, settings.exposure), 0.5 * settings.clouds)
+    light = desaturated(light, settings.grey)
+    bare = desaturated(_thinned(scene, light), 0.6)
+    light += (bare - light) * scene.mask(Part.VEGETATION)[..., None]
+    cover = np.clip(on_ground(scene, settings, rng) + _above(scene, settings, rng), 0, 1)
+    white = settings.level * tinted(settings.tint) * _shading(scene)[..., None]
+    light += (white - light) * cover[..., None]
+    closed = overcast_sky(scene, settings.sky, settings.tint, rng)
+    light += (closed - light) * (sky * settings.clouds)[..., None]
+    through = np.maximum(transmission(scene, settings.visibility_m), sky)
+    air = np.broadcast_to(0.85 * settings.sky * tinted(settings.tint), light.shape)
+    return to_srgb(with_noise(hazy(light, through, air), settings.noise, rng))
+
+
+def _thinned(scene: Scene, light: Array) -> Array:
+    """Vegetation as if without most of its leaves, float[H,W,3]: what is in its shadow is lit."""
+    y = luminance(light) + 0.01
+    near = blurred(y, 0.08 * scene.height)
+    return np.asarray(light * ((0.03 + 0.4 * near + 0.6 * y) / y * 0.8)[..., None], np.float32)
+
+
+def _shading(scene: Scene) -> Array:
+    """Light of snow over that of flat snow, float[H,W], about 0.5 to 1.15: the surface's own, fainter."""
+    y = luminance(scene.light) + 0.01
+    near = blurred(y, 0.05 * scene.height)
+    return np.asarray(np.clip((y / near) ** 0.35, 0.45, 1.15), np.float32)
+
+
+def on_ground(scene: Scene, settings: SnowSettings, rng: np.random.Generator) -> Array:
+    """Share of the ground's surface that is snow, float[H,W] in [0, 1]."""
+    rough = 0.5 * ground_noise(scene, 14, rng) + 0.5 * smooth_noise(scene.height, scene.width, 10, rng)
+    hills = scene.mask(Part.TERRAIN)
+    sides = np.maximum(ground_mask(scene, Part.SIDEWALK, Part.TERRAIN), hills * (1 - sky_of(scene)))
+    beside = np.clip((settings.cover * 2.6 - 0.35 + 0.55 * rough) * 2, 0, 1)
+    road = ground_mask(scene, Part.ROAD)
+    bare = np.maximum(settings.tracks * tracks(scene, rng), 0)
+    edge = 1 - blurred(road, 0.05 * scene.height)  # snow is ploughed to the road's edges
+    drifts = ground_noise(scene, 12, rng, along=0.25)
+    lying = settings.cover * settings.road
+    on_road = np.clip((lying * 2.0 - 0.6 + 0.9 * settings.cover * edge + 0.28 * drifts) * 1.1, 0, 1)
+    on_road *= 1 - 0.8 * bare
+    total = (sides * beside + road * on_road) * (1 - scene.own_car)
+    return np.asarray(np.clip(total, 0, 1), np.float32)
+
+
+def tracks(scene: Scene, rng: np.random.Generator) -> Array:
+    """Where wheels run, float[H,W] in [0, 1]: two tracks a lane, towards the vanishing point."""
+    lane = float(rng.uniform(0.9, 1.3))
+    distance = np.minimum(1 / np.maximum(scene.below, 0.03), 30)
+    lateral = (scene.across - scene.vanishing) * distance / lane + float(rng.uniform(-0.15, 0.15))
+    lateral += 0.03 * smooth_noise(scene.height, scene.width, 4, rng)
+    within = lateral - np.round(lateral)
+    track = np.exp(-(((np.abs(within) - 0.23) / 0.12) ** 2))
+    driven = np.exp(-((np.maximum(np.abs(lateral) - 0.5, 0) / 0.6) ** 2))  # the own lane most
+    fading = np.clip(1.15 - distance / 18, 0.2, 1)
+    return np.asarray(track * driven * fading * (0.8 + 0.2 * ground_noise(scene, 5, rng)), np.float32)
+
+
+def _above(scene: Scene, settings: SnowSettings, rng: np.random.Generator) -> Array:
+    """Share of roofs and treetops that is snow, float[H,W] in [0, 1]."""
+    y = luminance(scene.light) + 0.01
+    lit = 0.6 * np.clip(np.log(y / blurred(y, 0.04 * scene.height)), -1.5, 1.5)
+    tufts = 0.25 * smooth_noise(scene.height, scene.width, 30, rng)
+    leaves = np.clip(0.75 * (lit + tufts) + 1.1 * settings.trees - 0.4, 0, 0.9)
+    leaves *= scene.mask(Part.VEGETATION)
+    total = leaves
+    reach = np.ones((2 * round(0.03 * scene.height) + 1, 1), np.uint8)
+    roofs = _caps(scene, Part.BUILDING, 0.025) * cv2.dilate(sky_of(scene), reach)
+    total = total + 0.8 * settings.cover * roofs
+    return np.asarray(total * (1 - scene.own_car), np.float32)
+
+
+def _caps(scene: Scene, part: Part, thickness: float) -> Array:
+    """The upper rims of what a part covers, float[H,W] in [0, 1]; thickness is a share of the height."""
+    mask = np.clip(scene.mask(part) * 2 - 0.5, 0, 1)
+    depth = max(1, round(thickness * scene.height))
+    above = cv2.erode(mask, np.ones((2 * depth + 1, 1), np.uint8), anchor=(0, 2 * depth))
+    return np.asarray(cv2.GaussianBlur(np.clip(mask - above, 0, 1), (0, 0), 0.7), np.float32)
