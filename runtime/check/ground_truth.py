@@ -17,8 +17,8 @@ from unit_edge.runtime.check.labels.labelset import ANY_CLASS, Labels, LabelSet
 from unit_edge.runtime.check.matching import match
 from unit_edge.runtime.check.pairs import Pair
 from unit_edge.runtime.check.part import Answer
-from unit_edge.runtime.check.report.page import Section
 from unit_edge.runtime.check.report.table import INTERVAL, figure_text
+from unit_edge.runtime.check.section import Section
 
 _COUNTS = ("labels", "found_before", "found_after", "boxes_before", "boxes_after")
 _RATIOS = {

@@ -14,8 +14,8 @@ from unit_edge.runtime.check.found import Found
 from unit_edge.runtime.check.intervals import ratios
 from unit_edge.runtime.check.pairs import Image, Pair
 from unit_edge.runtime.check.part import Answer
-from unit_edge.runtime.check.report.page import Picture, Section
-from unit_edge.runtime.pipeline import resized
+from unit_edge.runtime.check.section import Picture, Section
+from unit_edge.runtime.resize import resized
 
 _WINDOW = 48, 96  # height and width of a crop, in pixels
 _ENLARGED = 3

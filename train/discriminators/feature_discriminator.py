@@ -12,11 +12,9 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from unit_edge.train.draw import Draw
-from unit_edge.train.features import Features
+from unit_edge.train.features import LEVELS, Features
 
 CHANNELS = 64
-LEVELS = ((24, 14.0), (40, 9.0), (112, 5.0), (320, 1.8))
-"""Channels of lite1's levels, and the root mean square of each on street images."""
 
 
 class Projection(nn.Module):

@@ -7,8 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unit_edge.config import GuideConfig
-from unit_edge.train.discriminators.feature_discriminator import LEVELS
-from unit_edge.train.features import Features
+from unit_edge.train.features import LEVELS, Features
 
 REGION = 8
 """Pixels a side of the means that are compared beside the pixels."""

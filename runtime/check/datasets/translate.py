@@ -14,11 +14,12 @@ from typing import Any
 from unit_edge.errors import SinkError, SourceError
 from unit_edge.files import replacing, write_output
 from unit_edge.interrupt import StopWish
+from unit_edge.media.images import read_image
 from unit_edge.runtime.check.datasets.dataset import DataSet, Picture, renamed
 from unit_edge.runtime.check.datasets.record import Entry, Journal, write_record
 from unit_edge.runtime.check.datasets.trees import stem_of
 from unit_edge.runtime.check.pairs import Image, Translate
-from unit_edge.runtime.sources.images import read_image, write_image
+from unit_edge.runtime.sinks.images import write_image
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from unit_edge.errors import DataError
-from unit_edge.media.containers import is_image
+from unit_edge.media.images import is_image
 from unit_edge.runtime.check.datasets.dataset import DataSet, Picture
 
 _CITYSCAPES = ("leftImg8bit", "rightImg8bit")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unit_edge.errors import DataError
-from unit_edge.media.containers import is_image
+from unit_edge.media.images import is_image
 from unit_edge.runtime.check.labels.labelset import Labels, LabelSet
 from unit_edge.runtime.check.labels.text import lines_of, read_yolo_files
 from unit_edge.runtime.check.labels.yaml_file import read_yaml
