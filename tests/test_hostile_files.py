@@ -15,9 +15,9 @@ import pytest
 from typer.testing import CliRunner
 
 from unit_edge import limits
-from unit_edge.adapt_config import AdaptConfig
 from unit_edge.cli.app import app
 from unit_edge.config import RunConfig
+from unit_edge.config.adapt import AdaptConfig
 from unit_edge.engines import check_engine
 from unit_edge.errors import ConfigError, ModelError
 from unit_edge.printable import printable

@@ -202,7 +202,7 @@ def _begin_even(generator: nn.Module) -> None:
 
 
 def dilation(config: NetworkConfig, index: int) -> int:
-    """Of E's residual block of an index, and of its mirror image in G."""
+    """The dilation of E's residual block of an index, and of its mirror image in G."""
     return config.dilations[index] if config.dilations else 1
 
 

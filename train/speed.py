@@ -37,5 +37,5 @@ def lay_out(module: nn.Module, speed: SpeedConfig) -> None:
 
 
 def memory_format(speed: SpeedConfig) -> torch.memory_format:
-    """Of images and weights."""
+    """The memory layout that images and weights have with these settings."""
     return torch.channels_last if speed.channels_last else torch.contiguous_format

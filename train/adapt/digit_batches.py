@@ -49,7 +49,7 @@ class DigitDomain:
 
 
 class DigitBatches:
-    """Both domains' batches."""
+    """Batches of both domains, each a function of the seed and the step alone."""
 
     def __init__(self, config: AdaptConfig, sets: list[list[Digits]], device: torch.device) -> None:
         self.config, self.device = config, device

@@ -71,7 +71,7 @@ def read_all(paths: Sequence[str], root: Path, channels: int, labelled: bool = T
 
 
 def read_digits(path: Path, channels: int, labelled: bool = True) -> Digits:
-    """One set.
+    """Reads one set of digits.
 
     Args:
         path: X.npz with x uint8[N,H,W] or [N,H,W,3] and y [N]; X.mat as SVHN's "cropped digits"; or a

@@ -36,7 +36,7 @@ class Accuracy:
 
     @property
     def share(self) -> float:
-        """Of them, how many rightly: 0 to 1."""
+        """The share of them that was classified rightly, 0 to 1."""
         return float(np.trace(self.confusion) / self.confusion.sum())
 
     def by_class(self) -> list[float | None]:

@@ -58,7 +58,7 @@ class Made:
 
 
 class AdaptUpdate:
-    """Makes steps.
+    """Makes alternating updates, one a call.
 
     Attributes:
         faults: what was not finite in the newest step; the update concerned was skipped.
@@ -74,7 +74,15 @@ class AdaptUpdate:
         optimisers: list[torch.optim.Optimizer],
         device: torch.device,
     ) -> None:
-        """Stores what a step needs; `optimisers` are of D1, D2 and, if they are trained, of E and G."""
+        """Stores what a step needs.
+
+        Args:
+            config: the settings.
+            nets: all networks, which learn.
+            ema: their moving average, which teaches; `nets` itself if there is none.
+            optimisers: of D1, D2 and, if they are trained, of E and G.
+            device: that all of this is on.
+        """
         self.config, self.nets, self.ema = config, nets, ema
         self.device = device
         sides = (("D", nets.discriminator), ("E, G", nets.unit))

@@ -59,7 +59,7 @@ class Cost:
 
     @property
     def memory_mib(self) -> float:
-        """Of a training step at its peak."""
+        """Memory of a training step at its peak, in MiB."""
         return self.weights_mib + self.ema_mib + self.moments_mib + self.work_mib
 
 
@@ -108,7 +108,7 @@ def describe(config: RunConfig, root: Path) -> str:
 
 
 def one_direction(parameters: dict[str, int]) -> int:
-    """Of the E and G that translate from X1 to X2."""
+    """Parameters of the E and G that translate from X1 to X2."""
     return sum(parameters.get(name, 0) for name in ("E1", "E shared", "G shared", "G2"))
 
 

@@ -55,6 +55,15 @@ class Domain(Dataset[Tensor]):
         seed: int,
         guide: Guide | None = None,
     ) -> None:
+        """Stores what a sample is made of.
+
+        Args:
+            name: of the domain, for messages.
+            images: of which samples are cut.
+            config: how they are cut.
+            seed: of the order of images, and of each sample's random numbers.
+            guide: renders samples as the other domain; None without one.
+        """
         self.name = name
         self.guide = guide
         self.images = list(images)

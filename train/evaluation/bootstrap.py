@@ -98,8 +98,14 @@ def over_time(
 ) -> tuple[Figure, Figure, Figure, Figure]:
     """Means of a clip's output and input, their ratio, and that of both divided by their mean contrasts.
 
-    All series are of the same moments. These are drawn in blocks of the square root of their number,
-    since neighbours are alike.
+    These are drawn in blocks of the square root of their number, since neighbours are alike.
+
+    Args:
+        output: a figure of the translated clip at each moment.
+        input: the same of the clip itself, at the same moments.
+        output_contrast: the contrast of the translated clip.
+        input_contrast: the contrast of the clip itself.
+        seed: of what is drawn.
     """
     series = np.array([output, input, output_contrast, input_contrast], np.float64)
     count = series.shape[1]

@@ -158,6 +158,14 @@ def evaluate_clip(
 ) -> Evaluation:
     """Measures the flicker of a translated clip and of the clip itself.
 
+    Args:
+        source: name of the domain of the clip.
+        target: name of the domain that `translate` translates to.
+        translate: gives a frame of the same size.
+        frames: of the clip, in order.
+        seed: of the intervals.
+        progress: is told what is being done.
+
     Raises:
         DataError: see `metrics.flicker`.
     """

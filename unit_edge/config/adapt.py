@@ -51,15 +51,15 @@ class DigitNetworkConfig:
     width: int = 64
     """Channels of the encoder's first layer; the others are 2, 4, 8 and 16 times as many (Table 4: 64)."""
     channels: int = 1
-    """Of an image: 1 grey, 3 colours."""
+    """Channels of an image: 1 is grey, 3 are colours."""
     coordinates: bool = False
     """The encoders also see each pixel's x and y in [-1, 1] (the paper's five channels for SVHN)."""
     discriminator: Literal["table-5", "table-6"] = "table-6"
     """Table 5, for SVHN to MNIST, or the smaller Table 6, for MNIST and USPS."""
     negative_slope: float = 0.01
-    """Of every LeakyReLU."""
+    """Slope below zero of every LeakyReLU."""
     init: Literal["normal", "kaiming-half"] = "normal"
-    """Of E and G: N(0, 0.02) (released code), or Kaiming at half its scale, which starts faster."""
+    """How E and G begin: N(0, 0.02) (released code), or Kaiming at half its scale, which starts faster."""
 
     def __post_init__(self) -> None:
         require(self.width > 0, "network.width", self.width, "1 or more")

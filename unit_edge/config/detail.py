@@ -12,7 +12,7 @@ class Detail:
     """The guided head of exported models (train/guided.py)."""
 
     radius: int = 8
-    """Of the box filters, in pixels of the small image."""
+    """Radius of the box filters, in pixels of the small image."""
     epsilon: float = 1e-4
     """Variance below which a region counts as flat, for values in [-1, 1]."""
     residual: float = 0.5

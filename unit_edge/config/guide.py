@@ -20,11 +20,11 @@ class GuideConfig:
     segmenter: str = ""
     """ONNX network of Cityscapes' classes, relative to the data root."""
     weight: float = 1.0
-    """Of the guide's terms at the first step."""
+    """Weight of the guide's terms at the first step."""
     until: float = 0.5
     """Share of the steps over which the weight falls linearly to the floor."""
     floor: float = 0.35
-    """Of the guide's terms from then on."""
+    """Weight of the guide's terms from then on."""
     pixels: float = 6.0
     """Weight of the mean absolute error: of the translation, of what the head makes of it, and of the
     latter's means over 8x8 pixels."""

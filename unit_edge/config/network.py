@@ -27,7 +27,7 @@ class NetworkConfig:
     norm: Literal["none", "instance"] = "none"
     """Normalisation in the residual blocks (instance: without affine parameters)."""
     negative_slope: float = 0.01
-    """Of every LeakyReLU."""
+    """Slope below zero of every LeakyReLU."""
     dropout: float = 0.0
     """Probability in the residual blocks, in training only."""
     upsampling: Literal["transposed", "nearest"] = "transposed"
@@ -40,7 +40,7 @@ class NetworkConfig:
     """The last upsampling and layer at full size (paper), or a convolution at half size whose 12 channels
     are the output's pixels (Shi et al., CVPR 2016); `out_kernel` is then its kernel."""
     dilations: tuple[int, ...] = ()
-    """Of the first convolution of each residual block of E, in reverse order of G's; empty: 1 everywhere."""
+    """Dilations of the first convolution of each residual block of E, reversed those of G's; empty: all 1."""
     init: Literal["normal", "kaiming-half"] = "normal"
     """N(0, 0.02), or Kaiming at half its scale."""
     discriminator: tuple[int, ...] = (64, 128, 256, 512, 1024)

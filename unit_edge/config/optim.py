@@ -39,7 +39,7 @@ class OptimConfig:
     max_skipped: int = 10
     """Updates in a row that are skipped for a NaN or Inf before the run stops."""
     seed: int = 0
-    """Of weights, samples and latent noise."""
+    """All random numbers follow from it: weights, samples and latent noise."""
 
     def __post_init__(self) -> None:
         require(self.steps > 0, "optim.steps", self.steps, "1 or more")
