@@ -22,8 +22,8 @@ from unit_edge.runtime.batch import in_batches
 from unit_edge.runtime.channel import Channel, Newest
 from unit_edge.runtime.frame_times import Passage
 from unit_edge.runtime.resize import Fit, resized
-from unit_edge.runtime.sinks.video.sink import FrameSink
-from unit_edge.runtime.sources.video import FrameSource, LiveFrames, is_live
+from unit_edge.runtime.sinks.base import FrameSink
+from unit_edge.runtime.sources.base import FrameSource, LiveFrames, is_live
 
 _QUEUED_FRAMES = 4
 _LOOK_UP_S = 0.1

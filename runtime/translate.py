@@ -16,13 +16,14 @@ from unit_edge.runtime.backends.base import Opened, Runner
 from unit_edge.runtime.backends.open import open_runner
 from unit_edge.runtime.pipeline import Stats, run
 from unit_edge.runtime.resume import check_resume, making_of, refuse_interrupted, skipped
+from unit_edge.runtime.sinks.base import FrameSink
 from unit_edge.runtime.sinks.codecs import VIDEO_OUTPUTS, Encoding
 from unit_edge.runtime.sinks.images import ImageSink
 from unit_edge.runtime.sinks.look import Look
 from unit_edge.runtime.sinks.outputs import Output, check_others, parse_output, together
 from unit_edge.runtime.sinks.steady import SteadySink
 from unit_edge.runtime.sinks.video.parts import complete, find_kept, interrupted
-from unit_edge.runtime.sinks.video.sink import FrameSink, VideoSink
+from unit_edge.runtime.sinks.video.sink import VideoSink
 from unit_edge.runtime.sinks.weather import WeatherSink
 from unit_edge.runtime.sources.excerpt import Excerpt
 from unit_edge.runtime.sources.images import ImageSource, matching_images

@@ -145,6 +145,15 @@ def test_every_module_of_the_runtime_loads_without_torch_and_onnx() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("folder", ["backends", "sources", "sinks"])
+def test_a_protocol_loads_with_numpy_alone(folder: str) -> None:
+    blocked = tuple({*HEAVY, *NOT_ON_A_BOARD, "typer"} - {"numpy"})
+    done = python(
+        f"import sys\nfor name in {blocked}: sys.modules[name] = None\nimport unit_edge.runtime.{folder}.base"
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_help_works_without_them_and_loads_nothing_heavy() -> None:
     code = (
         BLOCK

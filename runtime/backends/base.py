@@ -1,10 +1,11 @@
-"""The protocol of all back ends, and the check of what they are given. Imports no back end.
+"""The protocol of all back ends, and what they share. Imports no back end.
 
 What opens one is open.py.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +14,7 @@ from typing import Protocol, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from unit_edge.errors import ModelError
+from unit_edge.errors import EngineError, ModelError
 from unit_edge.manifest import Manifest, tensor_text
 
 
@@ -79,14 +80,58 @@ class Opened:
     ) -> None: ...
 
 
-def check_input(model: Path, manifest: Manifest, frames: NDArray[np.uint8]) -> None:
-    """Raises ModelError if a model does not take frames of that type and shape."""
-    wanted = manifest.input.shape
-    fits = frames.ndim == len(wanted) and all(
-        b in (None, a) for a, b in zip(frames.shape, wanted, strict=True)
-    )
-    if frames.dtype != np.uint8 or not fits:
-        raise ModelError(
-            f"{model}: given {tensor_text(str(frames.dtype), frames.shape)}, "
-            f"expected {tensor_text('uint8', wanted)}"
+class CheckedRunner(ABC):
+    """What all back ends share: a model, its manifest, and frames that are checked before they are used."""
+
+    def __init__(self, model: Path, manifest: Manifest) -> None:
+        self._model, self.manifest = model, manifest
+
+    def infer(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """As `Runner.infer` says.
+
+        Raises:
+            ModelError: the model does not take frames of that type and shape.
+        """
+        self._check(frames)
+        return self._infer(frames)
+
+    @abstractmethod
+    def _infer(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """`infer` of frames that fit."""
+
+    def _check(self, frames: NDArray[np.uint8]) -> None:
+        wanted = self.manifest.input.shape
+        fits = frames.ndim == len(wanted) and all(
+            b in (None, a) for a, b in zip(frames.shape, wanted, strict=True)
         )
+        if frames.dtype != np.uint8 or not fits:
+            raise ModelError(
+                f"{self._model}: given {tensor_text(str(frames.dtype), frames.shape)}, "
+                f"expected {tensor_text('uint8', wanted)}"
+            )
+
+
+class CheckedOverlappingRunner(CheckedRunner):
+    """The same for back ends that overlap frames."""
+
+    in_flight: int
+
+    def start(self, frames: NDArray[np.uint8]) -> Callable[[], NDArray[np.uint8]]:
+        """As `OverlappingRunner.start` says.
+
+        Raises:
+            ModelError: the model does not take frames of that type and shape.
+            EngineError: it fails, or `in_flight` are under way already.
+        """
+        self._check(frames)
+        if self._under_way() == self.in_flight:
+            raise EngineError(f"{self._model}: {self.in_flight} are under way already; wait for one first")
+        return self._start(frames)
+
+    @abstractmethod
+    def _start(self, frames: NDArray[np.uint8]) -> Callable[[], NDArray[np.uint8]]:
+        """`start` of frames that fit, while fewer than `in_flight` are under way."""
+
+    @abstractmethod
+    def _under_way(self) -> int:
+        """How many calls have been started and not waited for."""

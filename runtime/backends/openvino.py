@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from unit_edge.errors import EngineError, ModelError
 from unit_edge.manifest import Manifest, TensorSpec, tensor_text
-from unit_edge.runtime.backends.base import check_input
+from unit_edge.runtime.backends.base import CheckedOverlappingRunner
 from unit_edge.runtime.backends.by_size import BySize
 from unit_edge.runtime.backends.openvino_module import load_openvino
 
@@ -22,7 +22,7 @@ _SIZES_KEPT = 4
 _AT_ONCE = 2
 
 
-class OpenVinoRunner:
+class OpenVinoRunner(CheckedOverlappingRunner):
     """Runs an exported model with OpenVINO.
 
     It is compiled for each size of frames that comes, since graphs of any size take 1.2 to 1.3 times as
@@ -34,8 +34,8 @@ class OpenVinoRunner:
     engine = f"openvino {ov.__version__.partition('-')[0]}, CPU"
 
     def __init__(self, model: Path, manifest: Manifest, *, threads: int | None = None) -> None:
-        self._model, self._threads = model, threads
-        self.manifest = manifest
+        super().__init__(model, manifest)
+        self._threads = threads
 
     def __enter__(self) -> OpenVinoRunner:
         # OpenVINO's own choice on CPUs with bf16 is that, which spoils the head (229 levels), and whose
@@ -75,8 +75,7 @@ class OpenVinoRunner:
         self._pairs.clear()
         del self._core
 
-    def infer(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        check_input(self._model, self.manifest, frames)
+    def _infer(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
         try:
             (request,) = self._requests.of(frames.shape)
             request.infer({0: np.ascontiguousarray(frames)}, share_inputs=True)
@@ -84,10 +83,10 @@ class OpenVinoRunner:
         except Exception as error:
             raise self._failed(error) from error
 
-    def start(self, frames: NDArray[np.uint8]) -> Callable[[], NDArray[np.uint8]]:
-        check_input(self._model, self.manifest, frames)
-        if len(self._busy) == self.in_flight:
-            raise EngineError(f"{self._model}: {self.in_flight} are under way already; wait for one first")
+    def _under_way(self) -> int:
+        return len(self._busy)
+
+    def _start(self, frames: NDArray[np.uint8]) -> Callable[[], NDArray[np.uint8]]:
         try:
             request = next(one for one in self._pairs.of(frames.shape) if one not in self._busy)
             request.get_input_tensor(0).data[...] = frames

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from unit_edge.errors import ConfigError
 from unit_edge.frames import FRAME_SIDES, Frame, VideoInfo
 from unit_edge.runtime.resize import resized
+from unit_edge.runtime.sinks.base import FrameSink
 from unit_edge.runtime.sinks.passing import PassingSink
-from unit_edge.runtime.sinks.video.sink import FrameSink
 from unit_edge.runtime.sinks.weather import Weather
 
 _OFF_BY = 2  # pixels that rounding to even sizes may take from the shape

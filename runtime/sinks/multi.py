@@ -10,7 +10,7 @@ from types import TracebackType
 
 from unit_edge.errors import PartialError, UnitEdgeError
 from unit_edge.frames import Frame
-from unit_edge.runtime.sinks.video.sink import FrameSink
+from unit_edge.runtime.sinks.base import FrameSink
 
 _QUEUED_FRAMES = 4
 _FINISH_S = 5.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from unit_edge.frames import Frame
+from unit_edge.runtime.sinks.base import FrameSink
 from unit_edge.runtime.sinks.passing import PassingSink
-from unit_edge.runtime.sinks.video.sink import FrameSink
 
 _LONGEST_WAIT_S = 1.0
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from types import TracebackType
 
 from unit_edge.frames import Frame
-from unit_edge.runtime.sinks.video.sink import FrameSink
+from unit_edge.runtime.sinks.base import FrameSink
 
 
 class PassingSink(ABC):

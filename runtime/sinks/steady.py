@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unit_edge.frames import Frame
+from unit_edge.runtime.sinks.base import FrameSink
 from unit_edge.runtime.sinks.passing import PassingSink
-from unit_edge.runtime.sinks.video.sink import FrameSink
 
 Image = NDArray[np.uint8]
 Floats = NDArray[np.float32]

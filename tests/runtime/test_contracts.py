@@ -19,10 +19,12 @@ from unit_edge.errors import ModelError, UnitEdgeError
 from unit_edge.frames import Frame, VideoInfo
 from unit_edge.runtime.backends.base import Runner
 from unit_edge.runtime.backends.open import open_runner
+from unit_edge.runtime.sinks.base import FrameSink
 from unit_edge.runtime.sinks.images import ImageSink, write_image
-from unit_edge.runtime.sinks.video.sink import FrameSink, VideoSink
+from unit_edge.runtime.sinks.video.sink import VideoSink
+from unit_edge.runtime.sources.base import FrameSource
 from unit_edge.runtime.sources.images import ImageSource
-from unit_edge.runtime.sources.video import FileSource, FrameSource
+from unit_edge.runtime.sources.video import FileSource
 
 INFO = VideoInfo(*SIZE, fps=Fraction(25))
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from unit_edge.errors import EngineError
 from unit_edge.manifest import Manifest
-from unit_edge.runtime.backends.base import check_input
+from unit_edge.runtime.backends.base import CheckedRunner
 from unit_edge.runtime.backends.onnxruntime.session import (
     CPU,
     check_tensors,
@@ -21,7 +21,7 @@ from unit_edge.runtime.backends.onnxruntime.session import (
 )
 
 
-class OrtRunner:
+class OrtRunner(CheckedRunner):
     """Runs an exported model with ONNX Runtime on the CPU.
 
     One session takes frames of any size: with the size written into the graph, as on GPUs, it is 1 % faster.
@@ -32,8 +32,8 @@ class OrtRunner:
     def __init__(
         self, model: Path, manifest: Manifest, *, threads: int | None = None, lean: bool = False
     ) -> None:
-        self._model, self._threads, self._lean = model, threads, lean
-        self.manifest = manifest
+        super().__init__(model, manifest)
+        self._threads, self._lean = threads, lean
 
     def __enter__(self) -> OrtRunner:
         self._session = self._open(self._threads or 0)
@@ -45,8 +45,7 @@ class OrtRunner:
     ) -> None:
         del self._session
 
-    def infer(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        check_input(self._model, self.manifest, frames)
+    def _infer(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return self._run(self._session, np.ascontiguousarray(frames))
 
     def _open(self, threads: int) -> ort.InferenceSession:

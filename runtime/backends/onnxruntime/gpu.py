@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from unit_edge.errors import EngineError, UnitEdgeError
 from unit_edge.gpu import find_gpu
 from unit_edge.manifest import Manifest
-from unit_edge.runtime.backends.base import check_input
+from unit_edge.runtime.backends.base import CheckedRunner
 from unit_edge.runtime.backends.by_size import BySize
 from unit_edge.runtime.backends.gpu_times import Split
 from unit_edge.runtime.backends.onnxruntime.bound import BoundSession
@@ -43,7 +43,7 @@ _REASON_LENGTH = 160
 _PREPARING = threading.Lock()
 
 
-class OrtGpuRunner:
+class OrtGpuRunner(CheckedRunner):
     """Runs an exported model with ONNX Runtime on the first GPU.
 
     A session is opened for each size of frames that comes, with the size written into the graph: then no node
@@ -55,9 +55,9 @@ class OrtGpuRunner:
     """
 
     def __init__(self, model: Path, manifest: Manifest, *, tensorrt: bool = False) -> None:
-        self._model, self._tensorrt = model, tensorrt
+        super().__init__(model, manifest)
+        self._tensorrt = tensorrt
         self._wanted = TENSORRT if tensorrt else CUDA
-        self.manifest = manifest
         self._how = ""
         self.last_split: Split | None = None
 
@@ -95,8 +95,7 @@ class OrtGpuRunner:
     ) -> None:
         self._sessions.clear()
 
-    def infer(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        check_input(self._model, self.manifest, frames)
+    def _infer(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
         session = self._sessions.of(frames.shape)
         try:
             translated = session.infer(frames)

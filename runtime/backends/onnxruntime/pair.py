@@ -9,15 +9,14 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from unit_edge.errors import EngineError
-from unit_edge.runtime.backends.base import check_input
+from unit_edge.runtime.backends.base import CheckedOverlappingRunner
 from unit_edge.runtime.backends.cores import physical_cores
 from unit_edge.runtime.backends.onnxruntime.cpu import OrtRunner
 
 _AT_ONCE = 2
 
 
-class OrtPairRunner(OrtRunner):
+class OrtPairRunner(OrtRunner, CheckedOverlappingRunner):
     """An `OrtRunner` that overlaps.
 
     `infer` has all threads work on a frame. `start` has the same number of them work on two: each
@@ -43,10 +42,10 @@ class OrtPairRunner(OrtRunner):
             del self._pair
         super().__exit__(kind, error, trace)
 
-    def start(self, frames: NDArray[np.uint8]) -> Callable[[], NDArray[np.uint8]]:
-        check_input(self._model, self.manifest, frames)
-        if len(self._busy) == self.in_flight:
-            raise EngineError(f"{self._model}: {self.in_flight} are under way already; wait for one first")
+    def _under_way(self) -> int:
+        return len(self._busy)
+
+    def _start(self, frames: NDArray[np.uint8]) -> Callable[[], NDArray[np.uint8]]:
         if self._callers is None:
             threads = self._threads or physical_cores()
             # one of a session's threads is its caller's, and of those there are two

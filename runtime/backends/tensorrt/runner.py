@@ -16,7 +16,7 @@ from unit_edge.engines import check_engine
 from unit_edge.errors import EngineError, ModelError
 from unit_edge.gpu import find_gpu
 from unit_edge.manifest import Manifest
-from unit_edge.runtime.backends.base import check_input
+from unit_edge.runtime.backends.base import CheckedOverlappingRunner
 from unit_edge.runtime.backends.gpu_times import Split
 from unit_edge.runtime.backends.tensorrt.module import load_tensorrt, make_logger
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from unit_edge.runtime.backends.tensorrt.slot import Slot
 
 
-class TensorRtRunner:
+class TensorRtRunner(CheckedOverlappingRunner):
     """Runs an engine that was built for this GPU and this TensorRT.
 
     It holds memory for one frame on the GPU, and for a second one from the first `start` on that comes while
@@ -39,9 +39,8 @@ class TensorRtRunner:
         Raises:
             ModelError: the engine or its manifest is missing or damaged.
         """
-        self._path = path
         self._about = check_engine(path)
-        self.manifest = Manifest.from_dict(self._about.model, path.with_suffix(".json"))
+        super().__init__(path, Manifest.from_dict(self._about.model, path.with_suffix(".json")))
 
     @property
     def engine(self) -> str:
@@ -52,11 +51,11 @@ class TensorRtRunner:
         gpu = find_gpu()
         if gpu is None:
             raise EngineError(
-                f"{self._path}: no NVIDIA GPU or driver found here, which engines need; "
+                f"{self._model}: no NVIDIA GPU or driver found here, which engines need; "
                 "translate with the .onnx file instead"
             )
         _, trt = load_tensorrt(self._about.backend)
-        check_engine(self._path, tensorrt=str(trt.__version__), gpu=gpu)
+        check_engine(self._model, tensorrt=str(trt.__version__), gpu=gpu)
         self._version, self._gpu = trt.__version__, gpu.name
         _check_cuda()
         with ExitStack() as stack:
@@ -76,17 +75,15 @@ class TensorRtRunner:
     ) -> None:
         self._stack.close()
 
-    def infer(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _infer(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return self.start(frames)()
 
-    def start(self, frames: NDArray[np.uint8]) -> Callable[[], NDArray[np.uint8]]:
-        check_input(self._path, self.manifest, frames)
+    def _under_way(self) -> int:
+        return sum(slot.busy for slot in self._slots)
+
+    def _start(self, frames: NDArray[np.uint8]) -> Callable[[], NDArray[np.uint8]]:
         self._check_profile(frames.shape[2], frames.shape[1])
-        slot = next((slot for slot in self._slots if not slot.busy), None)
-        if slot is None:
-            if len(self._slots) == self.in_flight:
-                raise EngineError(f"{self._path}: {self.in_flight} are under way already; wait for one first")
-            slot = self._new_slot(self._stack)
+        slot = next((slot for slot in self._slots if not slot.busy), None) or self._new_slot(self._stack)
         slot.fit(frames.shape)
         slot.start(frames)
 
@@ -102,10 +99,10 @@ class TensorRtRunner:
         return None if self._done is None else self._done.split
 
     def _load(self, trt: Any, stack: ExitStack) -> None:
-        content = self._path.read_bytes()
+        content = self._model.read_bytes()
         # an engine is code: what runs is what was checked, even if the file changed meanwhile
         if hashlib.sha256(content).hexdigest() != self._about.sha256:
-            raise ModelError(f"{self._path}: changed while it was read; try again")
+            raise ModelError(f"{self._model}: changed while it was read; try again")
         self._logger = make_logger(trt)
         runtime = trt.Runtime(self._logger)
         if "version-compatible" in self._about.flags:
@@ -136,11 +133,11 @@ class TensorRtRunner:
         return slot
 
     def _failed(self, what: str) -> EngineError:
-        return EngineError(f"{self._path}: {self.engine} {what}: {self._logger.said}")
+        return EngineError(f"{self._model}: {self.engine} {what}: {self._logger.said}")
 
     def _unloadable(self) -> EngineError:
         return EngineError(
-            f"{self._path}: TensorRT {self._version} can't load it: {self._logger.said}; "
+            f"{self._model}: TensorRT {self._version} can't load it: {self._logger.said}; "
             f"build it again here with `{self._about.command}`"
         )
 
@@ -150,7 +147,7 @@ class TensorRtRunner:
         known = sorted(found) == sorted(spec.name for spec in specs)
         if not known or any(engine.get_tensor_dtype(name) != trt.DataType.UINT8 for name in found):
             raise ModelError(
-                f"{self._path}: made for other tensors: {', '.join(found)}; expected uint8 frames; "
+                f"{self._model}: made for other tensors: {', '.join(found)}; expected uint8 frames; "
                 f"build it again with `{self._about.command}`"
             )
 
@@ -158,7 +155,7 @@ class TensorRtRunner:
         least, _, largest = self._about.profile
         if not (least[0] <= width <= largest[0] and least[1] <= height <= largest[1]):
             raise ModelError(
-                f"{self._path}: given frames of {width}x{height}, built for {least[0]}x{least[1]} to "
+                f"{self._model}: given frames of {width}x{height}, built for {least[0]}x{least[1]} to "
                 f"{largest[0]}x{largest[1]}; build it again with --min-size or --max-size"
             )
 

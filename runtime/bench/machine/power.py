@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 _WHOLE_MODULE = ("VDD_IN", "POM_5V_IN")  # rails that feed all the others
@@ -48,7 +49,9 @@ class Nvml:
         self._gpu = self._nvml.nvmlDeviceGetHandleByIndex(0)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         with suppress(self._nvml.NVMLError):
             self._nvml.nvmlShutdown()
 

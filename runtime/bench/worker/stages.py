@@ -21,8 +21,8 @@ from unit_edge.runtime.bench.worker.clip import RepeatedClip
 from unit_edge.runtime.frame_times import Passage
 from unit_edge.runtime.pipeline import run
 from unit_edge.runtime.sinks.video.sink import VideoSink
+from unit_edge.runtime.sources.base import FrameSource
 from unit_edge.runtime.sources.open import SourceOptions, open_source
-from unit_edge.runtime.sources.video import FrameSource
 
 _HELD_FRAMES = 16
 _MOST_FRAMES = 100_000

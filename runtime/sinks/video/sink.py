@@ -1,4 +1,4 @@
-"""Where frames go: the protocol of all sinks, and video files."""
+"""Video files as a sink."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
 import av
 import cv2
@@ -37,25 +37,6 @@ _TICKS_PER_S_AT_LEAST = 10_000
 
 KEY_FRAMES_S = 2
 """Seconds from one key frame to the next: what a crash costs at most twice of."""
-
-
-class FrameSink(Protocol):
-    """Takes frames in order; a context manager.
-
-    Leaving `with` without an exception finishes the output, with one discards it.
-    """
-
-    def __enter__(self) -> FrameSink: ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
-
-    def write(self, frame: Frame) -> None:
-        """Takes one frame; its image is not used afterwards."""
-
-    def cut_short(self) -> None:
-        """Says that the frames end before their source does: nothing that lasts longer is to be kept."""
 
 
 class VideoSink:
