@@ -27,6 +27,7 @@ help: ## List what make can do
 	@ln -s $(addprefix ../../,$(wildcard unit_edge/*) train export runtime) $@/
 
 setup: .venv/runtime.done ## Install the runtime (no torch) into .venv
+	@echo "ready: .venv/bin/unit-edge translate VIDEO --to night, or make demo; .venv/bin/unit-edge doctor looks at this machine"
 
 dev: .venv/dev.done .typing/unit_edge ## Install everything that training, export and tests need
 

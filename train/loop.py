@@ -87,6 +87,8 @@ def _fit(config: RunConfig, run: Path, root: Path, resume: bool, group: Group, w
     bar = _bar(group, total=optim.steps, initial=state.step)
     log = RunLog(run, state.step, log_config.tensorboard) if group.leads else None
     unsaved = False
+    if group.leads and state.step >= optim.steps:
+        bar.write(checkpoint.finished(run, state.step), file=sys.stderr)
     try:
         for images in loader:
             terms = state.advance(images)
@@ -112,7 +114,7 @@ def _fit(config: RunConfig, run: Path, root: Path, resume: bool, group: Group, w
             if (last or stopping) and state.update.faults:
                 raise TrainingError(
                     f"step {state.step}: {state.update.faults[0]}, so the last steps are not saved; "
-                    "the last checkpoint is good: --resume"
+                    f"{checkpoint.how_to_go_on(run)}"
                 )
             if stopping:
                 raise Interrupted(wish.signal_number)

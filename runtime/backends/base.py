@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unit_edge.errors import ModelError
+from unit_edge.frames import ELONGATED, elongated
 from unit_edge.manifest import Manifest, tensor_text
 
 
@@ -90,3 +91,6 @@ def check_input(model: Path, manifest: Manifest, frames: NDArray[np.uint8]) -> N
             f"{model}: given {tensor_text(str(frames.dtype), frames.shape)}, "
             f"expected {tensor_text('uint8', wanted)}"
         )
+    height, width = frames.shape[1:3]
+    if manifest.frame_size is None and elongated(width, height):
+        raise ModelError(f"{model}: given frames of {width}x{height}: {ELONGATED}")

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from unit_edge.errors import SinkError, SourceError, TruncatedError
 from unit_edge.files import write_output
-from unit_edge.frames import Frame, VideoInfo
-from unit_edge.media.containers import IMAGE_SUFFIXES, is_image, reason
+from unit_edge.frames import ELONGATED, Frame, VideoInfo, elongated
+from unit_edge.media.containers import IMAGE_SUFFIXES, is_image, reason, refuse_pipe
 
 _FPS = Fraction(25)  # of a folder of pictures that were frames of a video once
 _JPEG_QUALITY = 95
@@ -28,13 +28,19 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     Raises:
         SourceError: it is missing, or no picture that OpenCV reads to its end.
     """
+    refuse_pipe(path)
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         raise SourceError(f"{path}: no such file; expected an image") from None
     except OSError as error:
         raise SourceError(f"{path}: can't be read ({reason(error)})") from None
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    except (cv2.error, MemoryError):
+        raise SourceError(
+            f"{path}: claims more pixels than are read (OPENCV_IO_MAX_IMAGE_PIXELS, or 2^20 a side)"
+        ) from None
     if image is None:
         raise SourceError(f"{path}: not an image, or a damaged one")
     return np.asarray(image, dtype=np.uint8)
@@ -123,6 +129,9 @@ class ImageSource:
         for index, path in enumerate(self.paths):
             try:
                 image = read_image(path)
+                height, width = image.shape[:2]
+                if elongated(width, height):
+                    raise SourceError(f"{path}: {width}x{height}: {ELONGATED}")
             except SourceError as error:
                 bad.append(error)
             else:

@@ -129,7 +129,7 @@ def _train(
             if (last or wish) and state.update.faults:
                 raise TrainingError(
                     f"step {state.step}: {state.update.faults[0]}, so the last steps are not saved; "
-                    "the last checkpoint is good: --resume"
+                    f"{checkpoint.how_to_go_on(run)}"
                 )
             if wish:
                 bar.write(f"step {state.step} is saved; go on with --resume", file=sys.stderr)

@@ -19,6 +19,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from unit_edge.errors import SourceError
+from unit_edge.files import what_else
 from unit_edge.frames import Colour
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
@@ -51,6 +52,7 @@ def open_media(path: Path) -> InputContainer:
     Raises:
         SourceError: it is missing, a folder, unreadable, or nothing that FFmpeg knows.
     """
+    refuse_pipe(path)
     try:
         # "file:", or FFmpeg would take a name with a colon for an address.
         container: InputContainer = av.open(f"file:{path}", "r", **_OPEN_OPTIONS)
@@ -67,6 +69,12 @@ def open_media(path: Path) -> InputContainer:
         container.close()
         raise SourceError(f"{path}: a text file; expected a video")
     return container
+
+
+def refuse_pipe(path: Path) -> None:
+    """Raises SourceError for what may be waited for without an end, and can't be read twice."""
+    if other := what_else(path):
+        raise SourceError(f"{path}: is {other}, expected a file; pipe raw frames into - with --raw-size")
 
 
 def reason(error: BaseException) -> str:
