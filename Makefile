@@ -4,7 +4,7 @@ PY := .venv/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo test lint typecheck bench bench-train gpu clean
+.PHONY: help setup dev demo test lint typecheck bench bench-train gpu fuzz clean
 
 help: ## List what make can do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -28,6 +28,7 @@ help: ## List what make can do
 	@ln -s ../pyproject.toml .typing/
 
 setup: .venv/runtime.done ## Install the runtime (no torch) into .venv
+	@echo "ready: .venv/bin/unit-edge translate VIDEO --to night, or make demo; .venv/bin/unit-edge doctor looks at this machine"
 
 dev: .venv/dev.done .typing/unit_edge ## Install everything that training, export and tests need
 
@@ -76,6 +77,11 @@ MINUTES ?= 9
 
 gpu: ## With an NVIDIA GPU: train, test and measure for MINUTES, into runs/gpu; call it until it is done
 	@$(PY) docs/experiments/gpu.py --minutes $(MINUTES)
+
+FUZZ_INPUTS ?= 10000
+
+fuzz: dev ## Try 10,000 hostile inputs; FUZZ_SEED=N repeats a run, what fails stays in runs/fuzz
+	@$(PY) tests/fuzz/fuzz.py --inputs $(FUZZ_INPUTS) $(if $(FUZZ_SEED),--seed $(FUZZ_SEED))
 
 clean: ## Remove what make and the tools made; runs/ stays
 	@rm -rf .venv .typing demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

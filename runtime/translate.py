@@ -11,6 +11,7 @@ from unit_edge.address import LIVE_KINDS, Address, parse_address
 from unit_edge.errors import ConfigError, SinkError, SourceError
 from unit_edge.frames import VideoInfo
 from unit_edge.interrupt import StopWish
+from unit_edge.media.containers import refuse_pipe
 from unit_edge.media.images import IMAGE_SUFFIXES, is_image
 from unit_edge.runtime.backends.base import Opened, Runner
 from unit_edge.runtime.backends.open import open_runner
@@ -207,6 +208,7 @@ def translate(
                 making=making(path),
                 kept=kept,
                 after_kept=live,
+                live=live,
             )
 
         sink = together(
@@ -260,6 +262,8 @@ def check_outputs(
     pictures = _many(address) or _picture(address)
     if address.kind == "path" and not address.path.exists():
         raise SourceError(f"{source}: no such file; expected a video, an image or a folder of images")
+    if address.kind == "path":
+        refuse_pipe(address.path)
     check_others(outputs, pictures=pictures)
     if resume:
         check_resume(address, outputs)

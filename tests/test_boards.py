@@ -216,7 +216,7 @@ def test_one_board_with_its_sources() -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["--board", "orin-nano-8g"], "did you mean orin-nano-8gb?"),
+        (["--board", "orin-nano-8g"], "did you mean orin-nano-8gb, orin-nano-8gb-super?"),
         (["missing.onnx"], "no such model file"),
         (["--size", "64x48"], "--size without a MODEL"),
         (["MODEL", "--size", "640"], "expected WIDTHxHEIGHT"),

@@ -205,6 +205,18 @@ def checkpoints(run: Path) -> list[Path]:
     return sorted((run / "checkpoints").glob("step-*"))
 
 
+def how_to_go_on(run: Path) -> str:
+    """What is left of a run that went wrong, and what to do."""
+    if checkpoints(run):
+        return "the last checkpoint is good: --resume"
+    return "there is no checkpoint yet: lower optim.lr, or train in fp32, and start anew"
+
+
+def finished(run: Path, steps: int) -> str:
+    """What to say of a run that is resumed and has nothing left to do."""
+    return f"{run}: all {steps} steps are done already; --set optim.steps={2 * steps} would go on"
+
+
 def load_checkpoint(run: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and state of the newest checkpoint.
 

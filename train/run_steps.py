@@ -13,6 +13,7 @@ from unit_edge.config import LogConfig, RunConfig
 from unit_edge.config.adapt import AdaptConfig
 from unit_edge.errors import TrainingError
 from unit_edge.interrupt import Interrupted, StopWish
+from unit_edge.train import checkpoint
 from unit_edge.train.group import Group
 from unit_edge.train.run_log import RunLog
 
@@ -71,6 +72,8 @@ def run_steps(
     bar = progress_bar(state.group, total=steps, initial=state.step)
     log = RunLog(run, state.step, config.log.tensorboard) if viewer else None
     unsaved = False
+    if viewer and state.step >= steps:
+        bar.write(checkpoint.finished(run, state.step), file=sys.stderr)
     try:
         for batch in batches:
             terms = state.advance(batch)
@@ -96,7 +99,7 @@ def run_steps(
             if (last or stopping) and state.faults:
                 raise TrainingError(
                     f"step {state.step}: {state.faults[0]}, so the last steps are not saved; "
-                    "the last checkpoint is good: --resume"
+                    f"{checkpoint.how_to_go_on(run)}"
                 )
             if stopping:
                 if viewer:

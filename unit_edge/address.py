@@ -70,19 +70,20 @@ def parse_address(text: str | Path) -> Address:
     if url := _SCHEME.fullmatch(text):
         return _url(text, url[1].lower(), url[2])
     path = Path(text)
+    if not path.exists():
+        refuse_mistyped(text, "rtsp://USER:PASSWORD@HOST/PATH")
     if re.search(r"[*?[]", text) and not path.exists():
         folder = path.parent.name if not re.search(r"[*?[]", path.parent.name) else ""
         return Address("images", text, text, folder or "images")
-    if not path.exists():
-        refuse_mistyped(text, "rtsp://USER:PASSWORD@HOST/PATH")
     return _path(path)
 
 
 def refuse_mistyped(text: str, example: str) -> None:
     """Raises ConfigError for what would be taken for a file's name, and is an address with a slip in it."""
     if looks_like_address(text):
+        shown = f"***@{text.rpartition('@')[2]}" if "@" in text else text
         raise ConfigError(
-            f"{redact_address(text)}: looks like an address, but begins with no scheme and ://; expected one "
+            f"{redact_address(shown)}: looks like an address, but begins with no scheme://; expected one "
             f"as in {example}, or ./ in front of a file's name"
         )
 

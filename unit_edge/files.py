@@ -61,6 +61,19 @@ def open_unlinked(path: Path, flags: int) -> int:
     return descriptor
 
 
+def what_else(path: Path) -> str:
+    """What a path is that can't be read twice, and may never end: "a pipe", "a device"; "" if it is none."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return ""
+    if stat.S_ISFIFO(mode):
+        return "a pipe"
+    if stat.S_ISSOCK(mode):
+        return "a socket"
+    return "a device" if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) else ""
+
+
 @contextmanager
 def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
     """A name beside `path` to write to: it becomes `path` at the end, or is gone if anything fails.

@@ -12,6 +12,15 @@ FRAME_SIDES = (32, 8192)
 """The smallest and the largest width or height of a frame that a model takes, in pixels."""
 
 
+ASPECT_AT_MOST = 16
+ELONGATED = f"one side is more than {ASPECT_AT_MOST} times the other; crop it first"
+
+
+def elongated(width: int, height: int) -> bool:
+    """Whether a network that sees its short side enlarged would take all memory for the long one."""
+    return max(width, height) > ASPECT_AT_MOST * min(width, height)
+
+
 @dataclass(frozen=True)
 class Colour:
     """How a video's YUV becomes RGB, in the code points of ITU-T H.273 that every container uses.

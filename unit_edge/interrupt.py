@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+_ANSWERED = 2
+"""Signals that are wishes; one more is an order."""
+_ANSWER_S = 3.0
 
 
 class Interrupted(KeyboardInterrupt):
@@ -52,6 +57,11 @@ def watch_signals() -> Iterator[StopWish]:
         yield wish
         return
 
+    with _giving_up(wish):
+        yield from _counted(wish)
+
+
+def _counted(wish: StopWish) -> Iterator[StopWish]:
     def note(signal_number: int, _: FrameType | None) -> None:
         if wish.insists:
             raise KeyboardInterrupt
@@ -68,3 +78,32 @@ def watch_signals() -> Iterator[StopWish]:
     finally:
         for number in watched:
             signal.signal(number, before[number] or signal.SIG_DFL)
+
+
+@contextmanager
+def _giving_up(wish: StopWish) -> Iterator[None]:
+    """Within it, the process ends if a third signal isn't answered: the main thread hangs in an engine.
+
+    Python's own handlers wait until the main thread is back in Python; what they are woken by doesn't.
+    """
+    wakes, woken = os.pipe()
+    os.set_blocking(woken, False)
+    left = threading.Event()
+    before = signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
+
+    def watch() -> None:
+        came = b""
+        while data := os.read(wakes, 64):
+            came += bytes(number for number in data if number in (signal.SIGINT, signal.SIGTERM))
+            if len(came) > _ANSWERED and not left.wait(_ANSWER_S):
+                os.write(2, b"stopped: the engine doesn't answer\n")
+                os._exit(128 + came[-1])
+        os.close(wakes)
+
+    threading.Thread(target=watch, name="unit-edge signals", daemon=True).start()
+    try:
+        yield
+    finally:
+        left.set()
+        signal.set_wakeup_fd(before)
+        os.close(woken)

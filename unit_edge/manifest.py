@@ -130,6 +130,8 @@ class Manifest:
     @property
     def frame_size(self) -> tuple[int, int] | None:
         """Width and height of the frames that it takes, in pixels; None for any."""
+        if len(self.input.shape) != 4:
+            return None
         _, height, width, _ = self.input.shape
         return None if height is None or width is None else (width, height)
 
@@ -191,5 +193,7 @@ def tensor_text(dtype: str, shape: Any) -> str:
 
 def size_text(tensor: TensorSpec) -> str:
     """Width and height of the frames: 640x480, or "any size"."""
+    if len(tensor.shape) != 4:
+        return tensor_text(tensor.dtype, tensor.shape)
     _, height, width, _ = tensor.shape
     return "any size" if height is None and width is None else f"{width or '?'}x{height or '?'}"

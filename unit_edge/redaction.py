@@ -38,10 +38,12 @@ _HEADER = re.compile(rf"(?i)\b({'|'.join(SECRET_HEADERS)})(\s*:\s*)[^\"'\n]+")
 _SCHEME_OF_AUTHORIZATION = re.compile(r"(?i)\b(bearer|basic|digest)(\s+)[\w.~+/=-]{6,}")
 # to the last @ before another address, for a password may hold one, and blanks and slashes
 _USER = re.compile(r"(:/{1,2})(?:(?!:/)[^\n])*@")
-_USER_WITHOUT_SCHEME = re.compile(r"(?<![\w/.%+-])[\w.%+-]+:[^\s@/][^\s@]*@(?=[\w\[*])")
+_USER_WITHOUT_SCHEME = re.compile(r"(?<![\w/.%+-])[\w.%+-]+:[^\s@/]\S*@(?=[\w\[*:/])")
 _KEY = re.compile(
     rf"(?i)\b((?:{'|'.join(KEY_IN_PATH)}):(?://|/(?!/))[^\s/]*/+[^\s/\"'`?]+/+)[^\s\"'`]+?(?=[:;,.)]*(?:[\s\"'`]|$))"
 )
+_URL = re.compile(r"[A-Za-z][\w+.-]*:(?://|/?[^\s/]*@)")
+_LIKE_ADDRESS = re.compile(r"[^@\n]*:[^\n]*@")
 _ENDS_A_CLAUSE = (":", ";", ",")
 
 
@@ -57,7 +59,7 @@ def redact(text: str) -> str:
 
 def redact_address(text: str) -> str:
     """The same of a text that is one address and nothing else, blanks in it included."""
-    return redact(re.sub(r"\s", "%20", text))
+    return redact(re.sub(r"\s", "%20", text) if _URL.match(text) else text)
 
 
 def is_secret(name: str) -> bool:
@@ -74,9 +76,11 @@ def is_secret(name: str) -> bool:
 
 def looks_like_address(text: str) -> bool:
     """Whether a text that is no URL looks like one that was mistyped: one slash, or no scheme."""
+    if text.startswith(("./", "../", "/")):
+        return False
     scheme = re.match(r"([A-Za-z]+):/?(?!/)", text)
     misspelt = scheme is not None and scheme[1].lower() in ADDRESS_SCHEMES
-    return misspelt or _USER_WITHOUT_SCHEME.match(text) is not None
+    return misspelt or _LIKE_ADDRESS.match(text) is not None
 
 
 def _parameter(found: re.Match[str]) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unit_edge.errors import EngineError, ModelError
+from unit_edge.frames import ELONGATED, elongated
 from unit_edge.manifest import Manifest, tensor_text
 
 
@@ -109,6 +110,9 @@ class CheckedRunner(ABC):
                 f"{self._model}: given {tensor_text(str(frames.dtype), frames.shape)}, "
                 f"expected {tensor_text('uint8', wanted)}"
             )
+        height, width = frames.shape[1:3]
+        if self.manifest.frame_size is None and elongated(width, height):
+            raise ModelError(f"{self._model}: given frames of {width}x{height}: {ELONGATED}")
 
 
 class CheckedOverlappingRunner(CheckedRunner):

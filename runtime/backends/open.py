@@ -87,7 +87,10 @@ def read_model(model: Path) -> Manifest:
     if not model.is_file():
         raise ModelError(f"{model}: no such model file; `unit-edge models` lists the bundled ones")
     if model.suffix.lower() == ENGINE_SUFFIX:
-        return Manifest.from_dict(check_engine(model).model, model.with_suffix(".json"))
+        manifest = Manifest.from_dict(check_engine(model).model, model.with_suffix(".json"))
+        for tensor in (manifest.input, manifest.output):
+            _check_frames(model, tensor)
+        return manifest
     if model.suffix.lower() != ".onnx":
         raise ModelError(f"{model}: unknown kind of model file; expected one that ends in .onnx or .engine")
     with model.open("rb") as file:

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 
 from unit_edge.errors import SourceError, TruncatedError
-from unit_edge.frames import Frame, VideoInfo
+from unit_edge.frames import ELONGATED, Frame, VideoInfo, elongated
 from unit_edge.media.images import IMAGE_SUFFIXES, is_image, read_image
 
 _FPS = Fraction(25)  # of a folder of pictures that were frames of a video once
@@ -83,6 +83,9 @@ class ImageSource:
         for index, path in enumerate(self.paths):
             try:
                 image = read_image(path)
+                height, width = image.shape[:2]
+                if elongated(width, height):
+                    raise SourceError(f"{path}: {width}x{height}: {ELONGATED}")
             except SourceError as error:
                 bad.append(error)
             else:

@@ -33,6 +33,9 @@ def find_board(name: str) -> Board:
     boards = {board.name: board for board in all_boards()}
     if (usual := USUAL.get(name, name)) in boards:
         return boards[usual]
-    near = difflib.get_close_matches(name.lower().replace("_", "-"), boards, 1, cutoff=0.5)
+    wanted = name.lower().replace("_", "-").strip()
+    if holding := [board for board in boards if wanted and wanted in board]:
+        raise ConfigError(f"unknown board {name!r}; did you mean {', '.join(holding)}?")
+    near = difflib.get_close_matches(wanted, boards, 1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(boards)}"
     raise ConfigError(f"unknown board {name!r}; {hint}" + (" `unit-edge boards` lists all" if near else ""))

@@ -21,6 +21,8 @@ from unit_edge.printable import printable
 from unit_edge.redaction import redact
 from unit_edge.registry import bundled_models, resolve_model
 
+_PIXELS_AT_MOST = 2**28
+
 
 class _Commands(TyperGroup):
     """Turns errors that are the user's to mend into one line and an exit code."""
@@ -57,6 +59,8 @@ def main() -> None:
     """The console script."""
     # OpenCV's own complaints would come beside the one line that says what is wrong.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
+    # A header may claim 2^30 pixels in a few bytes, and they would be made room for.
+    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(_PIXELS_AT_MOST))
     app()
 
 

@@ -10,12 +10,13 @@ import math
 from pathlib import Path
 from typing import Any
 
+from unit_edge.config import RunConfig
 from unit_edge.config.adapt import AdaptConfig
 from unit_edge.config.renamed import tensor_name
 from unit_edge.errors import ConfigError, ModelError
 from unit_edge.manifest import Manifest, matches, sha256_of, tensor_text
 from unit_edge.reading import parse_json, read_json
-from unit_edge.settings import build, from_saved
+from unit_edge.settings import build, from_saved, load_adapt_config, load_config
 
 Report = dict[str, Any]
 """What is printed, or given as JSON: plain values, tables (lists of dicts) and groups (dicts)."""
@@ -30,6 +31,10 @@ _NETWORKS = {
     "discriminator": "D1 and D2 of digits",
 }
 _BUNDLE = "bundle.json"
+_PLAYED = (
+    *(".mp4", ".mov", ".mkv", ".webm", ".avi", ".ts"),
+    *(".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"),
+)
 _HEADER_LIMIT = 16 * 2**20
 _NOT_OURS = "expected a model (.onnx), an engine, a manifest (.json), a bundle, a run's folder or its files"
 
@@ -63,6 +68,8 @@ def inspect_file(path: Path, frame_size: tuple[int, int] | None = None) -> Repor
             return {"kind": "weights of a training run", "file": str(path), **_weights(path)}
         if suffix == ".json":
             return _json(path)
+        if suffix == ".toml":
+            return _toml(path)
         return _with_manifest(path)
     except OSError as error:
         raise ModelError(f"{path}: can't be read ({error.strerror or error})") from None
@@ -91,6 +98,8 @@ def _json(path: Path) -> Report:
     raw = _read_json(path)
     if "preset" in raw and ("domain1" in raw or "target" in raw) and "sha256" not in raw:
         return {"kind": "settings of a training run", "file": str(path), **_settings(path)}
+    if raw.get("kind") == "unit-edge benchmark":
+        raise ModelError(f"{path}: a benchmark; `unit-edge bench --from {path}` shows it")
     if "sha256" not in raw:
         raise ModelError(f"{path}: none of ours: no manifest and no run's settings; {_NOT_OURS}")
     described = [other for other in sorted(path.parent.glob(f"{path.stem}.*")) if other != path]
@@ -104,6 +113,18 @@ def _json(path: Path) -> Report:
         "model": matches(path.with_suffix(".onnx"), manifest.sha256),
         **manifest_report(manifest),
     }
+
+
+def _toml(path: Path) -> Report:
+    """Settings as they are written for `train` or `adapt`."""
+    try:
+        config = load_config(path)
+    except ConfigError as error:
+        try:
+            return {"kind": "settings for unit-edge adapt", **_adapt_settings(load_adapt_config(path, []))}
+        except ConfigError:
+            raise ModelError(f"{error}; expected settings for `unit-edge train` or `adapt`") from None
+    return {"kind": "settings for unit-edge train", "file": str(path), **_run_settings(config)}
 
 
 def _bundle(folder: Path) -> Report:
@@ -147,6 +168,9 @@ def _tensor(spec: dict[str, Any]) -> str:
 def _with_manifest(path: Path) -> Report:
     """A file of any kind that a manifest beside it describes, such as an engine."""
     beside = path.with_suffix(".json")
+    suffix = path.suffix.lower()
+    if suffix in _PLAYED:
+        raise ModelError(f"{path}: a video or picture; `unit-edge translate {path} --to night` takes one")
     if not beside.is_file():
         raise ModelError(f"{path}: none of ours: no manifest {beside.name} beside it; {_NOT_OURS}")
     raw = _read_json(beside)
@@ -164,6 +188,10 @@ def _settings(path: Path) -> Report:
         config = from_saved(raw)
     except ConfigError as error:
         raise ModelError(f"{path}: none of ours, or of a newer unit-edge ({error})") from None
+    return _run_settings(config)
+
+
+def _run_settings(config: RunConfig) -> Report:
     return {
         "domains": f"{config.domain1.name} and {config.domain2.name}",
         "preset": config.preset,

@@ -12,6 +12,7 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from unit_edge.errors import SourceError
+from unit_edge.files import what_else
 
 VIDEO_SUFFIXES = (
     *(".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts"),
@@ -35,6 +36,7 @@ def open_media(path: Path) -> InputContainer:
     Raises:
         SourceError: it is missing, a folder, unreadable, or nothing that FFmpeg knows.
     """
+    refuse_pipe(path)
     try:
         # "file:", or FFmpeg would take a name with a colon for an address.
         container: InputContainer = av.open(f"file:{path}", "r", **_OPEN_OPTIONS)
@@ -51,6 +53,12 @@ def open_media(path: Path) -> InputContainer:
         container.close()
         raise SourceError(f"{path}: a text file; expected a video")
     return container
+
+
+def refuse_pipe(path: Path) -> None:
+    """Raises SourceError for what may be waited for without an end, and can't be read twice."""
+    if other := what_else(path):
+        raise SourceError(f"{path}: is {other}, expected a file; pipe raw frames into - with --raw-size")
 
 
 def reason(error: BaseException) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unit_edge.errors import ImageError
+from unit_edge.files import what_else
 from unit_edge.media.orientation import Orientation
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".avif", ".tif", ".tiff")
@@ -45,6 +46,8 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         ImageError: the file can't be opened, is no image, is damaged or cut off, or has more pixels than
             OpenCV allows (2^30, or OPENCV_IO_MAX_IMAGE_PIXELS).
     """
+    if other := what_else(path):
+        raise ImageError(f"{path}: is {other}, expected an image file")
     try:
         data = path.read_bytes()
     except (OSError, ValueError) as error:

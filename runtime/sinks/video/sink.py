@@ -17,6 +17,7 @@ import numpy as np
 from av.codec.context import Flags
 from av.container import OutputContainer
 from av.packet import Packet
+from av.video.frame import PictureType
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -37,6 +38,9 @@ _TICKS_PER_S_AT_LEAST = 10_000
 
 KEY_FRAMES_S = 2
 """Seconds from one key frame to the next: what a crash costs at most twice of."""
+
+
+_LIVE_KEY_FRAMES_S = 1  # of a recording that can't be repeated
 
 
 class VideoSink:
@@ -60,6 +64,7 @@ class VideoSink:
         making: Mapping[str, Any] | None = None,
         kept: Kept | None = None,
         after_kept: bool = False,
+        live: bool = False,
     ) -> None:
         """`info` is of the frames to come, `excerpt` the part of `audio_from` that they are from.
 
@@ -70,6 +75,7 @@ class VideoSink:
                 video that nothing shall be left of then.
             kept: what an earlier run has left; frames that it has already are passed over.
             after_kept: the frames' times begin anew where `kept` ends.
+            live: of frames that come once: as few as may be are in the encoder when a crash comes.
         """
         self._path, self._info = path, info
         self._audio = AudioCopy(audio_from, excerpt) if audio_from is not None else None
@@ -81,6 +87,9 @@ class VideoSink:
         self._rate = info.fps.limit_denominator(100_000)
         self._making, self._kept = making, kept
         self._shift = kept.end if kept is not None and after_kept else Fraction(0)
+        self._live = live
+        self._key_frames_s = Fraction(_LIVE_KEY_FRAMES_S if self._live else KEY_FRAMES_S)
+        self._gop_size = max(1, round(self._key_frames_s * self._rate))
         self.width, self.height = info.width + info.width % 2, info.height + info.height % 2
 
     def __enter__(self) -> VideoSink:
@@ -91,6 +100,8 @@ class VideoSink:
         self._packets = self._key_frames = 0
         self._start = Fraction(0) if self._kept is None else self._kept.start
         self._last_pts: int | None = None
+        self._since_key = -1
+        self._key_time: Fraction | None = None
         self._end: Fraction | None = None
         with ExitStack() as stack, self._reporting():
             self._parts = stack.enter_context(Parts(self._path, self._kept))
@@ -119,12 +130,14 @@ class VideoSink:
     def _open_encoder(self, container: OutputContainer) -> None:
         info = self._info
         options = self._codec.options(self._encoding.crf, self._encoding.preset)
+        if self._live and not self._codec.on_gpu and self._codec.format != "av1":
+            options |= {"tune": "zerolatency", "forced-idr": "1"}  # what an encoder holds back, a kill loses
         stream = container.add_stream(self._codec.encoder, rate=self._rate, options=options)
         assert isinstance(stream, VideoStream)
         stream.width, stream.height = self.width, self.height
         stream.pix_fmt = "yuv420p"
         stream.time_base = stream.codec_context.time_base = self._time_base
-        stream.codec_context.gop_size = max(1, round(KEY_FRAMES_S * self._rate))
+        stream.codec_context.gop_size = self._gop_size
         stream.codec_context.sample_aspect_ratio = info.pixel_aspect
         stream.codec_context.flags |= Flags.frame_duration
         stream.color_range = _LIMITED_RANGE
@@ -164,7 +177,21 @@ class VideoSink:
             encoded = self._from_bgr(even_sized(frame.image))
             encoded.pts, encoded.time_base = pts, self._time_base
             encoded.duration = round(duration / self._time_base)
+            if self._key_frame_is_due(time):
+                encoded.pict_type = PictureType.I
             self._mux(self._stream.encode(encoded))
+
+    def _key_frame_is_due(self, time: Fraction) -> bool:
+        """Whether the encoder, which counts frames, would wait too long, as frames come slower than meant."""
+        self._since_key += 1
+        began, self._key_time = self._key_time, time if self._key_time is None else self._key_time
+        if began is None or self._since_key >= self._gop_size:
+            self._since_key, self._key_time = 0, time
+            return False
+        if time - began < self._key_frames_s:
+            return False
+        self._since_key, self._key_time = 0, time
+        return True
 
     def _mux(self, packets: list[Packet[VideoStream]]) -> None:
         for packet in packets:

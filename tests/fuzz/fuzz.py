@@ -1,0 +1,283 @@
+"""`make fuzz`: hostile inputs of every kind, in children with limits of time and memory; prints its seed.
+
+A failure is a traceback, a crash, more than 10 s, more than 2 GB, an exit code or output that isn't meant, a
+file left half done, a control character for the terminal, or a secret that is shown. Its input is kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import queue
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import av
+import kept
+import mutators
+
+from unit_edge.manifest import sha256_of
+from unit_edge.printable import printable
+
+HANG_S = 10
+MEMORY_BYTES = 2 * 10**9
+_INPUTS_A_CHILD = 400
+_LOOK_UP_S = 0.02
+
+Orders = list[list[str]]
+
+
+class Child:
+    """A process that runs commands, until one of them takes too long or too much."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("worker.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._lines: queue.Queue[str] = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+        self.left = _INPUTS_A_CHILD
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._lines.put(line)
+        self._lines.put("")
+
+    def ask(self, order: list[str]) -> dict[str, Any] | str:
+        """The answer, or what became of the child."""
+        self.left -= 1
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        until = time.monotonic() + HANG_S
+        while time.monotonic() < until:
+            try:
+                line = self._lines.get(timeout=_LOOK_UP_S)
+            except queue.Empty:
+                if self._resident() > MEMORY_BYTES:
+                    return self._end("memory")
+                continue
+            if not line:
+                return self._end("crash")
+            answer: dict[str, Any] = json.loads(line)
+            return answer
+        return self._end("hang")
+
+    def _resident(self) -> int:
+        try:
+            pages = Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]
+        except (OSError, IndexError):
+            return 0
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+    def _end(self, why: str) -> str:
+        self.close()
+        return why
+
+    def close(self) -> None:
+        self.left = 0
+        self._process.kill()
+        self._process.wait()
+
+
+def video(good: Path, work: Path, draw: random.Random) -> Orders:
+    name = draw.choice(list(kept.VIDEOS))
+    (work / name).write_bytes(mutators.mutate_bytes((good / name).read_bytes(), draw))
+    return [
+        [
+            "translate",
+            str(work / name),
+            "--model",
+            str(good / "model.onnx"),
+            "-o",
+            str(work / "out.mp4"),
+            "-q",
+        ]
+    ]
+
+
+def picture(good: Path, work: Path, draw: random.Random) -> Orders:
+    name = draw.choice(kept.PICTURES)
+    (work / name).write_bytes(mutators.mutate_bytes((good / name).read_bytes(), draw))
+    return [
+        [
+            "translate",
+            str(work / name),
+            "--model",
+            str(good / "model.onnx"),
+            "-o",
+            str(work / "out.png"),
+            "-q",
+        ]
+    ]
+
+
+def manifest(good: Path, work: Path, draw: random.Random) -> Orders:
+    shutil.copy(good / "model.onnx", work)
+    raw = json.loads((good / "model.json").read_text())
+    (work / "model.json").write_bytes(mutators.mutate_json(raw, draw))
+    return [
+        [draw.choice(("info", "inspect", "boards")), str(work / "model.onnx")],
+        ["inspect", str(work / "model.json")],
+    ]
+
+
+def onnx(good: Path, work: Path, draw: random.Random) -> Orders:
+    model = work / "model.onnx"
+    model.write_bytes(mutators.mutate_bytes((good / "model.onnx").read_bytes(), draw))
+    raw = json.loads((good / "model.json").read_text())
+    (work / "model.json").write_text(json.dumps({**raw, "sha256": sha256_of(model)}))
+    engine = draw.choice(("onnxruntime", "openvino"))
+    run = [
+        "translate",
+        str(good / "a.png"),
+        "--model",
+        str(model),
+        "-o",
+        str(work / "out.png"),
+        "-q",
+        "--engine",
+        engine,
+    ]
+    return [run, ["inspect", str(model), "--size", "64x48"]]
+
+
+def toml(good: Path, work: Path, draw: random.Random) -> Orders:
+    (work / "a.toml").write_bytes(mutators.mutate_toml(kept.TOML.read_text(), draw))
+    return [["inspect", str(work / "a.toml")]]
+
+
+def checkpoint(good: Path, work: Path, draw: random.Random) -> Orders:
+    shutil.copytree(good / "run", work / "run")
+    files = [path for path in sorted((work / "run").rglob("*")) if path.is_file()]
+    path = draw.choice(files)
+    content = path.read_bytes()
+    structured = path.suffix == ".json" and draw.random() < 0.7
+    path.write_bytes(
+        mutators.mutate_json(json.loads(content), draw)
+        if structured
+        else mutators.mutate_bytes(content, draw)
+    )
+    return [["@checkpoint", str(work / "run")], ["inspect", str(work / "run")]]
+
+
+def engine(good: Path, work: Path, draw: random.Random) -> Orders:
+    shutil.copy(good / "e.engine", work)
+    (work / "e.json").write_bytes(mutators.mutate_json(json.loads((good / "e.json").read_text()), draw))
+    return [[draw.choice(("info", "inspect")), str(work / "e.engine")]]
+
+
+def benchmark(good: Path, work: Path, draw: random.Random) -> Orders:
+    (work / "b.json").write_bytes(mutators.mutate_json(json.loads((good / "bench.json").read_text()), draw))
+    old = [str(work / "b.json"), str(good / "bench.json")]
+    return [draw.choice((["bench", "--from", str(work / "b.json")], ["bench", "--compare", *old]))]
+
+
+def address(good: Path, work: Path, draw: random.Random) -> Orders:
+    return [["@address", mutators.make_address(draw)]]
+
+
+KINDS: dict[str, Callable[[Path, Path, random.Random], Orders]] = {
+    "video": video, "picture": picture, "manifest": manifest, "onnx": onnx, "toml": toml,
+    "checkpoint": checkpoint, "engine": engine, "benchmark": benchmark, "address": address,
+}  # fmt: skip
+
+
+def wrong(order: list[str], answer: dict[str, Any] | str, work: Path) -> str:
+    """What is wrong with an answer; "" if nothing is."""
+    if isinstance(answer, str):
+        return answer
+    if answer["trace"]:
+        return "traceback: " + answer["trace"].strip().splitlines()[-1][:150]
+    said = str(answer["said"])
+    if answer["code"] not in (0, 1, *((3,) if "--compare" in order else ())):
+        return f"exit code {answer['code']}"
+    if answer["code"] == 1 and not any(line.startswith("error: ") for line in said.splitlines()):
+        return "exit code 1 without a word"
+    if printable(said) != said:
+        return "control characters"
+    if order[0] == "@address" and mutators.SECRET in said:
+        return "a secret is shown"
+    return _half_done(order, answer["code"], work)
+
+
+def _half_done(order: list[str], code: int, work: Path) -> str:
+    if "-o" not in order:
+        return ""
+    output = Path(order[order.index("-o") + 1])
+    if [path for path in work.iterdir() if path.name.endswith(".tmp")]:
+        return "a temporary file is left"
+    if code == 0 and not output.exists():
+        return "exit code 0 without an output"
+    if output.suffix == ".mp4" and output.exists():
+        try:
+            with av.open(str(output)) as container:
+                if not sum(1 for _ in container.decode(video=0)):
+                    return "an output without a frame"
+        except av.FFmpegError:
+            return "an output that can't be read"
+    return ""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--inputs", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--kinds", default=",".join(KINDS))
+    parser.add_argument("--keep", type=Path, default=Path("runs/fuzz"))
+    options = parser.parse_args()
+    began, failures, done = time.monotonic(), Counter[str](), Counter[str]()
+    child: Child | None = None
+    with tempfile.TemporaryDirectory(prefix="unit-edge-fuzz-") as folder:
+        good = Path(folder) / "good"
+        good.mkdir()
+        kept.make(good)
+        names = options.kinds.split(",")
+        for number in range(options.inputs):
+            name = names[number % len(names)]
+            work = Path(folder) / "work"
+            shutil.rmtree(work, ignore_errors=True)
+            work.mkdir()
+            draw = random.Random(f"{options.seed} {number}")
+            done[name] += 1
+            for order in KINDS[name](good, work, draw):
+                if child is None or not child.left:
+                    if child is not None:
+                        child.close()
+                    child = Child()
+                    child.ask(["--version"])
+                fault = wrong(order, child.ask(order), work)
+                if fault:
+                    failures[f"{name}: {fault}"] += 1
+                    place = options.keep / f"{options.seed}-{number}"
+                    shutil.copytree(work, place, dirs_exist_ok=True)
+                    (place / "fault.txt").write_text(f"{fault}\n{order}\n")
+                    print(f"{name} {number}: {fault}", flush=True)
+                    break
+        if child is not None:
+            child.close()
+    seconds = time.monotonic() - began
+    counts = ", ".join(f"{count} {name}" for name, count in done.items())
+    total = f"{options.inputs} inputs in {seconds:.0f} s ({counts})"
+    print(f"seed {options.seed}: {total}, {sum(failures.values())} failures")
+    for fault, count in failures.most_common():
+        print(f"{count:5} {fault}")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

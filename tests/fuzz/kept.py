@@ -1,0 +1,116 @@
+"""What is mutated: small good files of every kind, made anew for each run of the fuzzer."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from onnx import TensorProto, helper
+
+from unit_edge.engines import EngineManifest, platform_text, write_pair
+from unit_edge.manifest import Manifest, TensorSpec, sha256_of
+
+ROOT = Path(__file__).resolve().parents[2]
+VIDEOS = {
+    "clip.mp4": "libx264", "clip.mkv": "libx264", "clip.webm": "libvpx", "clip.ts": "libx264",
+    "clip.avi": "mpeg4", "clip.flv": "libx264",
+}  # fmt: skip
+PICTURES = ("a.png", "a.jpg", "a.bmp", "a.tif", "a.webp")
+TOML = ROOT / "train" / "configs" / "day-night.toml"
+
+
+def make(folder: Path) -> None:
+    """Fills a folder with good files."""
+    rng = np.random.default_rng(0)
+    for name, codec in VIDEOS.items():
+        with av.open(str(folder / name), "w") as container:
+            stream = container.add_stream(codec, rate=25)
+            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"  # type: ignore[union-attr]
+            for index in range(8):
+                image = rng.integers(0, 255, (48, 64, 3)).astype(np.uint8)
+                frame = av.VideoFrame.from_ndarray(image, format="bgr24")
+                frame.pts, frame.time_base = index, Fraction(1, 25)
+                container.mux(stream.encode(frame))  # type: ignore[union-attr]
+            container.mux(stream.encode(None))  # type: ignore[union-attr]
+    image = cv2.resize(rng.integers(0, 255, (6, 8, 3)).astype(np.uint8), (40, 30))
+    for name in PICTURES:
+        assert cv2.imwrite(str(folder / name), image)
+    model(folder / "model.onnx")
+    engine(folder / "e.engine", Manifest.read(folder / "model.json"))
+    report = sorted((ROOT / "docs" / "benchmarks").rglob("*.json"))[0]
+    (folder / "bench.json").write_bytes(report.read_bytes())
+    run(folder / "run")
+
+
+def model(path: Path) -> None:
+    """255 minus the frame, with some weights."""
+    white = helper.make_tensor("white", TensorProto.FLOAT, [], [255])
+    zeros = helper.make_tensor("zeros", TensorProto.FLOAT, [3], [0, 0, 0])
+    nodes = [
+        helper.make_node("Cast", ["frame"], ["a"], to=TensorProto.FLOAT),
+        helper.make_node("Sub", ["white", "a"], ["b"]),
+        helper.make_node("Add", ["b", "zeros"], ["c"]),
+        helper.make_node("Cast", ["c"], ["translated"], to=TensorProto.UINT8),
+    ]
+    dims = ["n", "h", "w", 3]
+    ends = [[helper.make_tensor_value_info(n, TensorProto.UINT8, dims)] for n in ("frame", "translated")]
+    graph = helper.make_graph(nodes, "g", *ends, [white, zeros])
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    path.write_bytes(proto.SerializeToString())
+    spec = (None, None, None, 3)
+    Manifest(
+        name="model",
+        source="day",
+        target="night",
+        preset="edge-s",
+        precision="fp32",
+        input=TensorSpec("frame", "uint8", spec),
+        output=TensorSpec("translated", "uint8", spec),
+        network_short_side=48,
+        network_size=None,
+        detail="none",
+        sha256=sha256_of(path),
+        made_from={"run": "a", "step": 1},
+        versions={"torch": "2"},
+    ).write(path.with_suffix(".json"))
+
+
+def engine(path: Path, manifest: Manifest) -> None:
+    """No engine that TensorRT could load, with a manifest that fits it."""
+    content = b"a plan"
+    about = EngineManifest(
+        backend="rtx",
+        tensorrt="1.7",
+        gpu=None,
+        compute_capability=None,
+        platform=platform_text(),
+        precision="fp32",
+        flags=(),
+        profile=((32, 24), (64, 48), (128, 96)),
+        bytes=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+        onnx="model.onnx",
+        onnx_sha256=manifest.sha256,
+        model=dataclasses.asdict(manifest),
+        command="unit-edge build model.onnx",
+    )
+    write_pair(path, content, about)
+
+
+def run(folder: Path) -> None:
+    """A training run with one checkpoint, of two numbers."""
+    import torch
+
+    from unit_edge.settings import load_config
+    from unit_edge.train.checkpoint import save_checkpoint, save_config
+
+    save_config(folder, load_config(TOML))
+    save_checkpoint(folder, 3, {"unit.encoders.0.w": torch.zeros(2)}, {"skipped": 0, "best": [0.5, 3]}, 2)
+    lines = [json.dumps({"step": step, "loss": 1.0}) for step in range(1, 5)]
+    (folder / "log.jsonl").write_text("".join(f"{line}\n" for line in lines))

@@ -1,0 +1,83 @@
+"""Runs commands one after the other: a line of JSON with arguments in, a line with what came of them out."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+
+def main() -> None:
+    answers = os.fdopen(os.dup(1), "w")
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.dup2(null, 2)
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
+    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**28))
+    for line in sys.stdin:
+        order = json.loads(line)
+        answer = OTHERS[order[0]](*order[1:]) if order[0] in OTHERS else command(order)
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+def command(arguments: list[str]) -> dict[str, Any]:
+    from typer.testing import CliRunner
+
+    from unit_edge.cli.app import app
+
+    done = CliRunner().invoke(app, arguments)
+    failed = done.exception is not None and not isinstance(done.exception, SystemExit)
+    return {
+        "code": done.exit_code,
+        "said": done.stdout + done.stderr,
+        "trace": "".join(traceback.format_exception(done.exception)) if failed else "",
+    }
+
+
+def address(text: str) -> dict[str, Any]:
+    """What may be shown of an input's and an output's address."""
+    from unit_edge.address import parse_address
+    from unit_edge.errors import UnitEdgeError
+    from unit_edge.redaction import redact
+    from unit_edge.runtime.sinks.outputs import parse_output
+
+    shown = []
+    try:
+        for parse in (parse_address, parse_output):
+            try:
+                found: Any = parse(text)
+            except UnitEdgeError as error:
+                shown.append(redact(str(error)))
+            else:
+                shown += [repr(found), redact(found.name), str(getattr(found, "stem", ""))]
+    except Exception:
+        return {"code": 1, "said": "", "trace": traceback.format_exc()}
+    return {"code": 0, "said": "\n".join(shown), "trace": ""}
+
+
+def checkpoint(folder: str) -> dict[str, Any]:
+    """A run's folder as `train --resume` opens it."""
+    from unit_edge.errors import UnitEdgeError
+    from unit_edge.printable import printable
+    from unit_edge.train.checkpoint import load_checkpoint, load_run_config
+    from unit_edge.train.run_log import RunLog
+
+    try:
+        run = Path(folder)
+        load_run_config(run)
+        _, state = load_checkpoint(run)
+        RunLog(run, int(state["step"]), tensorboard=False).close()
+    except UnitEdgeError as error:
+        return {"code": 1, "said": printable(f"error: {error}"), "trace": ""}
+    except Exception:
+        return {"code": 1, "said": "", "trace": traceback.format_exc()}
+    return {"code": 0, "said": "", "trace": ""}
+
+
+OTHERS = {"@address": address, "@checkpoint": checkpoint}
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""Inputs of extreme shapes, pipes that nobody writes to, pictures that claim too much, killed recordings."""
+
+from __future__ import annotations
+
+import os
+import signal
+import struct
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from unit_edge.errors import ModelError, SourceError, TruncatedError
+from unit_edge.registry import bundled_models
+from unit_edge.runtime.backends.open import open_runner
+from unit_edge.runtime.sinks.video.parts import find_kept
+from unit_edge.runtime.sources.images import read_image
+from unit_edge.runtime.translate import translate
+
+Write = Callable[..., Path]
+
+
+def png_that_claims(path: Path, width: int, height: int) -> Path:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    body = chunk(b"IDAT", zlib.compress(bytes(100))) + chunk(b"IEND", b"")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + body)
+    return path
+
+
+@pytest.mark.parametrize("size", [(8, 4000), (4000, 8)])
+def test_frames_of_extreme_shape_are_refused_before_they_take_the_memory(
+    size: tuple[int, int], write_clip: Write, tmp_path: Path
+) -> None:
+    clip = write_clip("clip.mkv", frames=2, size=size, codec="ffv1")
+    model, _ = bundled_models()[0]
+    with pytest.raises(ModelError, match="more than 16 times the other; crop it first"):
+        translate(clip, tmp_path / "out.mp4", model)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mkv"]
+
+
+def test_a_long_frame_that_cameras_give_passes() -> None:
+    with open_runner(bundled_models()[0][0], "onnxruntime", threads=1) as runner:
+        assert runner.infer(np.zeros((1, 60, 60 * 8, 3), np.uint8)).shape == (1, 60, 480, 3)
+
+
+@pytest.mark.parametrize(("width", "height"), [(2**20 + 8, 4), (40_000, 40_000)])
+def test_a_picture_that_claims_too_many_pixels_is_one_line(width: int, height: int, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"claims more pixels|not an image"):
+        read_image(png_that_claims(tmp_path / "a.png", width, height))
+
+
+def test_a_folder_goes_on_behind_pictures_that_cant_be_read(write_model: Write, tmp_path: Path) -> None:
+    folder, output = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    png_that_claims(folder / "a.png", 40_000, 40_000)
+    cv2.imwrite(str(folder / "b.png"), np.zeros((2, 100, 3), np.uint8))
+    cv2.imwrite(str(folder / "c.png"), np.full((8, 8, 3), 7, np.uint8))
+    with pytest.raises(TruncatedError, match=r"2 of 3 images were left out: .*a\.png.*b\.png"):
+        translate(folder, output, write_model())
+    assert [path.name for path in output.iterdir()] == ["c.png"]
+
+
+@pytest.mark.parametrize("name", ["pipe", "pipe.mp4", "pipe.png"])
+def test_a_pipe_without_a_writer_is_not_waited_for(name: str, write_model: Write, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(SourceError, match="is a pipe, expected a file"):
+        translate(tmp_path / name, tmp_path / "out.mp4", write_model())
+
+
+KILLED = """
+import os, signal, sys
+from fractions import Fraction
+from pathlib import Path
+import numpy as np
+from unit_edge.frames import Frame, VideoInfo
+from unit_edge.runtime.sinks.video.sink import VideoSink
+info = VideoInfo(64, 48, Fraction(30), time_base=Fraction(1, 90_000))
+sink = VideoSink(Path(sys.argv[1]), info, codec=sys.argv[2], making={"input": "camera 0"}, live=True)
+sink.__enter__()
+rng = np.random.default_rng(0)
+for index in range(60):  # at 5 frames a second, of a camera that says 30
+    sink.write(Frame(rng.integers(0, 255, (48, 64, 3)).astype(np.uint8), index, Fraction(index, 5)))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc"])
+def test_a_kill_loses_two_seconds_of_a_recording_at_most(codec: str, tmp_path: Path) -> None:
+    output = tmp_path / "out.mp4"
+    done = subprocess.run([sys.executable, "-c", KILLED, output, codec], capture_output=True)
+    assert done.returncode == -signal.SIGKILL
+    kept = find_kept(output, {"input": "camera 0"})
+    assert kept is not None and kept.end >= 60 / 5 - 2
