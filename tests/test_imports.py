@@ -86,7 +86,7 @@ def test_what_a_command_needs_is_loaded_by_that_command(part: str) -> None:
         ("unknown", "", 0),
         ("runtime/sheet", "from unit_edge.runtime.bench import statistics", 1),
         ("export/scenes", "from unit_edge.runtime.doctor import finding", 2),
-        ("train/losses", "from unit_edge.train import loop", 3),
+        ("train/losses/equations", "from unit_edge.train import loop", 3),
     ],
 )
 def test_a_forbidden_import_breaks_its_contract(
