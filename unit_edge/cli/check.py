@@ -9,17 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unit_edge import __version__
+from unit_edge.cli.checked import open_detector, open_translator, read_ground_truth
 from unit_edge.cli.options.common import EngineOption, ThreadsOption, needs
 from unit_edge.cli.progress import Line
 from unit_edge.errors import ConfigError
-from unit_edge.registry import resolve_model
-from unit_edge.sizes import parse_size
 
 if TYPE_CHECKING:
-    from unit_edge.runtime.check.detector import Detector
-    from unit_edge.runtime.check.ground_truth import GroundTruth
-    from unit_edge.runtime.check.pairs import Translate, Work
-    from unit_edge.runtime.check.part import Answer, Part
+    from unit_edge.runtime.check.pairs import Work
+    from unit_edge.runtime.check.parts.part import Answer, Part
 
 _BELOW_MIN_KEPT = 3
 
@@ -155,15 +152,15 @@ def check(
     with needs("check"), ExitStack() as stack:
         from unit_edge.interrupt import Interrupted, watch_signals
         from unit_edge.runtime.check.check import look_at
-        from unit_edge.runtime.check.detections import Detections
         from unit_edge.runtime.check.extra import require
         from unit_edge.runtime.check.found import FLOOR
-        from unit_edge.runtime.check.ground_truth import AP_FLOOR
+        from unit_edge.runtime.check.networks.segmenter import Segmenter
         from unit_edge.runtime.check.pairs import Selection, count_frames, find, pairs, raise_faults
+        from unit_edge.runtime.check.parts.detections import Detections
+        from unit_edge.runtime.check.parts.ground_truth import AP_FLOOR
+        from unit_edge.runtime.check.parts.segmentation import Segmentation
+        from unit_edge.runtime.check.parts.structure import Structure
         from unit_edge.runtime.check.report.files import one_line, prepare_folder, write_report
-        from unit_edge.runtime.check.segmentation import Segmentation
-        from unit_edge.runtime.check.segmenter import Segmenter
-        from unit_edge.runtime.check.structure import Structure
 
         folder = output if output is not None else Path(f"{Path(source).stem or 'frames'}-check")
         prepare_folder(folder)
@@ -174,7 +171,7 @@ def check(
         detect = None
         if detector is not None:
             detect = stack.enter_context(
-                _detector(detector, decode, preprocess, classes, only, detector_size, threads)
+                open_detector(detector, decode, preprocess, classes, only, detector_size, threads)
             )
         segment = None
         if segmenter is not None:
@@ -188,7 +185,7 @@ def check(
             "input": source,
             "translated": translated,
         }
-        translate, about["model"] = _translator(model, engine, threads, stack)
+        translate, about["model"] = open_translator(model, engine, threads, stack)
         about["detector"] = None if detect is None else detect.about()
         about["segmenter"] = None if segment is None else segment.about()
         parts: list[Part] = []
@@ -209,7 +206,7 @@ def check(
             parts.append(Structure(seed=seed))
         floor = FLOOR
         if ground_truth is not None and detect is not None:
-            parts.insert(0, _ground_truth(ground_truth, rename, work, detect, confidence, iou, seed))
+            parts.insert(0, read_ground_truth(ground_truth, rename, work, detect, confidence, iou, seed))
             floor = AP_FLOOR
         line = Line(count_frames(work, selection), "frames", quiet=quiet)
         with watch_signals() as wish:
@@ -237,80 +234,6 @@ def check(
         raise Interrupted(wish.signal_number)
     raise_faults(work.faults, seen.frames)
     _judge(answers, min_kept)
-
-
-def _detector(
-    path: Path,
-    decode: str | None,
-    preprocess: str | None,
-    classes: Path | None,
-    only: str | None,
-    size: str | None,
-    threads: int | None,
-) -> Detector:
-    from unit_edge.runtime.check.detector import Detector, DetectorOptions
-
-    names = tuple(name.strip() for name in only.split(",")) if only else ()
-    wanted = parse_size(size, "--detector-size")
-    return Detector(path, DetectorOptions(decode, preprocess, classes, names, wanted, threads=threads))
-
-
-def _ground_truth(
-    path: Path,
-    rename: str | None,
-    work: Work,
-    detector: Detector,
-    confidence: float,
-    iou: float,
-    seed: int,
-) -> GroundTruth:
-    from unit_edge.runtime.check.ground_truth import GroundTruth
-    from unit_edge.runtime.check.labels.read import read_labels
-
-    if not work.pictures:
-        raise ConfigError(f"--ground-truth {path}: is of pictures, and INPUT is of videos; give their frames")
-    names: dict[str, str] = {}
-    for pair in rename.split(",") if rename else ():
-        label, equals, name = pair.partition("=")
-        if not (label and equals and name):
-            raise ConfigError(f"--rename {pair!r}; expected LABEL=CLASS, such as pedestrian=person")
-        names[label.strip()] = name.strip()
-    pictures = [before for before, _ in work.items]
-    labels = read_labels(path, pictures, detector.names)
-    work.faults += labels.faults
-    work.faults += [
-        f"{path}: {name}: labelled, but no such picture" for name in labels.without_picture(pictures)
-    ]
-    return GroundTruth(
-        labels,
-        detector.names,
-        rename=names,
-        confidence=confidence,
-        iou_threshold=iou,
-        faults=work.faults,
-        seed=seed,
-    )
-
-
-def _translator(
-    model: str | None, engine: str, threads: int | None, stack: ExitStack
-) -> tuple[Translate | None, dict[str, str] | None]:
-    """What translates a frame on the way, and what it is; None for both where that is done already."""
-    if model is None:
-        return None, None
-    from unit_edge.runtime.backends.open import open_runner
-    from unit_edge.runtime.check.translator import translator
-
-    runner = stack.enter_context(open_runner(resolve_model(model), engine, threads=threads))
-    manifest = runner.manifest
-    about = {
-        "name": manifest.name,
-        "source": manifest.source,
-        "target": manifest.target,
-        "sha256": manifest.sha256,
-        "engine": runner.engine,
-    }
-    return translator(runner), about
 
 
 def _notes(scenes: int, work: Work) -> list[str]:

@@ -180,9 +180,9 @@ def _kept(
 ) -> Callable[[Image, Image], float | None] | None:
     if options.detector is None:
         return None
-    from unit_edge.runtime.check.detector import Detector, DetectorOptions
     from unit_edge.runtime.check.extra import require
     from unit_edge.runtime.check.kept import kept_share
+    from unit_edge.runtime.check.networks.detector import Detector, DetectorOptions
 
     require("scipy")
     detector = stack.enter_context(Detector(options.detector, DetectorOptions(threads=threads)))

@@ -155,8 +155,8 @@ def _measure(direction: Direction, subject: Subject, options: Options) -> Evalua
         if images is not None:
             counted = None
             if options.detector is not None:
-                from unit_edge.runtime.check.detector import Detector
                 from unit_edge.runtime.check.extra import require
+                from unit_edge.runtime.check.networks.detector import Detector
 
                 require("scipy")
                 counted = Counted(direction.translate, stack.enter_context(Detector(options.detector)))

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from unit_edge.runtime.check.detector import Detector
+    from unit_edge.runtime.check.networks.detector import Detector
     from unit_edge.train.evaluation.bootstrap import Figure
     from unit_edge.train.evaluation.metrics import Image, Translate
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unit_edge.runtime.check.average_precision import average_precision
 from unit_edge.runtime.check.boxes import Boxes
+from unit_edge.runtime.check.parts.average_precision import average_precision
 
 
 def test_against_pycocotools_own_files(tmp_path: Path) -> None:

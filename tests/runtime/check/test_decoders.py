@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from unit_edge.errors import ConfigError, ModelError
 from unit_edge.runtime.check.boxes import Boxes
-from unit_edge.runtime.check.detector import Detector, DetectorOptions
-from unit_edge.runtime.check.names import COCO, coco_ids
+from unit_edge.runtime.check.networks.detector import Detector, DetectorOptions
+from unit_edge.runtime.check.networks.names import COCO, coco_ids
 
 WriteConstant = Callable[..., Path]
 FRAME = np.zeros((48, 96, 3), np.uint8)

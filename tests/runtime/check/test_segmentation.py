@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from unit_edge.errors import ConfigError, ModelError
+from unit_edge.runtime.check.networks.segmenter import CITYSCAPES, Segmenter
 from unit_edge.runtime.check.pairs import Pair
-from unit_edge.runtime.check.segmentation import Segmentation
-from unit_edge.runtime.check.segmenter import CITYSCAPES, Segmenter
+from unit_edge.runtime.check.parts.segmentation import Segmentation
 
 WriteConstant = Callable[..., Path]
 

@@ -11,7 +11,7 @@ import pytest
 from unit_edge.runtime.check.boxes import Boxes
 from unit_edge.runtime.check.found import Found
 from unit_edge.runtime.check.pairs import Pair
-from unit_edge.runtime.check.structure import Structure, gradients, ssim
+from unit_edge.runtime.check.parts.structure import Structure, gradients, ssim
 
 
 def textured(seed: int = 0) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from unit_edge.runtime.check.boxes import Boxes, from_centres
-from unit_edge.runtime.check.decoders.layout import Layout, Size, Tensors, best_class, sigmoid
-from unit_edge.runtime.check.fit import Preprocess
+from unit_edge.runtime.check.networks.decoders.layout import Layout, Size, Tensors, best_class, sigmoid
+from unit_edge.runtime.check.networks.fit import Preprocess
 
 _STRIDE = 16
 _OBJECT_POWER, _CLASS_POWER = 0.6, 0.4  # as its authors weigh the two

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unit_edge.errors import EngineError, ModelError
-from unit_edge.runtime.check.decoders.layout import Size, Tensors
-from unit_edge.runtime.check.fit import Placement, Preprocess, as_input, place
+from unit_edge.runtime.check.networks.decoders.layout import Size, Tensors
+from unit_edge.runtime.check.networks.fit import Placement, Preprocess, as_input, place
 
 _SIZE_WHERE_FREE = (640, 640)
 _SIZES_NAME = "orig_target_sizes"  # of RT-DETR's export: it gives boxes in pixels of this size

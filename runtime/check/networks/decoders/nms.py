@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from unit_edge.runtime.check.boxes import Boxes
-from unit_edge.runtime.check.decoders.layout import Layout, Size, Tensors
-from unit_edge.runtime.check.fit import Preprocess
+from unit_edge.runtime.check.networks.decoders.layout import Layout, Size, Tensors
+from unit_edge.runtime.check.networks.fit import Preprocess
 
 _MOST = 1000  # rows; more are no result of an NMS
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from unit_edge.runtime.check.boxes import Boxes, from_centres
-from unit_edge.runtime.check.decoders.layout import (
+from unit_edge.runtime.check.networks.decoders.layout import (
     Array,
     Layout,
     Size,
@@ -15,7 +15,7 @@ from unit_edge.runtime.check.decoders.layout import (
     sigmoid,
     softmax,
 )
-from unit_edge.runtime.check.fit import Preprocess
+from unit_edge.runtime.check.networks.fit import Preprocess
 
 _MOST = 1000  # queries
 

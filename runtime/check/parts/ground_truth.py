@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from unit_edge.errors import DataError
-from unit_edge.runtime.check.average_precision import average_precision
 from unit_edge.runtime.check.boxes import Boxes, area
 from unit_edge.runtime.check.found import Found
 from unit_edge.runtime.check.intervals import Figure, ratios
 from unit_edge.runtime.check.labels.labelset import ANY_CLASS, Labels, LabelSet
 from unit_edge.runtime.check.matching import match
 from unit_edge.runtime.check.pairs import Pair
-from unit_edge.runtime.check.part import Answer
+from unit_edge.runtime.check.parts.average_precision import average_precision
+from unit_edge.runtime.check.parts.part import Answer
 from unit_edge.runtime.check.report.table import INTERVAL, figure_text
 from unit_edge.runtime.check.section import Section
 

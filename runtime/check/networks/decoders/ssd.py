@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from unit_edge.runtime.check.boxes import Boxes
-from unit_edge.runtime.check.decoders.layout import Array, Layout, Size, Tensors, best_class, by_name
-from unit_edge.runtime.check.fit import Preprocess
+from unit_edge.runtime.check.networks.decoders.layout import Array, Layout, Size, Tensors, best_class, by_name
+from unit_edge.runtime.check.networks.fit import Preprocess
 
 _IN_PIXELS_FROM = 2.0
 """A coordinate above this is in pixels; shares of the picture are hardly above 1."""

@@ -5,8 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from unit_edge.runtime.check.boxes import Boxes, from_centres
-from unit_edge.runtime.check.decoders.layout import GRIDS, Array, Layout, Size, Tensors, best_class, cells
-from unit_edge.runtime.check.fit import Preprocess
+from unit_edge.runtime.check.networks.decoders.layout import (
+    GRIDS,
+    Array,
+    Layout,
+    Size,
+    Tensors,
+    best_class,
+    cells,
+)
+from unit_edge.runtime.check.networks.fit import Preprocess
 
 _ANCHORS = 3  # of a cell, in YOLOv5 and its like
 

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from unit_edge.errors import ConfigError, ModelError
 from unit_edge.runtime.check.boxes import Boxes, suppressed
-from unit_edge.runtime.check.decoders.known import layout_of
-from unit_edge.runtime.check.decoders.layout import Size, Tensors
-from unit_edge.runtime.check.fit import PADDING, Preprocess
-from unit_edge.runtime.check.names import COCO, coco_ids, names_in, read_names
-from unit_edge.runtime.check.network import Network
+from unit_edge.runtime.check.networks.decoders.known import layout_of
+from unit_edge.runtime.check.networks.decoders.layout import Size, Tensors
+from unit_edge.runtime.check.networks.fit import PADDING, Preprocess
+from unit_edge.runtime.check.networks.names import COCO, coco_ids, names_in, read_names
+from unit_edge.runtime.check.networks.network import Network
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from unit_edge.errors import ConfigError, ModelError
 from unit_edge.manifest import tensor_text
-from unit_edge.runtime.check.decoders.layout import Array, Size
-from unit_edge.runtime.check.fit import PADDING, Preprocess
-from unit_edge.runtime.check.names import names_in, read_names
-from unit_edge.runtime.check.network import Network
+from unit_edge.runtime.check.networks.decoders.layout import Array, Size
+from unit_edge.runtime.check.networks.fit import PADDING, Preprocess
+from unit_edge.runtime.check.networks.names import names_in, read_names
+from unit_edge.runtime.check.networks.network import Network
 
 CITYSCAPES = (
     *("road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign", "vegetation"),

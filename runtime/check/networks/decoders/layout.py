@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unit_edge.runtime.check.boxes import Boxes
-from unit_edge.runtime.check.fit import Preprocess
+from unit_edge.runtime.check.networks.fit import Preprocess
 
 Array = NDArray[Any]
 Tensors = dict[str, Array]

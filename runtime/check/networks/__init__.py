@@ -1,0 +1,1 @@
+"""Networks of the user: how frames get in, and boxes and masks out."""
