@@ -28,8 +28,8 @@ CLASSES = {
 }
 _HEAD = """# Errors
 
-Every error that unit-edge raises on purpose, as one line: what was given, what was expected, how to mend it.
-The exit code is 1. `...` stands for what differs. This page is made from the code by `python docs/make_errors.py`.
+Every error that unit-edge raises on purpose, as one line: what was given, what was expected, how to
+mend it. The exit code is 1. `...` stands for what differs. `python docs/make_errors.py` makes this page.
 """
 
 
