@@ -231,8 +231,9 @@ def _lines(report: dict[str, Any]) -> list[str]:
 
 def _is_table(value: list[Any]) -> bool:
     """Whether a list has rows of the same columns, for what a stranger's manifest holds may be anything."""
-    first = value[0] if value else None
-    return bool(first) and all(isinstance(row, dict) and list(row) == list(first) for row in value)
+    if not value or not isinstance(value[0], dict) or not value[0]:
+        return False
+    return all(isinstance(row, dict) and list(row) == list(value[0]) for row in value)
 
 
 def _rows(table: list[dict[str, Any]]) -> list[str]:
