@@ -205,7 +205,20 @@ def test_the_command_in_an_engines_manifest_is_no_advice_unless_it_is_ours(
 
 
 @pytest.mark.parametrize("field", ["profile", "flags", "model", "bytes", "gpu", "input"])
-@pytest.mark.parametrize("value", [None, 3, [], [[1e999, 1]] * 3, {"input": {"shape": []}}, "\x1b", [{}]])
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        3,
+        [],
+        [[1e999, 1]] * 3,
+        {"input": {"shape": []}},
+        "\x1b",
+        [{}],
+        [{"a": 1}, None],
+        [{"a": 1}, {"b": 2, "c": 3}],
+    ],
+)
 def test_a_wrong_field_of_an_engines_manifest_is_one_line(
     field: str, value: Any, write_model: Write, write_engine: Callable[[Path], Path]
 ) -> None:

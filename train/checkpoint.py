@@ -246,7 +246,7 @@ def _check_state(state: Any) -> None:
     if not isinstance(state, dict):
         raise ValueError("state.json holds no table")
     for name in ("step", "skipped"):
-        value = state.get(name, 0)
+        value = state.get(name, 0 if name == "skipped" else None)
         if type(value) is not int or not 0 <= value <= STEPS_AT_MOST:
             raise ValueError(f"{name} = {value!r}, expected a whole number of steps")
     best = state.get("best")

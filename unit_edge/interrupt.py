@@ -95,15 +95,20 @@ def _giving_up(wish: StopWish) -> Iterator[None]:
         came = b""
         while data := os.read(wakes, 64):
             came += bytes(number for number in data if number in (signal.SIGINT, signal.SIGTERM))
+            if left.is_set():
+                break
             if len(came) > _ANSWERED and not left.wait(_ANSWER_S):
                 os.write(2, b"stopped: the engine doesn't answer\n")
                 os._exit(128 + came[-1])
         os.close(wakes)
 
-    threading.Thread(target=watch, name="unit-edge signals", daemon=True).start()
+    watcher = threading.Thread(target=watch, name="unit-edge signals", daemon=True)
+    watcher.start()
     try:
         yield
     finally:
         left.set()
         signal.set_wakeup_fd(before)
+        os.write(woken, b"\0")  # processes that were forked meanwhile hold this end open
         os.close(woken)
+        watcher.join()

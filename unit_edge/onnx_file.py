@@ -198,7 +198,7 @@ class _Look:
         dims, types, raw, elements, name = list[int](), list[int](), list[int](), 0, ""
         for number, kind, value in self._fields(view):
             if number == 1:
-                dims += _varints(value) if kind == _BYTES else [int(value)]
+                dims += _varints(value) if kind == _BYTES else [_whole(kind, value)]
             elif number == 2:
                 types.append(_whole(kind, value))
             elif number == 3:

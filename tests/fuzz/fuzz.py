@@ -237,6 +237,7 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--inputs", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no input after that")
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--keep", type=Path, default=Path("runs/fuzz"))
     options = parser.parse_args()
@@ -248,6 +249,8 @@ def main() -> int:
         kept.make(good)
         names = options.kinds.split(",")
         for number in range(options.inputs):
+            if time.monotonic() - began > options.seconds:
+                break
             name = names[number % len(names)]
             work = Path(folder) / "work"
             shutil.rmtree(work, ignore_errors=True)
@@ -272,7 +275,7 @@ def main() -> int:
             child.close()
     seconds = time.monotonic() - began
     counts = ", ".join(f"{count} {name}" for name, count in done.items())
-    total = f"{options.inputs} inputs in {seconds:.0f} s ({counts})"
+    total = f"{sum(done.values())} inputs in {seconds:.0f} s ({counts})"
     print(f"seed {options.seed}: {total}, {sum(failures.values())} failures")
     for fault, count in failures.most_common():
         print(f"{count:5} {fault}")

@@ -30,6 +30,7 @@ def test_bytes_in_the_log_that_are_no_text_cost_only_their_line(tmp_path: Path) 
     [
         '{"version": 1, "step": 1e300}',
         '{"version": 1, "step": -1}',
+        '{"version": 1}',
         '{"version": 1, "step": "a"}',
         '{"version": 1, "step": 1, "skipped": 1e9}',
         '{"version": 1, "step": 1, "best": 3}',

@@ -220,13 +220,20 @@ def _lines(report: dict[str, Any]) -> list[str]:
     lines, tables = [], []
     for name, value in report.items():
         label = name.replace("_", " ")
-        if isinstance(value, list) and value and isinstance(value[0], dict):
+        if isinstance(value, list) and _is_table(value):
             tables += [f"{label}:", *_rows(value)]
         elif isinstance(value, dict) and any(isinstance(inner, (dict, list)) for inner in value.values()):
             lines += [f"{label}:", *(f"  {line}" for line in _lines(value))]
         else:
             lines.append(f"{label:18} {_plain(value)}")
     return lines + tables
+
+
+def _is_table(value: list[Any]) -> bool:
+    """Whether a list has rows of the same columns, for what a stranger's manifest holds may be anything."""
+    if not value or not isinstance(value[0], dict) or not value[0]:
+        return False
+    return all(isinstance(row, dict) and list(row) == list(value[0]) for row in value)
 
 
 def _rows(table: list[dict[str, Any]]) -> list[str]:
