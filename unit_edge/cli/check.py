@@ -16,7 +16,7 @@ from unit_edge.errors import ConfigError
 
 if TYPE_CHECKING:
     from unit_edge.runtime.check.pairs import Work
-    from unit_edge.runtime.check.parts.part import Answer, Part
+    from unit_edge.runtime.check.part import Answer, Part
 
 _BELOW_MIN_KEPT = 3
 

@@ -14,7 +14,7 @@ from unit_edge.runtime.check.found import FLOOR, Found
 from unit_edge.runtime.check.intervals import Figure, ratios
 from unit_edge.runtime.check.matching import Outcome, compare, match
 from unit_edge.runtime.check.pairs import Pair
-from unit_edge.runtime.check.parts.part import Answer
+from unit_edge.runtime.check.part import Answer
 from unit_edge.runtime.check.parts.worst import WorstFrames, strip_png
 from unit_edge.runtime.check.report.plots import curve_png
 from unit_edge.runtime.check.report.table import detection_rows

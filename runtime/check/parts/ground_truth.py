@@ -15,8 +15,8 @@ from unit_edge.runtime.check.intervals import Figure, ratios
 from unit_edge.runtime.check.labels.labelset import ANY_CLASS, Labels, LabelSet
 from unit_edge.runtime.check.matching import match
 from unit_edge.runtime.check.pairs import Pair
+from unit_edge.runtime.check.part import Answer
 from unit_edge.runtime.check.parts.average_precision import average_precision
-from unit_edge.runtime.check.parts.part import Answer
 from unit_edge.runtime.check.report.table import INTERVAL, figure_text
 from unit_edge.runtime.check.section import Section
 

@@ -12,7 +12,7 @@ from unit_edge.runtime.check.found import Found
 from unit_edge.runtime.check.intervals import Figure, ratios
 from unit_edge.runtime.check.networks.segmenter import Masks
 from unit_edge.runtime.check.pairs import Image, Pair
-from unit_edge.runtime.check.parts.part import Answer
+from unit_edge.runtime.check.part import Answer
 from unit_edge.runtime.check.report.table import INTERVAL, figure_text
 from unit_edge.runtime.check.section import Section
 

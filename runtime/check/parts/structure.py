@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from unit_edge.runtime.check.found import Found
 from unit_edge.runtime.check.intervals import ratios
 from unit_edge.runtime.check.pairs import Image, Pair
-from unit_edge.runtime.check.parts.part import Answer
+from unit_edge.runtime.check.part import Answer
 from unit_edge.runtime.check.section import Picture, Section
 from unit_edge.runtime.resize import resized
 
