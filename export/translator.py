@@ -127,6 +127,11 @@ def _swap_input(layer: nn.Conv2d | nn.ConvTranspose2d) -> None:
 
 def _swap_output(layer: nn.Conv2d | nn.ConvTranspose2d) -> None:
     axis = 1 if isinstance(layer, nn.ConvTranspose2d) else 0
-    layer.weight = nn.Parameter(layer.weight.detach().flip(axis))
+    layer.weight = nn.Parameter(_colours_reversed(layer.weight.detach(), axis))
     if layer.bias is not None:
-        layer.bias = nn.Parameter(layer.bias.detach().flip(0))
+        layer.bias = nn.Parameter(_colours_reversed(layer.bias.detach(), 0))
+
+
+def _colours_reversed(weights: Tensor, axis: int) -> Tensor:
+    """RGB ↔ BGR along an axis; a sub-pixel layer has several channels a colour, whose order stays."""
+    return weights.unflatten(axis, (3, -1)).flip(axis).flatten(axis, axis + 1)
