@@ -101,6 +101,8 @@ class Losses:
 
     def read_all(self, size: int, missing_s: Fraction) -> None:
         """Notes that no packet is left: with so many bytes in the file, so many seconds less than it says."""
+        if self._fps > _FPS_AT_MOST:  # a grid of times, not a rate: the last frame may be on show for long
+            return
         unread = size - (self._read_to or 0)
         if unread > _SKIPPED_BYTES and missing_s * self._fps > _GAP and self._shown is not None:
             self._lose(self._shown, round(missing_s * self._fps))

@@ -97,8 +97,9 @@ def _is_whole(folder: Path) -> bool:
 
 def _seal(folder: Path) -> None:
     try:
+        contents = _contents(folder)
         with replacing(folder / _CONTENTS) as unfinished:
-            unfinished.write_text(json.dumps(_contents(folder), indent=2) + "\n", encoding="utf-8")
+            unfinished.write_text(json.dumps(contents, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise _unusable(error) from None
 
