@@ -15,6 +15,7 @@ PAGE = ROOT / "docs" / "errors.md"
 CLASSES = {
     "ConfigError": "a setting, option or TOML file",
     "DataError": "training or evaluation images",
+    "ImageError": "an image file that can't be read",
     "ModelError": "a model file or its manifest",
     "EngineError": "an inference engine that is missing or failed",
     "SourceError": "frames could not be read",

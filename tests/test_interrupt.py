@@ -30,15 +30,21 @@ print("ended", flush=True)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_third_signal_ends_what_hangs(number: signal.Signals) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", HANGS], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-c", HANGS],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,
     ) as child:
-        assert child.stdout is not None and child.stderr is not None
-        assert child.stdout.readline() == b"hangs\n"
-        for _ in range(3):
-            child.send_signal(number)
-            time.sleep(0.2)
-        assert child.wait(10) == 128 + number
-        assert child.stderr.read() == b"stopped: the engine doesn't answer\n"
+        try:
+            assert child.stdout is not None and child.stderr is not None
+            assert child.stdout.readline() == b"hangs\n"
+            for _ in range(3):
+                child.send_signal(number)
+                time.sleep(0.2)
+            assert child.wait(60) == 128 + number
+            assert child.stderr.read() == b"stopped: the engine doesn't answer\n"
+        finally:
+            child.kill()
 
 
 def test_wishes_that_are_granted_end_nothing_else() -> None:

@@ -19,6 +19,9 @@ _COARSE_TICK_S = Fraction(1, 2000)
 _FINEST_TIME_BASE = 2**31
 
 
+_AVI_INDEX_ENTRY = 16  # bytes a frame at the end of the file
+
+
 class PacketReader:
     """The packets of one stream, in the order in which they are stored.
 
@@ -63,7 +66,8 @@ class PacketReader:
         elif self._whole and self._container.duration:
             begin = Fraction(self._container.start_time or 0, av.time_base)
             stated = Fraction(self._container.duration, av.time_base)
-            self._losses.read_all(self._container.size, stated - (end - begin))
+            index = self._stream.frames * _AVI_INDEX_ENTRY if self._container.format.name == "avi" else 0
+            self._losses.read_all(self._container.size - index, stated - (end - begin))
 
 
 def stated_frames(container: InputContainer, stream: VideoStream) -> int | None:

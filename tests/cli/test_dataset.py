@@ -211,7 +211,7 @@ def test_what_is_missing_or_broken_is_named_and_the_rest_finished(
     (here / "set" / "images" / "b.png").unlink()
     code, stdout, stderr = cli("translate", coco, "--model", write_model("invert"), "-o", "out")
     assert code == 1 and stderr.count("\n") == 1
-    assert "a.png: not an image" in stderr and "b.png: listed, but no such picture" in stderr
+    assert "a.png: can't be read as an image" in stderr and "b.png: listed, but no such picture" in stderr
     assert "2 translated" in stdout
     theirs = module.COCO(str(here / "out" / "annotations" / "train.json"))
     assert sorted(theirs.getImgIds()) == [12, 13] and len(theirs.getAnnIds()) == 2

@@ -100,6 +100,7 @@ def test_no_command_looks_anything_up_or_leaves_a_file(
         "inspect": [model],
         "boards": [],
         "translate": [clip, "--model", model, "-o", str(tmp_path / "a.mp4"), "--engine", "openvino"],
+        "check": [clip, str(tmp_path / "a.mp4"), "--plates", "-o", str(tmp_path / "check")],
         "sheet": [clip, str(tmp_path / "a.mp4"), str(tmp_path / "a.png"), "-n", "2"],
         "bench": [model, "--engine", "openvino", "--size", "64x48", "--frames", "3", "--no-peak"],
         "train": [str(tmp_path / "my.toml"), "--run", run],

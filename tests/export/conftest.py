@@ -26,6 +26,8 @@ NARROW: dict[str, dict[str, Any]] = {
     "paper": {"front": [4, 6, 8], "residual_width": 12},
     "released": {"front": [4, 6, 8], "residual_width": 8},
 }
+AT_FULL_SIZE = {"stem": "full", "output": "full", "out_kernel": 5, "dilations": []}
+"""What the runs of edge-s have instead: int8's figures in the tests are of these layers."""
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -38,17 +40,22 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def config_of() -> Callable[[str], RunConfig]:
+def config_of() -> Callable[..., RunConfig]:
     """A preset's settings with few channels and small images."""
 
-    def make(preset: str) -> RunConfig:
+    def make(preset: str, **network: Any) -> RunConfig:
         return from_dict(
             {
                 "preset": preset,
                 "domain1": {"name": "day", "paths": ["day"]},
                 "domain2": {"name": "night", "paths": ["night"]},
                 # the paper's N(0, 0.02) would make narrow networks return grey, whatever they are given
-                "network": {**NARROW[preset], "init": "kaiming-half", "discriminator": [4, 4, 4]},
+                "network": {
+                    **NARROW[preset],
+                    "init": "kaiming-half",
+                    "discriminator": [4, 4, 4],
+                    **network,
+                },
                 "data": {"short_side": [30, 36], "crop": [32, 32]},
             }
         )
@@ -57,12 +64,12 @@ def config_of() -> Callable[[str], RunConfig]:
 
 
 @pytest.fixture(scope="session")
-def unit_of(config_of: Callable[[str], RunConfig]) -> Callable[[str], UNIT]:
+def unit_of(config_of: Callable[..., RunConfig]) -> Callable[..., UNIT]:
     """Networks of a preset with random weights and biases, always the same."""
 
-    def make(preset: str) -> UNIT:
+    def make(preset: str, **network: Any) -> UNIT:
         torch.manual_seed(7)
-        unit = UNIT(config_of(preset).network)
+        unit = UNIT(config_of(preset, **network).network)
         with torch.no_grad():
             for name, value in unit.named_parameters():
                 if name.endswith("bias"):
@@ -76,13 +83,14 @@ def unit_of(config_of: Callable[[str], RunConfig]) -> Callable[[str], UNIT]:
 
 @pytest.fixture(scope="session")
 def write_run(
-    config_of: Callable[[str], RunConfig], unit_of: Callable[[str], UNIT]
+    config_of: Callable[..., RunConfig], unit_of: Callable[..., UNIT]
 ) -> Callable[[Path, str], Path]:
     """Writes a run's folder."""
 
     def write(folder: Path, preset: str = "edge-s") -> Path:
-        save_config(folder, config_of(preset))
-        save_weights(folder, unit_of(preset), step=1234)
+        network = AT_FULL_SIZE if preset == "edge-s" else {}
+        save_config(folder, config_of(preset, **network))
+        save_weights(folder, unit_of(preset, **network), step=1234)
         return folder
 
     return write

@@ -33,7 +33,10 @@ class Adversaries(nn.Module):
         on_features = network.feature_discriminator != "none" and config.loss.feature_gan > 0
         self.feature_discriminators = nn.ModuleList(FeatureDiscriminator() for _ in DOMAINS if on_features)
         self.projection = Projection(Features(network.feature_discriminator)) if on_features else None
-        self.pairs = PairLoss(config.guide, self.projection.features if self.projection else None)
+        features = self.projection.features if self.projection else None
+        if features is None and config.guide.name != "none" and config.guide.features > 0:
+            features = Features(network.feature_discriminator)
+        self.pairs = PairLoss(config.guide, features)
 
     def forward(self, images: list[Tensor], d_inputs: list[Tensor], draw: Draw) -> dict[str, Tensor]:
         """The weighted terms that D1, D2 minimise (equation 4); real and fake images go through as one batch.

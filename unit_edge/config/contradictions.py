@@ -101,11 +101,9 @@ def check_guide(guide: GuideConfig, network: NetworkConfig, loss: LossConfig) ->
     require(network.encoders, "guide.name", guide.name, "none, as network.encoders is false")
     taught_by = max(guide.pixels, guide.features)
     require(taught_by > 0, "guide.pixels", guide.pixels, "above 0, as guide.features is 0")
-    has_features = network.feature_discriminator != "none" and loss.feature_gan > 0
     require(
-        guide.features == 0 or has_features,
+        guide.features == 0 or network.feature_discriminator != "none",
         "guide.features",
         guide.features,
-        "0, as there is no feature discriminator whose features it could use "
-        "(network.feature_discriminator, loss.feature_gan)",
+        "0, as network.feature_discriminator names no features",
     )

@@ -112,7 +112,7 @@ class OrtGpuRunner(CheckedRunner):
             except UnitEdgeError as error:
                 refused = str(error)
                 session = self._open(shape, engines, graph=False)
-                self._how = f", no CUDA graph ({refused[:_REASON_LENGTH]})"
+                self._how = f", no CUDA graph ({refused.removeprefix(f'{self._model}: ')[:_REASON_LENGTH]})"
             if engines is not None and not any(engines.glob("*.engine")):
                 raise EngineError(
                     f"{self._model}: TensorRT can't run any part of it; use `--engine onnxruntime-cuda`"
