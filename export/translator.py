@@ -134,4 +134,5 @@ def _swap_output(layer: nn.Conv2d | nn.ConvTranspose2d) -> None:
 
 def _colours_reversed(weights: Tensor, axis: int) -> Tensor:
     """RGB ↔ BGR along an axis; a sub-pixel layer has several channels a colour, whose order stays."""
-    return weights.unflatten(axis, (3, -1)).flip(axis).flatten(axis, axis + 1)
+    shape = weights.shape
+    return weights.reshape(*shape[:axis], 3, -1, *shape[axis + 1 :]).flip(axis).reshape(shape)
