@@ -43,6 +43,16 @@ def test_is_the_decoded_mean_with_the_channels_swapped(
     assert np.abs(given - plainly(unit, frame[:, :, ::-1], source)[:, :, ::-1]).max() > 5
 
 
+@pytest.mark.parametrize("source", [0, 1])
+def test_a_sub_pixel_output_keeps_its_pixels_where_they_are(
+    unit_of: Callable[..., UNIT], source: int
+) -> None:
+    unit = unit_of("edge-s", stem="half", output="subpixel", out_kernel=3, dilations=[1, 2])
+    frame = synthetic_scene(64, 48, 1.0, 3)
+    given = Translator(unit, source, None)(torch.from_numpy(frame[None]))[0].numpy()
+    assert np.abs(given - plainly(unit, frame, source)).max() < 0.51
+
+
 @pytest.mark.parametrize("guided", [None, GUIDED], ids=["none", "guided"])
 def test_draws_no_noise_and_drops_nothing(
     unit_of: Callable[[str], UNIT], guided: tuple[Detail, int] | None
