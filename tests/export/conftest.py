@@ -27,6 +27,13 @@ NARROW: dict[str, dict[str, Any]] = {
         "out_kernel": 5,
         "dilations": [],
     },
+    "edge-s/half-size": {  # as the preset has them
+        "front": [4, 6, 8],
+        "residual_width": 8,
+        "residual_blocks": 2,
+        "shared": 1,
+        "dilations": [1, 2],
+    },
     "paper": {"front": [4, 6, 8], "residual_width": 12},
     "released": {"front": [4, 6, 8], "residual_width": 8},
 }
@@ -42,22 +49,17 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def config_of() -> Callable[..., RunConfig]:
+def config_of() -> Callable[[str], RunConfig]:
     """A preset's settings with few channels and small images."""
 
-    def make(preset: str, **network: Any) -> RunConfig:
+    def make(preset: str) -> RunConfig:
         return from_dict(
             {
-                "preset": preset,
+                "preset": preset.partition("/")[0],
                 "domain1": {"name": "day", "paths": ["day"]},
                 "domain2": {"name": "night", "paths": ["night"]},
                 # the paper's N(0, 0.02) would make narrow networks return grey, whatever they are given
-                "network": {
-                    **NARROW[preset],
-                    "init": "kaiming-half",
-                    "discriminator": [4, 4, 4],
-                    **network,
-                },
+                "network": {**NARROW[preset], "init": "kaiming-half", "discriminator": [4, 4, 4]},
                 "data": {"short_side": [30, 36], "crop": [32, 32]},
             }
         )
@@ -66,12 +68,12 @@ def config_of() -> Callable[..., RunConfig]:
 
 
 @pytest.fixture(scope="session")
-def unit_of(config_of: Callable[..., RunConfig]) -> Callable[..., UNIT]:
+def unit_of(config_of: Callable[[str], RunConfig]) -> Callable[[str], UNIT]:
     """Networks of a preset with random weights and biases, always the same."""
 
-    def make(preset: str, **network: Any) -> UNIT:
+    def make(preset: str) -> UNIT:
         torch.manual_seed(7)
-        unit = UNIT(config_of(preset, **network).network)
+        unit = UNIT(config_of(preset).network)
         with torch.no_grad():
             for name, value in unit.named_parameters():
                 if name.endswith("bias"):
@@ -85,7 +87,7 @@ def unit_of(config_of: Callable[..., RunConfig]) -> Callable[..., UNIT]:
 
 @pytest.fixture(scope="session")
 def write_run(
-    config_of: Callable[..., RunConfig], unit_of: Callable[..., UNIT]
+    config_of: Callable[[str], RunConfig], unit_of: Callable[[str], UNIT]
 ) -> Callable[[Path, str], Path]:
     """Writes a run's folder."""
 

@@ -41,7 +41,7 @@ if (sys.platform, platform.machine()) != ("linux", "x86_64") or sys.version_info
 
 @pytest.mark.parametrize("size", [(64, 64), None], ids=["static", "dynamic"])
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
-@pytest.mark.parametrize("preset", ["paper", "released", "edge-s"])
+@pytest.mark.parametrize("preset", ["paper", "released", "edge-s", "edge-s/half-size"])
 def test_every_preset_builds(
     preset: str,
     precision: str,

@@ -49,8 +49,9 @@ def test_any_frame_size_matches_pytorch(exported: Exported, unit_of: Callable[[s
     [
         ("paper", {"detail": "none", "frame_size": (64, 48)}, (64, 48)),
         ("released", {"detail": "guided", "frame_size": (90, 160), "network_size": 36}, (90, 160)),
+        ("edge-s/half-size", {"detail": "guided", "frame_size": (90, 160), "network_size": 36}, (90, 160)),
     ],
-    ids=["paper", "released"],
+    ids=["paper", "released", "edge-s/half-size"],
 )
 def test_fixed_sizes_match_pytorch(
     preset: str,
