@@ -16,7 +16,7 @@ import torch
 from unit_edge.config import PRESETS, DataConfig, DomainConfig, RunConfig, preset_network
 from unit_edge.export.to_onnx import export_run
 from unit_edge.runtime.sinks.images import write_image
-from unit_edge.sizes import parse_size
+from unit_edge.text.sizes import parse_size
 from unit_edge.train.checkpoint import save_config, save_weights
 from unit_edge.train.networks import UNIT
 

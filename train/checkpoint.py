@@ -26,8 +26,8 @@ from unit_edge.config.adapt import AdaptConfig
 from unit_edge.config.optim import STEPS_AT_MOST
 from unit_edge.config.renamed import tensor_name
 from unit_edge.errors import CheckpointError, ConfigError
-from unit_edge.files import hidden_beside, replacing, sync
-from unit_edge.reading import read_json
+from unit_edge.files.reading import read_json
+from unit_edge.files.writing import hidden_beside, replacing, sync
 from unit_edge.settings import from_saved
 from unit_edge.train.networks import UNIT
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unit_edge.files import open_unlinked, replacing
-from unit_edge.reading import parse_json
+from unit_edge.files.reading import parse_json
+from unit_edge.files.writing import open_unlinked, replacing
 
 
 class RunLog:

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from unit_edge.cli.app import app
 from unit_edge.config import DataConfig, DomainConfig, LossConfig, NetworkConfig, RunConfig
-from unit_edge.manifest import sha256_of
+from unit_edge.manifests.model import sha256_of
 
 WriteClip = Callable[..., Path]
 WriteModel = Callable[..., Path]

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from onnx import TensorProto, helper
 
-from unit_edge.engines import EngineManifest, platform_text, write_pair
-from unit_edge.manifest import Manifest, TensorSpec, sha256_of
+from unit_edge.manifests.engine import EngineManifest, platform_text, write_pair
+from unit_edge.manifests.model import Manifest, TensorSpec, sha256_of
 
 ROOT = Path(__file__).resolve().parents[2]
 VIDEOS = {

@@ -17,10 +17,10 @@ from unit_edge.cli.options.common import (
     SettingsOption,
     needs,
 )
-from unit_edge.cli.say import echo
+from unit_edge.cli.terminal.say import echo
 from unit_edge.errors import ConfigError
-from unit_edge.files import write_output
-from unit_edge.reading import read_json
+from unit_edge.files.reading import read_json
+from unit_edge.files.writing import write_output
 
 if TYPE_CHECKING:
     from unit_edge.train.adapt.evaluate import Accuracy

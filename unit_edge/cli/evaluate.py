@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unit_edge import __version__
-from unit_edge.cli.evaluated import (
+from unit_edge.cli.options.common import DataRoot, needs
+from unit_edge.cli.subjects.evaluated import (
     Direction,
     Options,
     Subject,
@@ -22,9 +23,8 @@ from unit_edge.cli.evaluated import (
     find_rivals,
     open_subject,
 )
-from unit_edge.cli.kept import Counted
-from unit_edge.cli.options.common import DataRoot, needs
-from unit_edge.cli.say import echo
+from unit_edge.cli.subjects.kept import Counted
+from unit_edge.cli.terminal.say import echo
 from unit_edge.errors import DataError, SinkError
 
 if TYPE_CHECKING:

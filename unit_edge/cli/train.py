@@ -17,10 +17,10 @@ from unit_edge.cli.options.common import (
     SettingsOption,
     needs,
 )
-from unit_edge.cli.say import echo
+from unit_edge.cli.terminal.say import echo
 from unit_edge.errors import ConfigError
 from unit_edge.registry import resolve_model
-from unit_edge.sizes import parse_size
+from unit_edge.text.sizes import parse_size
 
 
 def train(

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unit_edge.cli.progress import Progress
-from unit_edge.cli.say import echo
+from unit_edge.cli.terminal.progress import Progress
+from unit_edge.cli.terminal.say import echo
 from unit_edge.errors import ConfigError, UnitEdgeError
-from unit_edge.redaction import redact
+from unit_edge.text.redaction import redact
 
 if TYPE_CHECKING:
     from unit_edge.runtime.sinks.outputs import Output

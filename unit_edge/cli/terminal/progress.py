@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unit_edge.cli.say import echo
+from unit_edge.cli.terminal.say import echo
 from unit_edge.errors import PartialError, TruncatedError
 from unit_edge.interrupt import Interrupted
-from unit_edge.printable import printable
-from unit_edge.redaction import redact
+from unit_edge.text.printable import printable
+from unit_edge.text.redaction import redact
 
 if TYPE_CHECKING:
     from unit_edge.runtime.pipeline import Stats

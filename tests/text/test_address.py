@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from unit_edge.address import parse_address
 from unit_edge.errors import ConfigError
-from unit_edge.redaction import redact
 from unit_edge.runtime.sinks.outputs import parse_output
+from unit_edge.text.address import parse_address
+from unit_edge.text.redaction import redact
 
 
 @pytest.mark.parametrize(

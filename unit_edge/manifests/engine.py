@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from unit_edge.errors import ModelError
-from unit_edge.files import replacing
-from unit_edge.gpu import Gpu
-from unit_edge.manifest import SIDE_AT_MOST, sha256_of
-from unit_edge.reading import read_json
+from unit_edge.files.reading import read_json
+from unit_edge.files.writing import replacing
+from unit_edge.machine.gpu import Gpu
+from unit_edge.manifests.model import SIDE_AT_MOST, sha256_of
 
 SCHEMA = 1
 BACKENDS = ("tensorrt", "rtx")

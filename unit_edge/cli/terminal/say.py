@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from unit_edge.printable import printable
+from unit_edge.text.printable import printable
 
 
 def echo(text: str, *, err: bool = False) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from unit_edge.boards.board import PRECISIONS, Board
-from unit_edge.costs import CostsAt
+from unit_edge.manifests.costs import CostsAt
 
 PEAK_SHARE = {"gpu": 0.35, "cpu": 0.6}
 """Of the dense peak that a small network's convolutions get.

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from unit_edge.costs import Costs, costs_from_dict
 from unit_edge.errors import ModelError
-from unit_edge.files import replacing
-from unit_edge.reading import read_json
+from unit_edge.files.reading import read_json
+from unit_edge.files.writing import replacing
+from unit_edge.manifests.costs import Costs, costs_from_dict
 
 SCHEMA = 1
 PRECISIONS = ("fp32", "fp16", "int8")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from unit_edge.errors import SinkError
-from unit_edge.files import replacing, write_output
+from unit_edge.files.writing import replacing, write_output
 
 
 @pytest.mark.parametrize("durable", [False, True])

@@ -15,12 +15,12 @@ from typer.testing import CliRunner
 
 from unit_edge.boards.board import PRECISIONS, Board
 from unit_edge.boards.find import USUAL, all_boards, find_board
+from unit_edge.boards.roofline import BANDWIDTH_SHARE, PEAK_SHARE, precisions_of, predict
 from unit_edge.cli.app import app
-from unit_edge.costs import Costs, CostsAt
 from unit_edge.errors import ConfigError, ModelError
-from unit_edge.manifest import Manifest
+from unit_edge.manifests.costs import Costs, CostsAt
+from unit_edge.manifests.model import Manifest
 from unit_edge.registry import bundled_models
-from unit_edge.roofline import BANDWIDTH_SHARE, PEAK_SHARE, precisions_of, predict
 
 NAMES = [board.name for board in all_boards()]
 FIGURES = ("memory_gb", "bandwidth_gb_s", "fp32_tflops", "fp16_tflops", "int8_tops")

@@ -14,8 +14,8 @@ from unit_edge.config import RunConfig
 from unit_edge.config.adapt import AdaptConfig
 from unit_edge.config.renamed import tensor_name
 from unit_edge.errors import ConfigError, ModelError
-from unit_edge.manifest import Manifest, matches, sha256_of, tensor_text
-from unit_edge.reading import parse_json, read_json
+from unit_edge.files.reading import parse_json, read_json
+from unit_edge.manifests.model import Manifest, matches, sha256_of, tensor_text
 from unit_edge.settings import build, from_saved, load_adapt_config, load_config
 
 Report = dict[str, Any]

@@ -14,15 +14,14 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from unit_edge import limits
 from unit_edge.cli.app import app
-from unit_edge.config import RunConfig
+from unit_edge.config import RunConfig, limits
 from unit_edge.config.adapt import AdaptConfig
-from unit_edge.engines import check_engine
 from unit_edge.errors import ConfigError, ModelError
-from unit_edge.printable import printable
-from unit_edge.reading import parse_json, read_json
+from unit_edge.files.reading import parse_json, read_json
+from unit_edge.manifests.engine import check_engine
 from unit_edge.settings import load_config
+from unit_edge.text.printable import printable
 
 ESCAPE = "\x1b]0;gotcha\x07\x1b[2J"
 Write = Callable[..., Path]

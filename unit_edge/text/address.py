@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from unit_edge.errors import ConfigError
-from unit_edge.redaction import looks_like_address, redact, redact_address
+from unit_edge.text.redaction import looks_like_address, redact, redact_address
 
 Kind = Literal["path", "images", "camera", "csi", "network", "gstreamer", "stdin"]
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from unit_edge import onnx_file
 from unit_edge.errors import ModelError
-from unit_edge.manifest import Manifest, sha256_of
-from unit_edge.onnx_file import check_onnx
+from unit_edge.files import onnx_file
+from unit_edge.files.onnx_file import check_onnx
+from unit_edge.manifests.model import Manifest, sha256_of
 from unit_edge.registry import bundled_models
 from unit_edge.runtime.backends.open import open_runner
 
@@ -163,7 +163,7 @@ def test_what_no_exported_model_holds_is_refused(name: str, write_model: Callabl
 
 
 def test_inspect_refuses_it_too(write_model: Callable[..., Path]) -> None:
-    from unit_edge.cli.inspection import inspect_file
+    from unit_edge.cli.subjects.inspection import inspect_file
 
     model = changed(write_model(), HOSTILE["external"][0])
     with pytest.raises(ModelError, match="data in another file"):

@@ -15,7 +15,7 @@ DOMAINS = '[domain1]\nname = "a"\npaths = ["a"]\n[domain2]\nname = "b"\npaths = 
 DIGITS = 'preset = "digits"'  # of `unit-edge adapt`, see tests/cli/test_adapt.py
 CONFIGS = [
     path
-    for path in sorted((Path(__file__).parents[1] / "train" / "configs").glob("*.toml"))
+    for path in sorted((Path(__file__).parents[2] / "train" / "configs").glob("*.toml"))
     if DIGITS not in path.read_text()
 ]
 
