@@ -27,7 +27,7 @@ from unit_edge.runtime.backends.base import Runner
 from unit_edge.runtime.backends.open import ENGINE_SUFFIX, open_runner, read_model
 from unit_edge.runtime.batch import in_batches, infer_images
 from unit_edge.runtime.sinks.images import write_image
-from unit_edge.train.checkpoint import BEST
+from unit_edge.train.run.checkpoint import BEST
 
 if TYPE_CHECKING:
     from unit_edge.export.int8.quantise import Quantised

@@ -15,15 +15,15 @@ from torch import Tensor
 from unit_edge.config import RunConfig
 from unit_edge.errors import ConfigError, DataError
 from unit_edge.interrupt import Interrupted, StopWish, watch_signals
-from unit_edge.train import checkpoint
 from unit_edge.train.data.dataset import Domain, Pairs, batches, domain_images
 from unit_edge.train.evaluation import samples
 from unit_edge.train.evaluation.evaluate import read_images, spread, translation_scores
 from unit_edge.train.evaluation.translate_image import ImageTranslator, short_side
 from unit_edge.train.group import Group, join_group
 from unit_edge.train.guides import open_guide
-from unit_edge.train.run_log import RunLog
-from unit_edge.train.run_steps import progress_bar, run_steps
+from unit_edge.train.run import checkpoint
+from unit_edge.train.run.log import RunLog
+from unit_edge.train.run.steps import progress_bar, run_steps
 from unit_edge.train.speed import memory_format
 from unit_edge.train.state import TrainingState, refuse_other_run
 

@@ -13,13 +13,13 @@ from torch import Tensor
 
 from unit_edge.config import RunConfig
 from unit_edge.errors import CheckpointError
-from unit_edge.train import checkpoint
 from unit_edge.train.discriminators.adversaries import Adversaries
 from unit_edge.train.group import Group
 from unit_edge.train.guided import GuidedHead
 from unit_edge.train.networks import UNIT
 from unit_edge.train.optim.ema import Ema
 from unit_edge.train.optim.lr_schedule import lr_share
+from unit_edge.train.run import checkpoint
 from unit_edge.train.speed import lay_out, prepare
 from unit_edge.train.update import Update
 from unit_edge.train.warm_up import WarmUp, copy_halves

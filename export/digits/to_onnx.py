@@ -28,7 +28,7 @@ from unit_edge.train.adapt.digits import Digits
 from unit_edge.train.adapt.evaluate import classifier_domain
 from unit_edge.train.adapt.networks import Adaptation
 from unit_edge.train.adapt.state import load_adaptation, load_run_settings
-from unit_edge.train.checkpoint import WEIGHTS
+from unit_edge.train.run.checkpoint import WEIGHTS
 
 DIGIT = "digit"
 """What the classifier translates to, as `--to` and its manifest call it."""

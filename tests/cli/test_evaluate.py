@@ -70,8 +70,8 @@ def imagenet() -> None:
 def write_run(path: Path, config: RunConfig = CONFIG) -> Path:
     import torch
 
-    from unit_edge.train.checkpoint import save_config, save_weights
     from unit_edge.train.networks import UNIT
+    from unit_edge.train.run.checkpoint import save_config, save_weights
 
     torch.manual_seed(0)
     save_config(path, config)

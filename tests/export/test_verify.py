@@ -23,7 +23,7 @@ from unit_edge.export.verify import Reference, translator_for, verify_file
 from unit_edge.machine.gpu import find_gpu
 from unit_edge.manifests.model import Manifest, sha256_of
 from unit_edge.runtime.backends.open import open_runner
-from unit_edge.train.checkpoint import BEST, load_run_config, load_weights, save_weights
+from unit_edge.train.run.checkpoint import BEST, load_run_config, load_weights, save_weights
 
 
 @pytest.fixture

@@ -62,8 +62,8 @@ def checkpoint(folder: str) -> dict[str, Any]:
     """A run's folder as `train --resume` opens it."""
     from unit_edge.errors import UnitEdgeError
     from unit_edge.text.printable import printable
-    from unit_edge.train.checkpoint import load_checkpoint, load_run_config
-    from unit_edge.train.run_log import RunLog
+    from unit_edge.train.run.checkpoint import load_checkpoint, load_run_config
+    from unit_edge.train.run.log import RunLog
 
     try:
         run = Path(folder)

@@ -13,8 +13,8 @@ from torch import Tensor
 from unit_edge.config import RunConfig
 from unit_edge.errors import CheckpointError, DataError, TrainingError
 from unit_edge.train import loop
-from unit_edge.train.checkpoint import load_run_config, load_weights
 from unit_edge.train.evaluation.evaluate import TranslationScore
+from unit_edge.train.run.checkpoint import load_run_config, load_weights
 from unit_edge.train.state import TrainingState
 
 Advance = Callable[[TrainingState, list[Tensor]], dict[str, float]]

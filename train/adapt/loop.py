@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from unit_edge.config.adapt import AdaptConfig
 from unit_edge.errors import CheckpointError
 from unit_edge.interrupt import StopWish, watch_signals
-from unit_edge.train import checkpoint
 from unit_edge.train.adapt.digit_batches import DigitBatches
 from unit_edge.train.adapt.digits import Digits, read_all
 from unit_edge.train.adapt.evaluate import UNLABELLED, Accuracy, accuracy, without_labels
@@ -21,8 +20,9 @@ from unit_edge.train.adapt.sheet import COLUMNS, digit_grid, digit_sheet
 from unit_edge.train.adapt.state import AdaptState, load_run_settings
 from unit_edge.train.evaluation import samples
 from unit_edge.train.group import pick_device
-from unit_edge.train.run_log import RunLog
-from unit_edge.train.run_steps import run_steps
+from unit_edge.train.run import checkpoint
+from unit_edge.train.run.log import RunLog
+from unit_edge.train.run.steps import run_steps
 from unit_edge.train.state import differences
 
 

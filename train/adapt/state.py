@@ -9,12 +9,12 @@ import torch
 
 from unit_edge.config.adapt import AdaptConfig
 from unit_edge.settings import build
-from unit_edge.train import checkpoint
 from unit_edge.train.adapt.networks import Adaptation
 from unit_edge.train.adapt.step import AdaptUpdate, DigitBatch
 from unit_edge.train.group import Group
 from unit_edge.train.optim.ema import Ema
 from unit_edge.train.optim.lr_schedule import lr_share
+from unit_edge.train.run import checkpoint
 from unit_edge.train.speed import memory_format
 
 OPTIMISERS = ("optimiser_d", "optimiser_g")

@@ -117,7 +117,7 @@ def _model_subject(given: str, options: Options, stack: ExitStack) -> Subject:
     from unit_edge.runtime.backends.open import open_runner, read_model
     from unit_edge.runtime.batch import infer_images
     from unit_edge.runtime.resize import Fit
-    from unit_edge.train.checkpoint import load_run_config
+    from unit_edge.train.run.checkpoint import load_run_config
 
     path = resolve_model(given)
     if not path.exists() and not path.suffix:

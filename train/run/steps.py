@@ -13,9 +13,9 @@ from unit_edge.config import LogConfig, RunConfig
 from unit_edge.config.adapt import AdaptConfig
 from unit_edge.errors import TrainingError
 from unit_edge.interrupt import Interrupted, StopWish
-from unit_edge.train import checkpoint
 from unit_edge.train.group import Group
-from unit_edge.train.run_log import RunLog
+from unit_edge.train.run import checkpoint
+from unit_edge.train.run.log import RunLog
 
 Batch = TypeVar("Batch", contravariant=True)
 
