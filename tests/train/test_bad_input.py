@@ -14,7 +14,7 @@ from unit_edge.config import RunConfig
 from unit_edge.errors import CheckpointError, ConfigError, DataError, TrainingError, UnitEdgeError
 from unit_edge.files import writing
 from unit_edge.settings import from_dict
-from unit_edge.train import loop
+from unit_edge.train import fit as training
 from unit_edge.train.data.decode import ImageItem
 from unit_edge.train.evaluation.evaluate import read_images
 from unit_edge.train.networks import UNIT
@@ -22,7 +22,7 @@ from unit_edge.train.run import checkpoint
 
 
 def fit(config: RunConfig, images: Path, resume: bool = False) -> Path:
-    loop.fit(config, images / "run", data_root=images, resume=resume, device="cpu")
+    training.fit(config, images / "run", data_root=images, resume=resume, device="cpu")
     return images / "run"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from tqdm import tqdm
 
@@ -15,27 +15,8 @@ from unit_edge.errors import TrainingError
 from unit_edge.interrupt import Interrupted, StopWish
 from unit_edge.train.group import Group
 from unit_edge.train.run import checkpoint
+from unit_edge.train.run.learner import Batch, Learner
 from unit_edge.train.run.log import RunLog
-
-Batch = TypeVar("Batch", contravariant=True)
-
-
-class Learner(Protocol[Batch]):
-    """All that a run learns: `TrainingState` or `AdaptState`."""
-
-    config: Any
-    group: Group
-    step: int
-
-    @property
-    def faults(self) -> list[str]:
-        """What was not finite in the newest step."""
-
-    def advance(self, batch: Batch) -> dict[str, float]:
-        """Makes one step on a batch; returns its terms."""
-
-    def save(self, run: Path) -> None:
-        """Writes a checkpoint."""
 
 
 class Viewer(Protocol):
@@ -52,7 +33,11 @@ class Viewer(Protocol):
 
 
 def run_steps(
-    state: Learner[Batch], batches: Iterable[Batch], run: Path, viewer: Viewer | None, wish: StopWish
+    state: Learner[Any, Any, Batch],
+    batches: Iterable[Batch],
+    run: Path,
+    viewer: Viewer | None,
+    wish: StopWish,
 ) -> None:
     """Makes all steps that are left.
 

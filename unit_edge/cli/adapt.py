@@ -57,7 +57,7 @@ def adapt(
     from unit_edge.settings import load_adapt_config, override_adapt
 
     with needs("train"):
-        from unit_edge.train.adapt.loop import adapt as train
+        from unit_edge.train.adapt.fit import adapt as train
         from unit_edge.train.adapt.state import load_run_settings
 
     overrides = list(settings or [])

@@ -58,7 +58,7 @@ def train(
         overrides.append(f"data.limit_ram_mib={limit_ram}")
     with needs("train"):
         from unit_edge.train.bench.dry_run import describe
-        from unit_edge.train.loop import fit
+        from unit_edge.train.fit import fit
         from unit_edge.train.run.checkpoint import load_run_config
 
     if config is not None:

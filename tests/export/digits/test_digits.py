@@ -21,7 +21,7 @@ from unit_edge.runtime.backends.open import open_runner
 from unit_edge.train.adapt.digit_batches import to_tensors
 from unit_edge.train.adapt.digits import read_digits
 from unit_edge.train.adapt.evaluate import probabilities
-from unit_edge.train.adapt.loop import adapt
+from unit_edge.train.adapt.fit import adapt
 from unit_edge.train.adapt.state import load_adaptation
 
 

@@ -22,7 +22,7 @@ from unit_edge.interrupt import Interrupted
 from unit_edge.train.adapt import state as adapt_state
 from unit_edge.train.adapt.digits import read_digits
 from unit_edge.train.adapt.evaluate import accuracy, confusion, without_labels
-from unit_edge.train.adapt.loop import adapt
+from unit_edge.train.adapt.fit import adapt
 from unit_edge.train.adapt.state import load_adaptation, load_run_settings
 from unit_edge.train.run.checkpoint import load_run_config
 
