@@ -13,6 +13,7 @@ from unit_edge.manifests.model import Manifest
 from unit_edge.registry import resolve_model
 from unit_edge.runtime.backends.choice import decide
 from unit_edge.runtime.backends.open import ENGINE_SUFFIX, ENGINES, read_model
+from unit_edge.text.printable import one_line
 
 DEFAULT_SIZE = (640, 480)
 _ON_CPUS = ("onnxruntime", "openvino")
@@ -122,7 +123,7 @@ def _case(given: str, engine: str, size: tuple[int, int] | None, batch: int | No
         )
         decision = decide(engine, manifest, plan=path.suffix.lower() == ENGINE_SUFFIX)
     except (UnitEdgeError, OSError) as error:
-        return dataclasses.replace(case, refused=" ".join(str(error).split()))
+        return dataclasses.replace(case, refused=one_line(error))
     return dataclasses.replace(
         case,
         engine=decision.engine,

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from unit_edge.machine.gpu import find_gpu
-from unit_edge.runtime.doctor.finding import BROKEN, MISSING, OK, WARNING, Finding, Problem, load, one_line
+from unit_edge.runtime.doctor.finding import BROKEN, MISSING, OK, SHORT, WARNING, Finding, Problem, load
 from unit_edge.runtime.doctor.remedies import is_jetson, remedy
 from unit_edge.runtime.sources.cameras import CameraNode, camera_nodes
+from unit_edge.text.printable import one_line
 
 # each with what is lost without it
 _ENCODERS = {
@@ -66,8 +67,8 @@ def _encoder(name: str) -> list[Finding]:
         if name.endswith("_nvenc"):
             if find_gpu() is None:
                 raise Problem(MISSING, "needs an NVIDIA GPU") from None
-            raise Problem(MISSING, f"this GPU or its driver has none ({one_line(error)})") from None
-        raise Problem(BROKEN, f"encodes nothing: {one_line(error)}", remedy("av-anew")) from None
+            raise Problem(MISSING, f"this GPU or its driver has none ({one_line(error, SHORT)})") from None
+        raise Problem(BROKEN, f"encodes nothing: {one_line(error, SHORT)}", remedy("av-anew")) from None
     if not any(packet.size for packet in packets):
         raise Problem(BROKEN, "encodes nothing", remedy("av-anew"))
     return [Finding(name, OK, f"encodes {_ENCODERS[name]}")]

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from unit_edge.config import RunConfig
-from unit_edge.train.bench.worker import COMPILE_LIMIT_S, Case, CaseError, Worker
+from unit_edge.machine.child import ChildFailed
+from unit_edge.train.bench.worker import COMPILE_LIMIT_S, Case, Worker
 from unit_edge.train.data.dataset import Domain, Pairs, batches, domain_images
 
 TARGET_LOADER = 5.0
@@ -44,7 +45,7 @@ def measure_loader(config: RunConfig, root: Path, device: str, threads: int | No
             spent = [
                 worker.step_ms(COMPILE_LIMIT_S if config.speed.compile else 60) for _ in range(1 + _STEPS)
             ]
-        except CaseError as error:
+        except ChildFailed as error:
             return {"skipped": f"the step failed: {error}"}
     consumed = 1e3 * batch / float(np.median(spent[1:]))
     return {

@@ -205,12 +205,6 @@ def read_images(items: Sequence[ImageItem]) -> list[Image]:
     return [image for _, image in _read(items)]
 
 
-def spread(items: Sequence[T], count: int) -> list[T]:
-    """At most `count` items, spread over a list, in its order."""
-    places = np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int)
-    return [items[place] for place in places]
-
-
 class TranslationScore:
     """Scores translations of the same held-out images again and again."""
 

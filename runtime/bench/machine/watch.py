@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import fmean
 from types import TracebackType
 
+from unit_edge.machine.system import resident_bytes
 from unit_edge.runtime.bench.machine.power import GpuReading, Nvml, PowerSensor
 from unit_edge.runtime.bench.machine.system import (
     Counters,
@@ -19,7 +20,6 @@ from unit_edge.runtime.bench.machine.system import (
     power_mode,
     process_cpu_s,
     read_counters,
-    resident_bytes,
 )
 
 _EVERY_S = 0.5

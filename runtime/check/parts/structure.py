@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from unit_edge.media.png import png_bytes
 from unit_edge.runtime.check.found import Found
 from unit_edge.runtime.check.intervals import ratios
 from unit_edge.runtime.check.pairs import Image, Pair
@@ -163,6 +164,4 @@ def _sheet(crops: list[Crop]) -> bytes:
     for place, cell in enumerate(cells):
         top, left = place // _COLUMNS * height, place % _COLUMNS * width
         sheet[top : top + cell.shape[0], left : left + cell.shape[1]] = cell
-    done, data = cv2.imencode(".png", sheet)
-    assert done, "PNG takes any picture of this size"
-    return data.tobytes()
+    return png_bytes(sheet)

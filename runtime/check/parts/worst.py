@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from unit_edge.media.png import png_bytes
 from unit_edge.runtime.check.boxes import Boxes
 from unit_edge.runtime.check.matching import Outcome
 from unit_edge.runtime.check.pairs import Image, Pair
@@ -128,9 +129,7 @@ def strip(frames: Sequence[WorstFrame]) -> Image:
 
 def strip_png(frames: Sequence[WorstFrame]) -> bytes:
     """The strip as a PNG file."""
-    done, data = cv2.imencode(".png", strip(frames))
-    assert done, "PNG takes any picture of this size"
-    return data.tobytes()
+    return png_bytes(strip(frames))
 
 
 def _legend(width: int) -> Image:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from unit_edge.config import DataConfig, DomainConfig, RunConfig
 from unit_edge.errors import ConfigError, DataError
 from unit_edge.registry import resolve_model
+from unit_edge.spread import spread
 
 if TYPE_CHECKING:
     from unit_edge.train.data.decode import ImageItem
@@ -191,7 +192,6 @@ def find_images(
         DataError: they are missing, or no pairs where pairs are expected.
     """
     from unit_edge.train.data.sources import domain_images
-    from unit_edge.train.evaluation.evaluate import spread
 
     given: list[list[ImageItem]] = []
     if options.images is not None and options.against is not None:
@@ -231,7 +231,7 @@ def find_rivals(
     """What needs no training, by the name of its figure, and a run's own guide where it points that way."""
     from unit_edge.train.data.sources import domain_images
     from unit_edge.train.evaluation.baselines import colour_transfer, guide_itself, histogram_match
-    from unit_edge.train.evaluation.evaluate import read_images, spread
+    from unit_edge.train.evaluation.evaluate import read_images
     from unit_edge.train.guides import open_guide
 
     if config is not None:
