@@ -110,7 +110,16 @@ def _engines(asked: Sequence[str]) -> list[str]:
 
 def _case(given: str, engine: str, size: tuple[int, int] | None, batch: int | None, wanted: Wanted) -> Case:
     path = resolve_model(given)
-    case = Case(path, path.stem, engine, "", batch or 1, size or DEFAULT_SIZE, wanted.streams, wanted.threads)
+    case = Case(
+        model=path,
+        name=path.stem,
+        engine=engine,
+        precision="",
+        batch=batch or 1,
+        size=size or DEFAULT_SIZE,
+        streams=wanted.streams,
+        threads=wanted.threads,
+    )
     try:
         manifest = read_model(path)
         case = dataclasses.replace(

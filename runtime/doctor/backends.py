@@ -37,7 +37,10 @@ def _onnxruntime() -> list[Finding]:
     found = _ran("onnxruntime", module.__version__)
     if len(installed) > 1:
         fact = f"both {' and '.join(installed)} are installed, and overwrite one another"
-        return [found, Finding("onnxruntime packages", WARNING, fact, remedy("one-onnxruntime"))]
+        return [
+            found,
+            Finding(name="onnxruntime packages", status=WARNING, fact=fact, fix=remedy("one-onnxruntime")),
+        ]
     return [found]
 
 

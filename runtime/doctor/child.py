@@ -153,7 +153,7 @@ def main() -> None:
         try:
             found = look()
         except Problem as problem:
-            found = [Finding(probe, problem.status, problem.fact, problem.fix)]
+            found = [Finding(name=probe, status=problem.status, fact=problem.fact, fix=problem.fix)]
         except Exception as error:
             found = [Finding(probe, BROKEN, f"{type(error).__name__}: {one_line(error, SHORT)}")]
         answer = {"end": probe, "found": [dataclasses.asdict(finding) for finding in found]}

@@ -106,12 +106,12 @@ def _opencv() -> list[Finding]:
     version = cv2.__version__
     if len(wheels) > 1:
         fact = f"{version}, of {' and '.join(wheels)}, which overwrite one another"
-        return [Finding("opencv", WARNING, fact, remedy("one-opencv"))]
+        return [Finding(name="opencv", status=WARNING, fact=fact, fix=remedy("one-opencv"))]
     if not wheels:
         return [Finding("opencv", OK, f"{version}, the system's ({cv2.__file__})")]
     if is_jetson():
         fact = f"{version}, pip's {wheels[0]}, which hides JetPack's with GStreamer"
-        return [Finding("opencv", WARNING, fact, f"pip uninstall -y {wheels[0]}")]
+        return [Finding(name="opencv", status=WARNING, fact=fact, fix=f"pip uninstall -y {wheels[0]}")]
     return [Finding("opencv", OK, f"{version}, pip's {wheels[0]}")]
 
 

@@ -40,7 +40,7 @@ def measure_loader(config: RunConfig, root: Path, device: str, threads: int | No
         if before < count <= given or given == 2 * count:
             marks.append(time.perf_counter())
     rates = [count / (marks[i + 1] - marks[i]) for i in range(2)]
-    with Worker(Case("config", config, "ours", device, threads)) as worker:
+    with Worker(Case(name="config", config=config, way="ours", device=device, threads=threads)) as worker:
         try:
             spent = [
                 worker.step_ms(COMPILE_LIMIT_S if config.speed.compile else 60) for _ in range(1 + _STEPS)

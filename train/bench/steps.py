@@ -143,7 +143,7 @@ def measure_preset(preset: str, options: argparse.Namespace) -> Iterator[Row]:
     def case(name: str, way: str = "ours", batch: int = 1, **speed: Any) -> Case:
         config = bench_config(preset, size, batch, **speed)
         kind = cast(Literal["ours", "detached", "released"], way)
-        return Case(name, config, kind, options.device, options.threads)
+        return Case(name=name, config=config, way=kind, device=options.device, threads=options.threads)
 
     with Worker(case("ours")) as ours:
         ways = [case(way, way) for way in ("released", "detached")]
@@ -221,7 +221,7 @@ def _finished(worker: Worker, own: list[float], base: list[float], against: str,
 
 def _row(case: Case) -> Row:
     config = case.config
-    return Row(config.preset, case.name, config.data.crop, config.optim.batch)
+    return Row(preset=config.preset, case=case.name, size=config.data.crop, batch=config.optim.batch)
 
 
 def _quartiles(values: list[float], digits: int) -> tuple[float, float, float]:

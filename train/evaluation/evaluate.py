@@ -134,8 +134,8 @@ def evaluate_images(
     if inception is not None:
         fid, kid = fid_and_kid(translations_kept, read_images(against), inception)
         for name, value in (("fid", fid), ("kid", 1000 * kid)):
-            figures[name] = bootstrap.Figure(value, None, None, len(samples), len(real))
-    result = Evaluation(source, target, figures, samples)
+            figures[name] = bootstrap.Figure(value, None, None, count=len(samples), against=len(real))
+    result = Evaluation(source=source, target=target, figures=figures, samples=samples)
     score = result.ranked_by
     samples.sort(key=lambda sample: sample.scores[score], reverse=paired)  # best first
     if untranslated.low is None:

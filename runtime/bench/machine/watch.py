@@ -113,7 +113,7 @@ class Watch:
 
     def _take(self) -> Instant:
         cpu_s, own_s = process_cpu_s(self._pid, self._root), time.process_time()
-        return Instant(time.monotonic(), read_counters(self._root), cpu_s, own_s)
+        return Instant(at_s=time.monotonic(), counters=read_counters(self._root), cpu_s=cpu_s, own_s=own_s)
 
     def _sample(self) -> None:
         while True:

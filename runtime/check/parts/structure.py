@@ -100,7 +100,11 @@ class Structure:
             return
         cut = slice(top, top + window[0]), slice(left, left + window[1])
         picture = np.concatenate([_enlarged(pair.before[cut]), _enlarged(after[cut])], axis=1)
-        entry = (-value, self._seen, Crop(value, pair.name, left, top, picture))
+        entry = (
+            -value,
+            self._seen,
+            Crop(similarity=value, name=pair.name, left=left, top=top, picture=picture),
+        )
         if len(self._worst) < self._count:
             heapq.heappush(self._worst, entry)
         else:
@@ -120,7 +124,11 @@ class Structure:
         )
         pictures = [Picture("structure.png", _sheet(crops), "Windows whose structure changed most")]
         figures = {"ssim_of_gradients": figure.as_dict(), "windows": rows}
-        return Answer(figures, [Section("Structure", [text], [], pictures)], {"structure.csv": rows})
+        return Answer(
+            figures,
+            [Section(title="Structure", paragraphs=[text], rows=[], pictures=pictures)],
+            {"structure.csv": rows},
+        )
 
 
 def _on_boxes(found: Found | None, shape: tuple[int, ...], window: tuple[int, int]) -> NDArray[np.bool_]:

@@ -56,7 +56,14 @@ class WorstFrames:
         moment = pair.name if pair.seconds is None else str(int(pair.seconds))
         key = str(pair.path), moment
         lost, invented = len(outcome.lost), len(outcome.invented)
-        new = WorstFrame(pair.name, pair.scene, lost, invented, len(outcome.before), pair.before)
+        new = WorstFrame(
+            name=pair.name,
+            scene=pair.scene,
+            lost=lost,
+            invented=invented,
+            boxes=len(outcome.before),
+            picture=pair.before,
+        )
         if not new.badness[0] or (key in self._found and self._found[key].badness >= new.badness):
             return
         least = min(self._found, key=lambda k: self._found[k].badness) if self._found else None
@@ -65,7 +72,14 @@ class WorstFrames:
                 return
             del self._found[least]
         picture = self._draw(pair, outcome)
-        self._found[key] = WorstFrame(pair.name, pair.scene, lost, invented, len(outcome.before), picture)
+        self._found[key] = WorstFrame(
+            name=pair.name,
+            scene=pair.scene,
+            lost=lost,
+            invented=invented,
+            boxes=len(outcome.before),
+            picture=picture,
+        )
 
     @property
     def frames(self) -> list[WorstFrame]:

@@ -111,7 +111,7 @@ def _run_subject(path: Path, options: Options) -> Subject:
         f"{path}: step {trained.step}, weights {trained.weights_sha256[:12]}, "
         f"{'through the guided head' if guided else 'without a head'}, network at short side {side}"
     )
-    return Subject(path.resolve().name, title, about, directions, config)
+    return Subject(name=path.resolve().name, title=title, about=about, directions=directions, config=config)
 
 
 def _model_subject(given: str, options: Options, stack: ExitStack) -> Subject:
@@ -153,7 +153,9 @@ def _model_subject(given: str, options: Options, stack: ExitStack) -> Subject:
         "engine": runner.engine,
     }
     title = f"{manifest.name}: sha256 {manifest.sha256[:12]}, {runner.engine}"
-    return Subject(manifest.name, title, about, [Direction(*names, translate)], config)
+    return Subject(
+        name=manifest.name, title=title, about=about, directions=[Direction(*names, translate)], config=config
+    )
 
 
 def check_options(subject: Subject, options: Options) -> None:
