@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
-import numpy as np
-
 T = TypeVar("T")
 
 
 def spread_places(length: int, count: int) -> list[int]:
     """At most `count` places in a list, at equal distances, the first and the last among them."""
-    places: list[int] = np.linspace(0, length - 1, min(count, length)).round().astype(int).tolist()
-    return places
+    taken = min(count, length)
+    step = (length - 1) / (taken - 1) if taken > 1 else 0.0
+    return [round(index * step) for index in range(taken)]
 
 
 def spread(items: Sequence[T], count: int) -> list[T]:
