@@ -86,9 +86,13 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
         OSError: it can't be put in place.
     """
     temporary = hidden_beside(path)
-    os.close(create_alone(temporary))
+    descriptor = create_alone(temporary)
+    mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
+    os.close(descriptor)
     try:
         yield temporary
+        if stat.S_IMODE(temporary.stat().st_mode) != mode:  # some libraries make files for their owner alone
+            temporary.chmod(mode)
         if durable:
             sync(temporary)
         temporary.replace(path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unit_edge.cli.say import echo
+from unit_edge.cli.say import echo, echo_json
 from unit_edge.errors import ConfigError, UnitEdgeError
 from unit_edge.sizes import parse_size
 
@@ -272,7 +271,7 @@ def _show(report: dict[str, Any], outputs: Sequence[Path]) -> None:
             for written in _write(path, report):
                 echo(f"wrote {written}")
     finally:  # a full disk doesn't take the figures along
-        echo(json.dumps(report))
+        echo_json(report)
 
 
 def _write(path: Path, report: dict[str, Any]) -> Iterator[Path]:
@@ -310,6 +309,6 @@ def _compare(old: Path, new: Path, tolerance: float) -> None:
         ratio = "" if change.ratio is None else f"  {change.ratio:.3f} x the FPS"
         echo(f"{change.verdict:8} {change.row}, {change.figure}{ratio}")
     worse = sum(change.regression for change in changes)
-    echo(json.dumps({"regressions": worse, "changes": [asdict(change) for change in changes]}))
+    echo_json({"regressions": worse, "changes": [asdict(change) for change in changes]})
     if worse:
         raise typer.Exit(REGRESSION)

@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
 def translate(
     source: cli_live.InputArgument,
-    to: Annotated[str | None, typer.Option(metavar="DOMAIN", help="What it shall look like: night.")] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="DOMAIN", help="What it shall look like: night, snow, rain, day, clear."),
+    ] = None,
     from_: Annotated[
         str | None, typer.Option("--from", metavar="DOMAIN", help="What it is, where several models fit.")
     ] = None,
@@ -156,6 +159,7 @@ def translate(
     if model is not None:
         model_path = resolve_model(model)
     elif to is not None:
+        to, from_ = to.casefold(), None if from_ is None else from_.casefold()
         model_path = find_model(to, from_)
     else:
         raise ConfigError("say what to translate to: --to DOMAIN, or --model FILE.onnx")
