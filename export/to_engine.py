@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from unit_edge.boards.board import Board
-from unit_edge.engines import EngineManifest, command_text, platform_text, write_pair
 from unit_edge.errors import ConfigError, EngineError, ModelError
 from unit_edge.export.weak_typing import allow_precisions, is_strong
-from unit_edge.files import write_output
+from unit_edge.files.writing import write_output
 from unit_edge.frames import FRAME_SIDES
-from unit_edge.gpu import find_gpu
 from unit_edge.interrupt import Interrupted, StopWish, watch_signals
-from unit_edge.manifest import Manifest, size_text
+from unit_edge.machine.gpu import find_gpu
+from unit_edge.manifests.engine import EngineManifest, command_text, platform_text, write_pair
+from unit_edge.manifests.model import Manifest, size_text
 from unit_edge.runtime.backends.open import read_model
 from unit_edge.runtime.backends.tensorrt.module import load_tensorrt, make_logger
 

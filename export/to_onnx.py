@@ -28,9 +28,9 @@ from unit_edge.export.shapes import Plan, plan_export
 from unit_edge.export.trained import TrainedRun, load_run
 from unit_edge.export.translator import Translator
 from unit_edge.export.verify import TOLERANCES, Reference, VerifyReport, check_report
-from unit_edge.files import hidden_beside
+from unit_edge.files.writing import hidden_beside
 from unit_edge.frames import FRAME_SIDES
-from unit_edge.manifest import Manifest, TensorSpec, sha256_of
+from unit_edge.manifests.model import Manifest, TensorSpec, sha256_of
 from unit_edge.runtime.backends.base import Runner
 from unit_edge.runtime.backends.open import open_runner
 

@@ -10,9 +10,9 @@ from safetensors import SafetensorError, safe_open
 
 from unit_edge.config import RunConfig
 from unit_edge.errors import CheckpointError, ConfigError
-from unit_edge.manifest import sha256_of
-from unit_edge.train.checkpoint import BEST, WEIGHTS, load_run_config, load_weights
+from unit_edge.manifests.model import sha256_of
 from unit_edge.train.networks import UNIT
+from unit_edge.train.run.checkpoint import BEST, WEIGHTS, load_run_config, load_weights
 
 
 @dataclass(frozen=True)

@@ -15,19 +15,19 @@ from torch import Tensor
 
 from unit_edge import __version__
 from unit_edge.config import Detail
-from unit_edge.engines import EngineManifest
 from unit_edge.errors import ConfigError, ModelError, VerifyError
 from unit_edge.export.compare_layers import layer_errors
 from unit_edge.export.int8.moved import MOST
 from unit_edge.export.scenes import Scene, fit, scenes_from, synthetic_scenes
 from unit_edge.export.trained import TrainedRun, load_run
 from unit_edge.export.translator import Translator
-from unit_edge.manifest import Manifest, sha256_of
+from unit_edge.manifests.engine import EngineManifest
+from unit_edge.manifests.model import Manifest, sha256_of
 from unit_edge.runtime.backends.base import Runner
 from unit_edge.runtime.backends.open import ENGINE_SUFFIX, open_runner, read_model
 from unit_edge.runtime.batch import in_batches, infer_images
 from unit_edge.runtime.sinks.images import write_image
-from unit_edge.train.checkpoint import BEST
+from unit_edge.train.run.checkpoint import BEST
 
 if TYPE_CHECKING:
     from unit_edge.export.int8.quantise import Quantised

@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from unit_edge.address import LIVE_KINDS, Address, parse_address
 from unit_edge.errors import ConfigError, SinkError, SourceError
 from unit_edge.frames import VideoInfo
 from unit_edge.interrupt import StopWish
@@ -29,6 +28,7 @@ from unit_edge.runtime.sinks.weather import WeatherSink
 from unit_edge.runtime.sources.excerpt import Excerpt
 from unit_edge.runtime.sources.images import ImageSource, matching_images
 from unit_edge.runtime.sources.open import SourceOptions, open_source
+from unit_edge.text.address import LIVE_KINDS, Address, parse_address
 
 
 @dataclass(frozen=True)

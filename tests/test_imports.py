@@ -79,7 +79,7 @@ def test_what_a_command_needs_is_loaded_by_that_command(part: str) -> None:
 @pytest.mark.parametrize(
     ("module", "statement", "broken"),
     [
-        ("files", "import unit_edge.media.containers", 0),
+        ("files/writing", "import unit_edge.media.containers", 0),
         ("media/containers", "from unit_edge.runtime import channel", 0),
         ("runtime/channel", "def late():\n    import unit_edge.train.losses", 0),
         ("export/scenes", "from unit_edge.cli import app", 0),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from unit_edge.errors import ConfigError
-from unit_edge.manifest import Manifest
+from unit_edge.manifests.model import Manifest
 
 _BUNDLED = Path(__file__).parent / "models"
 

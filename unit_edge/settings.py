@@ -19,11 +19,11 @@ from typing import Any, Literal, TypeVar, Union
 
 from unit_edge.config import PRESETS, RunConfig, as_dict
 from unit_edge.config.adapt import AdaptConfig
+from unit_edge.config.limits import check_largest
 from unit_edge.config.presets import with_preset
 from unit_edge.config.renamed import setting_name, with_new_settings
 from unit_edge.errors import ConfigError, require
-from unit_edge.limits import check_largest
-from unit_edge.reading import TOML_AT_MOST, check_plain, read_bounded
+from unit_edge.files.reading import TOML_AT_MOST, check_plain, read_bounded
 
 T = TypeVar("T")
 

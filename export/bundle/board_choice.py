@@ -10,9 +10,9 @@ from importlib.metadata import PackageNotFoundError, requires
 from packaging.requirements import Requirement
 
 from unit_edge.boards.board import Board
-from unit_edge.costs import Costs
+from unit_edge.boards.roofline import predict
 from unit_edge.errors import ConfigError, UnitEdgeError
-from unit_edge.roofline import predict
+from unit_edge.manifests.costs import Costs
 
 FAST_ENOUGH_FPS = 30
 """What dashcams record: the frame size that an engine is tuned for is the largest predicted to reach it."""

@@ -12,8 +12,8 @@ from typing import Any
 
 from onnx import TensorProto
 
-from unit_edge.costs import Costs, CostsAt
 from unit_edge.export.graph.graph import Graph, Tensor, own_size, resolve
+from unit_edge.manifests.costs import Costs, CostsAt
 
 SIZES = ((640, 480), (1280, 720), (1920, 1080))
 """Widths and heights that a manifest has costs for, if the model takes any size."""

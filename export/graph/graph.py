@@ -14,7 +14,7 @@ from onnx import TensorProto, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from unit_edge.errors import ModelError
-from unit_edge.onnx_file import check_onnx
+from unit_edge.files.onnx_file import check_onnx
 
 ANY_SIZE = (1280, 720)
 """Width and height of frames that are looked at, for a model that takes any."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from unit_edge.errors import EngineError, ModelError
 from unit_edge.frames import ELONGATED, elongated
-from unit_edge.manifest import Manifest, tensor_text
+from unit_edge.manifests.model import Manifest, tensor_text
 
 
 class Runner(Protocol):

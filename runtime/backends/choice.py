@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from unit_edge.errors import EngineError
-from unit_edge.gpu import find_gpu
-from unit_edge.manifest import Manifest
+from unit_edge.machine.gpu import find_gpu
+from unit_edge.manifests.model import Manifest
 
 NO_ONNXRUNTIME = (
     'onnxruntime is not installed; install it with `pip install "unit-edge[cpu]"`, '

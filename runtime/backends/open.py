@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unit_edge.engines import check_engine
 from unit_edge.errors import ConfigError, EngineError, ModelError
-from unit_edge.manifest import Manifest, TensorSpec, sha256_of, size_text, tensor_text
-from unit_edge.onnx_file import check_onnx
+from unit_edge.files.onnx_file import check_onnx
+from unit_edge.manifests.engine import check_engine
+from unit_edge.manifests.model import Manifest, TensorSpec, sha256_of, size_text, tensor_text
 from unit_edge.registry import resolve_model
 from unit_edge.runtime.backends.base import Runner
 from unit_edge.runtime.backends.choice import NO_ONNXRUNTIME, decide

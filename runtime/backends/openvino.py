@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unit_edge.errors import EngineError, ModelError
-from unit_edge.manifest import Manifest, TensorSpec, tensor_text
+from unit_edge.manifests.model import Manifest, TensorSpec, tensor_text
 from unit_edge.runtime.backends.base import CheckedOverlappingRunner
 from unit_edge.runtime.backends.by_size import BySize
 from unit_edge.runtime.backends.openvino_module import load_openvino

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from unit_edge.engines import EngineManifest
 from unit_edge.errors import ConfigError, UnitEdgeError
-from unit_edge.manifest import Manifest
+from unit_edge.manifests.engine import EngineManifest
+from unit_edge.manifests.model import Manifest
 from unit_edge.registry import resolve_model
 from unit_edge.runtime.backends.choice import decide
 from unit_edge.runtime.backends.open import ENGINE_SUFFIX, ENGINES, read_model

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from unit_edge.interrupt import Interrupted, StopWish
-from unit_edge.redaction import redact
+from unit_edge.text.redaction import redact
 
 _SIGKILL = 9  # signal has no such name on Windows
 _LOOK_UP_S = 0.1

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from unit_edge.address import parse_address
 from unit_edge.errors import ConfigError, SourceError, TruncatedError
 from unit_edge.frames import Frame
 from unit_edge.media.containers import VIDEO_SUFFIXES
 from unit_edge.media.images import IMAGE_SUFFIXES, is_image, read_image
 from unit_edge.runtime.sources.images import matching_images
 from unit_edge.runtime.sources.video import FileSource
+from unit_edge.text.address import parse_address
 
 Image = NDArray[np.uint8]
 Translate = Callable[[Image], Image]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from unit_edge.errors import EngineError
-from unit_edge.gpu import find_gpu
+from unit_edge.machine.gpu import find_gpu
 from unit_edge.registry import bundled_models
 from unit_edge.runtime.backends.openvino_module import load_openvino
 from unit_edge.runtime.doctor.finding import BROKEN, MISSING, OK, WARNING, Finding, Problem, load, one_line

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from unit_edge.gpu import driver_cuda, find_gpu
-from unit_edge.machine import board_model
+from unit_edge.machine.gpu import driver_cuda, find_gpu
+from unit_edge.machine.system import board_model
 
 _TEGRA_RELEASE = Path("/etc/nv_tegra_release")
 _FOR_GPUS = (

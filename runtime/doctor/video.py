@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from unit_edge.gpu import find_gpu
+from unit_edge.machine.gpu import find_gpu
 from unit_edge.runtime.doctor.finding import BROKEN, MISSING, OK, WARNING, Finding, Problem, load, one_line
 from unit_edge.runtime.doctor.remedies import is_jetson, remedy
 from unit_edge.runtime.sources.cameras import CameraNode, camera_nodes

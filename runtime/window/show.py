@@ -10,10 +10,9 @@ from typing import Any
 
 import cv2  # noqa: F401  before PyAV, see display.py
 
-from unit_edge.address import parse_address
 from unit_edge.errors import UnitEdgeError
 from unit_edge.interrupt import watch_signals
-from unit_edge.manifest import Manifest
+from unit_edge.manifests.model import Manifest
 from unit_edge.registry import find_reverse
 from unit_edge.runtime.backends.base import Opened, Runner
 from unit_edge.runtime.backends.open import open_runner
@@ -26,6 +25,7 @@ from unit_edge.runtime.window.hud import Numbers
 from unit_edge.runtime.window.recorder import Recorder
 from unit_edge.runtime.window.swap import SwapRunner
 from unit_edge.runtime.window.window import Actions, Window
+from unit_edge.text.address import parse_address
 
 
 def translate_in_window(

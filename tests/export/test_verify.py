@@ -20,10 +20,10 @@ from unit_edge.export.scenes import MOST_FRAMES, scenes_from, synthetic_scene, s
 from unit_edge.export.to_onnx import Exported, export_run
 from unit_edge.export.trained import load_run
 from unit_edge.export.verify import Reference, translator_for, verify_file
-from unit_edge.gpu import find_gpu
-from unit_edge.manifest import Manifest, sha256_of
+from unit_edge.machine.gpu import find_gpu
+from unit_edge.manifests.model import Manifest, sha256_of
 from unit_edge.runtime.backends.open import open_runner
-from unit_edge.train.checkpoint import BEST, load_run_config, load_weights, save_weights
+from unit_edge.train.run.checkpoint import BEST, load_run_config, load_weights, save_weights
 
 
 @pytest.fixture

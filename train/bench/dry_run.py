@@ -26,9 +26,9 @@ from unit_edge.train.data.dataset import domain_images
 from unit_edge.train.discriminators.adversaries import Adversaries
 from unit_edge.train.draw import Draw
 from unit_edge.train.group import Group
+from unit_edge.train.loop import Update
 from unit_edge.train.networks import DOMAINS, UNIT
 from unit_edge.train.optim.descent import Descent
-from unit_edge.train.update import Update
 
 _ADAM_MOMENTS = 2
 

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 
 from unit_edge.config import RunConfig
-from unit_edge.errors import ConfigError, TrainingError
-from unit_edge.machine import memory_gb
+from unit_edge.errors import ConfigError
+from unit_edge.machine.system import memory_gb
 from unit_edge.train.bench.dry_run import Cost, estimate
+from unit_edge.train.fit import load_domains, loader
 from unit_edge.train.group import Group, pick_device
-from unit_edge.train.loop import load_domains, loader
 from unit_edge.train.state import TrainingState
 
 _STEPS = 3
@@ -111,10 +111,7 @@ def _seconds(shrunk: RunConfig, root: Path, group: Group) -> tuple[float, float]
     spent = []
     for step in range(1 + counted):
         begin = time.perf_counter()
-        try:
-            state.update(next(batches), first + max(0, step - 1))
-        except TrainingError as error:
-            raise ConfigError(f"the first steps failed: {error}") from None
+        state.update(next(batches), first + max(0, step - 1))
         if group.device.type == "cuda":
             torch.cuda.synchronize()
         spent.append(time.perf_counter() - begin)

@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from unit_edge.config import DataConfig
 from unit_edge.errors import ConfigError, DataError
-from unit_edge.printable import printable
+from unit_edge.text.printable import printable
 from unit_edge.train.data.decode import ImageItem, read_image
 from unit_edge.train.data.image_cache import ImageCache
 from unit_edge.train.data.sources import domain_images, list_images

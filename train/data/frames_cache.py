@@ -18,10 +18,10 @@ from pathlib import Path
 import cv2
 
 from unit_edge.errors import DataError
-from unit_edge.files import cache_home
+from unit_edge.files.reading import read_json
+from unit_edge.files.writing import cache_home
 from unit_edge.media.containers import reason
-from unit_edge.printable import printable
-from unit_edge.reading import read_json
+from unit_edge.text.printable import printable
 from unit_edge.train.data.video import SampledFrames
 
 _VERSION = 1

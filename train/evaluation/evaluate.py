@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unit_edge.errors import DataError
-from unit_edge.printable import printable
+from unit_edge.text.printable import printable
 from unit_edge.train.data.dataset import to_tensor
 from unit_edge.train.data.decode import ImageItem, read_image
 from unit_edge.train.evaluation import bootstrap

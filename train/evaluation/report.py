@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from unit_edge.errors import SinkError
-from unit_edge.files import write_output
+from unit_edge.files.writing import write_output
 from unit_edge.train.data.decode import read_image
 from unit_edge.train.evaluation.bootstrap import CONFIDENCE, RESAMPLES, Figure
 from unit_edge.train.evaluation.metrics import WITHIN_LEVELS, Image, Translate

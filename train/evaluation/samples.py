@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unit_edge.errors import CheckpointError
-from unit_edge.files import replacing
+from unit_edge.files.writing import replacing
 from unit_edge.train.data.dataset import to_image, to_tensor, whole
 from unit_edge.train.networks import DOMAINS, UNIT
 

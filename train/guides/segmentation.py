@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unit_edge.errors import ConfigError, DataError, ModelError
-from unit_edge.files import cache_home, replacing
-from unit_edge.manifest import sha256_of
-from unit_edge.onnx_file import check_onnx
+from unit_edge.files.onnx_file import check_onnx
+from unit_edge.files.writing import cache_home, replacing
+from unit_edge.manifests.model import sha256_of
 from unit_edge.train.guides.scene import Part
 
 CITYSCAPES: dict[Part, tuple[int, ...]] = {

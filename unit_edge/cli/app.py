@@ -20,11 +20,11 @@ from unit_edge.cli import adapt, bench, build, check, doctor, init, inspect, tra
 from unit_edge.cli.evaluate import evaluate
 from unit_edge.cli.options import outputs
 from unit_edge.cli.options.common import AsJson, ModelArgument, OverwriteOption, domains_text
-from unit_edge.cli.say import echo
+from unit_edge.cli.terminal.say import echo
 from unit_edge.errors import UnitEdgeError
-from unit_edge.printable import printable
-from unit_edge.redaction import redact
 from unit_edge.registry import bundled_models, resolve_model
+from unit_edge.text.printable import printable
+from unit_edge.text.redaction import redact
 
 _PIXELS_AT_MOST = 2**28
 
@@ -133,7 +133,7 @@ def info(model: ModelArgument, as_json: AsJson = False) -> None:
 
     The file is compared with its manifest first. `unit-edge inspect` looks into it.
     """
-    from unit_edge.manifest import size_text
+    from unit_edge.manifests.model import size_text
     from unit_edge.runtime.backends.open import read_model
 
     path = resolve_model(model)

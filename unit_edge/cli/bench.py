@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unit_edge.cli.say import echo, echo_json
+from unit_edge.cli.terminal.say import echo, echo_json
 from unit_edge.errors import ConfigError, UnitEdgeError
-from unit_edge.sizes import parse_size
+from unit_edge.text.sizes import parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from unit_edge.costs import CostsAt
+    from unit_edge.manifests.costs import CostsAt
     from unit_edge.runtime.bench.cases import Case, Wanted
     from unit_edge.runtime.bench.result import Row
 
@@ -117,10 +117,10 @@ def bench(
         return
     if source is not None and size is not None:
         raise ConfigError("--size is for frames of noise; leave it out, the frames of --input have their own")
-    from unit_edge.address import parse_address
     from unit_edge.interrupt import Interrupted, watch_signals
     from unit_edge.runtime.bench.benchmark import Callbacks, Settings, benchmark
     from unit_edge.runtime.bench.cases import Wanted, cases_of
+    from unit_edge.text.address import parse_address
 
     address = None if source is None else parse_address(source)
     if address is not None and address.kind in ("images", "stdin"):

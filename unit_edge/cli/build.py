@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from unit_edge.cli.options.common import ModelArgument
-from unit_edge.cli.say import echo
+from unit_edge.cli.terminal.say import echo
 from unit_edge.registry import resolve_model
-from unit_edge.sizes import parse_size
+from unit_edge.text.sizes import parse_size
 
 _Size = "WxH"
 

@@ -9,7 +9,7 @@ import typer
 
 from unit_edge.boards.find import all_boards, find_board
 from unit_edge.cli.options.common import needs
-from unit_edge.cli.say import echo
+from unit_edge.cli.terminal.say import echo
 
 if TYPE_CHECKING:
     from unit_edge.export.bundle.bundle import Bundle, Variant
@@ -54,7 +54,7 @@ def export_for_board(
         from unit_edge.export.bundle.board_choice import choose
         from unit_edge.export.bundle.bundle import export_bundle
         from unit_edge.export.to_onnx import Int8
-    from unit_edge.roofline import assumptions
+    from unit_edge.boards.roofline import assumptions
 
     choice = choose(board, precision, calibrate is not None, pythons)
     int8 = None

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unit_edge import __version__
-from unit_edge.cli.checked import open_detector, open_translator, read_ground_truth
 from unit_edge.cli.options.common import EngineOption, ThreadsOption, needs
-from unit_edge.cli.progress import Line
-from unit_edge.cli.say import echo_json
+from unit_edge.cli.subjects.checked import open_detector, open_translator, read_ground_truth
+from unit_edge.cli.terminal.progress import Line
+from unit_edge.cli.terminal.say import echo_json
 from unit_edge.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import typer
 from unit_edge import __version__
 from unit_edge.cli.options.common import needs
 from unit_edge.cli.options.dataset import INDEX_SUFFIXES
-from unit_edge.cli.progress import Line
+from unit_edge.cli.terminal.progress import Line
 from unit_edge.errors import ConfigError, SinkError, TruncatedError
 from unit_edge.registry import find_model, resolve_model
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unit_edge import __version__
-from unit_edge.cli.evaluated import (
+from unit_edge.cli.options.common import RememberedData, needs
+from unit_edge.cli.subjects.evaluated import (
     Direction,
     Options,
     Subject,
@@ -22,9 +23,8 @@ from unit_edge.cli.evaluated import (
     find_rivals,
     open_subject,
 )
-from unit_edge.cli.kept import Counted
-from unit_edge.cli.options.common import RememberedData, needs
-from unit_edge.cli.say import echo, echo_json
+from unit_edge.cli.subjects.kept import Counted
+from unit_edge.cli.terminal.say import echo, echo_json
 from unit_edge.errors import DataError, SinkError
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def _place_of(run: Path) -> Path:
     if not run.is_dir():
         return Path()
     with needs("train"):
-        from unit_edge.train.checkpoint import data_root_of
+        from unit_edge.train.run.checkpoint import data_root_of
     return data_root_of(run)
 
 

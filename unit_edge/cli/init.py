@@ -9,11 +9,11 @@ from typing import Annotated
 import typer
 
 from unit_edge.cli.options.common import DeviceOption, OverwriteOption, needs
-from unit_edge.cli.say import echo
-from unit_edge.cli.threads import settle_threads
+from unit_edge.cli.terminal.say import echo
+from unit_edge.cli.terminal.threads import settle_threads
 from unit_edge.errors import ConfigError, SinkError
-from unit_edge.files import replacing, write_output
-from unit_edge.printable import one_line
+from unit_edge.files.writing import replacing, write_output
+from unit_edge.text.printable import one_line
 
 
 def init(

@@ -20,12 +20,12 @@ from unit_edge.cli.options.common import (
     SettingsOption,
     needs,
 )
-from unit_edge.cli.progress import heartbeat
-from unit_edge.cli.say import echo
-from unit_edge.cli.threads import settle_threads
+from unit_edge.cli.terminal.progress import heartbeat
+from unit_edge.cli.terminal.say import echo
+from unit_edge.cli.terminal.threads import settle_threads
 from unit_edge.errors import ConfigError, DataError
 from unit_edge.registry import resolve_model
-from unit_edge.sizes import parse_size
+from unit_edge.text.sizes import parse_size
 
 if TYPE_CHECKING:
     from unit_edge.config import RunConfig
@@ -69,8 +69,8 @@ def train(
     if limit_ram is not None:
         overrides.append(f"data.limit_ram_mib={limit_ram}")
     with needs("train"):
-        from unit_edge.train.checkpoint import data_root_of, load_run_config
-        from unit_edge.train.loop import fit
+        from unit_edge.train.fit import fit
+        from unit_edge.train.run.checkpoint import data_root_of, load_run_config
 
     if config is not None:
         chosen = load_config(config, overrides)

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unit_edge.address import LIVE_KINDS, parse_address
-from unit_edge.cli import clips as cli_clips
 from unit_edge.cli import dataset as cli_dataset
 from unit_edge.cli.options import dataset as cli_dataset_options
 from unit_edge.cli.options import live as cli_live
 from unit_edge.cli.options import outputs as cli_outputs
 from unit_edge.cli.options.common import EngineOption, ThreadsOption, decided, domains_text
-from unit_edge.cli.progress import Progress
-from unit_edge.cli.say import echo
+from unit_edge.cli.terminal import clips as cli_clips
+from unit_edge.cli.terminal.progress import Progress
+from unit_edge.cli.terminal.say import echo
 from unit_edge.errors import ConfigError
 from unit_edge.registry import find_model, resolve_model
-from unit_edge.sizes import parse_size
+from unit_edge.text.address import LIVE_KINDS, parse_address
+from unit_edge.text.sizes import parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable

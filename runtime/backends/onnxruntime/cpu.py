@@ -10,7 +10,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from unit_edge.errors import EngineError
-from unit_edge.manifest import Manifest
+from unit_edge.manifests.model import Manifest
 from unit_edge.runtime.backends.base import CheckedRunner
 from unit_edge.runtime.backends.onnxruntime.session import (
     CPU,

@@ -11,7 +11,7 @@ from pathlib import Path
 import onnxruntime as ort
 
 from unit_edge.errors import EngineError, ModelError
-from unit_edge.manifest import Manifest, TensorSpec, tensor_text
+from unit_edge.manifests.model import Manifest, TensorSpec, tensor_text
 
 CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
 Provider = str | tuple[str, dict[str, str]]

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unit_edge.engines import check_engine
 from unit_edge.errors import EngineError, ModelError
-from unit_edge.gpu import find_gpu
-from unit_edge.manifest import Manifest
+from unit_edge.machine.gpu import find_gpu
+from unit_edge.manifests.engine import check_engine
+from unit_edge.manifests.model import Manifest
 from unit_edge.runtime.backends.base import CheckedOverlappingRunner
 from unit_edge.runtime.backends.gpu_times import Split
 from unit_edge.runtime.backends.tensorrt.module import load_tensorrt, make_logger

@@ -8,8 +8,8 @@ import sys
 from typing import Any
 
 from unit_edge import __version__
-from unit_edge.gpu import find_gpus
-from unit_edge.machine import board_model, memory_gb, system_name
+from unit_edge.machine.gpu import find_gpus
+from unit_edge.machine.system import board_model, memory_gb, system_name
 from unit_edge.runtime.bench.machine.system import (
     available_bytes,
     governor,

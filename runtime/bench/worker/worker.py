@@ -24,10 +24,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unit_edge.address import parse_address
 from unit_edge.errors import EngineError, UnitEdgeError
 from unit_edge.frames import VideoInfo
-from unit_edge.manifest import Manifest
+from unit_edge.manifests.model import Manifest
 from unit_edge.runtime.backends.base import Runner, is_overlapping
 from unit_edge.runtime.backends.gpu_times import Split, last_split
 from unit_edge.runtime.backends.open import open_runner
@@ -46,6 +45,7 @@ from unit_edge.runtime.bench.worker.warmup import warm_up
 from unit_edge.runtime.resize import Fit
 from unit_edge.runtime.sources.open import SourceOptions
 from unit_edge.runtime.sources.video import FileSource
+from unit_edge.text.address import parse_address
 
 _NOISE_FRAMES = 4
 _MEMORY_SHARE = 0.9

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from unit_edge.errors import SinkError, SourceError
-from unit_edge.files import replacing, write_output
+from unit_edge.files.writing import replacing, write_output
 from unit_edge.interrupt import StopWish
 from unit_edge.media.images import read_image
 from unit_edge.runtime.check.datasets.dataset import DataSet, Picture, renamed

@@ -23,8 +23,8 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from unit_edge.errors import SinkError
-from unit_edge.files import open_unlinked, replacing
-from unit_edge.reading import parse_json, read_json
+from unit_edge.files.reading import parse_json, read_json
+from unit_edge.files.writing import open_unlinked, replacing
 
 try:
     import fcntl

@@ -22,7 +22,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from unit_edge.errors import SinkError, TruncatedError, UnitEdgeError
-from unit_edge.files import sync
+from unit_edge.files.writing import sync
 from unit_edge.frames import Frame, VideoInfo
 from unit_edge.media.colour import FromBgr
 from unit_edge.media.containers import reason

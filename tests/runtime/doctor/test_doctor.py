@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from unit_edge.gpu import Gpu
+from unit_edge.machine.gpu import Gpu
 from unit_edge.runtime.doctor.doctor import SCHEMA, conclude
 from unit_edge.runtime.doctor.finding import MISSING, OK, WARNING, Finding
 from unit_edge.runtime.doctor.machine import nearest_cpu, nearest_gpu

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unit_edge.cli.say import echo
+from unit_edge.cli.terminal.say import echo
 from unit_edge.errors import UnitEdgeError
 
 if TYPE_CHECKING:
-    from unit_edge.manifest import Manifest
+    from unit_edge.manifests.model import Manifest
     from unit_edge.runtime.backends.choice import Decision
 
 ModelArgument = Annotated[
