@@ -86,6 +86,7 @@ dist: .venv/release.done ## Make sdist, wheel, SBOM and checksums in dist/, and 
 	@.venv/release/bin/python -m twine check --strict dist/*.whl dist/*.tar.gz
 	@.venv/release/bin/check-wheel-contents --ignore W004,W010 dist/*.whl
 	@.venv/release/bin/validate-pyproject pyproject.toml
+	@.venv/release/bin/python release/check_types.py dist/*.whl
 
 # the ways back are the same networks with other weights
 BUNDLED = day2night-edge-s clear2snow-edge-s clear2rain-edge-s
