@@ -8,7 +8,7 @@ from unit_edge.errors import ConfigError, EngineError, ModelError
 from unit_edge.files.onnx_file import check_onnx
 from unit_edge.manifests.engine import check_engine
 from unit_edge.manifests.model import Manifest, TensorSpec, sha256_of, size_text, tensor_text
-from unit_edge.registry import resolve_model
+from unit_edge.registry import bundled_models, find_model, resolve_model
 from unit_edge.runtime.backends.base import Runner
 from unit_edge.runtime.backends.choice import NO_ONNXRUNTIME, decide
 from unit_edge.runtime.backends.cores import physical_cores
@@ -23,7 +23,8 @@ def open_runner(
 ) -> Runner:
     """The runner for a model file, checked against its manifest; to be entered with `with`.
 
-    A bundled model's name, such as "day2night-edge-s", stands for its file. "auto" takes what `choose_engine`
+    A bundled model's name, such as "day2night-edge-s", stands for its file, and so does a domain that a
+    single one translates to, such as "night". "auto" takes what `choose_engine`
     finds best; another engine is that one or an error. `threads` is of the inference on a CPU; None for as
     many as there are cores. `lean` has ONNX Runtime take a third less memory on a CPU, and up to a third more
     time.
@@ -35,7 +36,9 @@ def open_runner(
     """
     if engine not in ENGINES:
         raise ConfigError(f"unknown engine {engine!r}; known: {', '.join(ENGINES)}")
-    model = resolve_model(str(model))
+    domains = {manifest.target for _, manifest in bundled_models()} if isinstance(model, str) else set()
+    path = resolve_model(str(model))
+    model = find_model(str(model)) if str(model) in domains and not path.exists() else path
     manifest = read_model(model)
     plan = model.suffix.lower() == ENGINE_SUFFIX
     engine = decide(engine, manifest, plan=plan).engine
@@ -84,6 +87,11 @@ def read_model(model: Path) -> Manifest:
     Raises:
         ModelError: see `open_runner`.
     """
+    if (model / "config.json").is_file():
+        raise ModelError(
+            f"{model}: is a training run; make a model of it first: "
+            f"`unit-edge export {model} --to DOMAIN -o {model.name}.onnx`"
+        )
     if not model.is_file():
         raise ModelError(f"{model}: no such model file; `unit-edge models` lists the bundled ones")
     if model.suffix.lower() == ENGINE_SUFFIX:

@@ -11,6 +11,7 @@ import typer
 
 from unit_edge.cli.terminal.say import echo, echo_json
 from unit_edge.errors import ConfigError, UnitEdgeError
+from unit_edge.files.writing import check_writable
 from unit_edge.text.sizes import parse_size
 
 if TYPE_CHECKING:
@@ -166,6 +167,7 @@ def _checked(path: Path) -> Path:
         check_path(path)
     elif path.suffix or path.is_file():
         raise ConfigError(f"output {path}: expected a .json, .csv or .md file, or a folder")
+    check_writable(path / "x" if path.is_dir() else path)
     return path
 
 

@@ -17,6 +17,7 @@ from unit_edge.cli.terminal import clips as cli_clips
 from unit_edge.cli.terminal.progress import Progress
 from unit_edge.cli.terminal.say import echo
 from unit_edge.errors import ConfigError
+from unit_edge.files.writing import check_writable
 from unit_edge.registry import find_model, resolve_model
 from unit_edge.text.address import LIVE_KINDS, parse_address
 from unit_edge.text.sizes import parse_size
@@ -194,6 +195,8 @@ def translate(
     look = Look(side_by_side=side_by_side, size=parse_size(size), weather=weather)
     if sheet_path is not None and not sheet_path.absolute().parent.is_dir():
         raise ConfigError(f"{sheet_path}: there is no folder {sheet_path.parent}; make it first")
+    if sheet_path is not None:
+        check_writable(sheet_path)
     if not clips:
         check_outputs(source, outputs, overwrite=overwrite, resume=resume, encoding=encoding)
     to_stdout = any(item.kind == "raw" for item in outputs)

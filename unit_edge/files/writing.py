@@ -101,6 +101,18 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def check_writable(path: Path) -> None:
+    """Raises SinkError if a file couldn't be made there: before the work that ends with it.
+
+    Its folder needn't exist yet.
+    """
+    folder = path.absolute().parent
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not os.access(folder, os.W_OK):
+        raise SinkError(f"{path}: {folder} can't be written to; give another place")
+
+
 def write_output(path: Path, content: bytes) -> None:
     """Writes a file that the user asked for.
 
