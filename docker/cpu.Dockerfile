@@ -15,7 +15,7 @@ FROM python:3.13-slim-trixie
 COPY --from=build /app /app
 ENV PYTHONPATH=/app PATH=/app/bin:$PATH UNIT_EDGE_CONTAINER=cpu XDG_CACHE_HOME=/cache PYTHONDONTWRITEBYTECODE=1
 RUN useradd --create-home --uid 1000 user && mkdir /cache /work && chown user /cache /work
-USER user
+USER 1000
 WORKDIR /work
 VOLUME /cache
 HEALTHCHECK --interval=5m --timeout=60s CMD ["unit-edge", "models"]

@@ -19,7 +19,7 @@ RUN pip install --no-cache-dir "$(echo /wheels/*.whl)[train,export,imagenet]" \
 ENV UNIT_EDGE_CONTAINER=cuda XDG_CACHE_HOME=/cache NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility,video
 RUN useradd --create-home --uid 1000 user && mkdir /cache /work && chown user /cache /work
-USER user
+USER 1000
 WORKDIR /work
 VOLUME /cache
 HEALTHCHECK --interval=5m --timeout=60s CMD ["unit-edge", "models"]

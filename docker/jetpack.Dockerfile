@@ -22,7 +22,7 @@ RUN python3 -m venv --system-site-packages /app \
 ENV PATH=/app/bin:$PATH UNIT_EDGE_CONTAINER=jetson XDG_CACHE_HOME=/cache \
     NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=all
 RUN useradd --create-home --uid 1001 user && mkdir /cache /work && chown user /cache /work
-USER user
+USER 1001
 WORKDIR /work
 VOLUME /cache
 HEALTHCHECK --interval=5m --timeout=60s CMD ["unit-edge", "models"]

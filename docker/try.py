@@ -106,7 +106,7 @@ def main() -> None:
                 name, _, value = pair.partition("=")
                 current.env[name] = value.replace("$PATH", current.env["PATH"])
         elif what == "USER":
-            current.user = "1000:1000" if text == "user" else text
+            current.user = f"{text}:{text}"
         elif what == "ENTRYPOINT":
             current.entry = json.loads(text)
         elif what not in ("VOLUME", "HEALTHCHECK", "CMD"):

@@ -64,9 +64,7 @@ def build(output: Path, *, isolated: bool) -> list[Path]:
         subprocess.run(
             [*command, "--wheel", "--outdir", str(output), str(source)], check=True, stdout=sys.stderr
         )
-    (wheel,) = output.glob(f"{sdist.name.removesuffix('.tar.gz').replace('-', '_')}-*.whl") or output.glob(
-        "*.whl"
-    )
+    (wheel,) = output.glob(f"{source.name}-*.whl")
     return [sdist, wheel]
 
 
