@@ -22,7 +22,10 @@ _BLOB = "https://github.com/unit-edge/unit-edge/blob/main/"
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds them before links are looked at."""
-    pages = {"cli.md": reference.markdown(), "changelog.md": (ROOT / "CHANGELOG.md").read_text()}
+    pages = {
+        "cli.md": reference.markdown(),
+        "changelog.md": (ROOT / "CHANGELOG.md").read_text().replace("](docs/", "]("),
+    }
     for card in sorted(ROOT.glob("models/*/CARD.md")):
         pages[f"models/{card.parent.name}.md"] = card.read_text()
     for name, text in pages.items():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shlex
 from pathlib import Path
 
@@ -42,36 +44,47 @@ def followed(output: str) -> list[list[str]]:
     return [shlex.split(line)[1:] for line in output[start:].splitlines() if line.strip()]
 
 
-def test_from_two_folders_to_a_model_by_what_is_said(here: Path) -> None:
-    code, output, errors = cli(
-        "init", "day", "dark=night", "--data", "DATA", "-o", "my.toml", "--hours", "0.01"
-    )
+def tutorial() -> list[list[str]]:
+    """The commands of docs/tutorial/own-model.md that are marked to be run."""
+    page = (Path(__file__).parents[2] / "docs" / "tutorial" / "own-model.md").read_text()
+    blocks = re.findall(r"<!-- run -->\n```\n(.*?)```", page, re.DOTALL)
+    return [shlex.split(line)[1:] for block in blocks for line in block.splitlines()]
+
+
+@pytest.mark.slow
+def test_the_tutorial_to_the_letter(here: Path) -> None:
+    """From two folders to a verified model; only the number of steps isn't what init wrote."""
+    init, train, evaluate, export, verify = tutorial()
+    code, output, errors = cli(*init)
     assert code == 0, errors
     text = (here / "my.toml").read_text()
-    settings = tomllib.loads(text)
-    assert settings["domain2"] == {"name": "dark", "paths": ["night"]}
-    assert 300 <= settings["optim"]["steps"] < 9500
     assert len(text.splitlines()) <= 40
     assert "day: 7 pictures to train on, 4 held out; 96x72" in output
     assert "measured" in output and "measured" in text and "steps of" in text
     assert "is little" in errors
-    ((*train,),) = followed(output)
-    assert train == ["train", "my.toml", "--data", "DATA"]
-    short = [
-        "optim.steps=2",
-        "optim.warmup_steps=1",
-        "log.evaluate_every=0",
-        "network.feature_discriminator=none",
-    ]
-    short += ["loss.feature_gan=0", "log.tensorboard=false"]
-    code, output, errors = cli(*train, *(part for one in short for part in ("--set", one)))
+    assert followed(output) == [train]
+    text = re.sub(
+        r"^(warmup_)?steps = \d+", lambda found: f"{found[1] or ''}steps = 2", text, flags=re.MULTILINE
+    )
+    (here / "my.toml").write_text(re.sub(r"^evaluate_every = .*\n", "", text, flags=re.MULTILINE))
+    code, output, errors = cli(*train)
     assert code == 0, errors
     assert "runs/my/weights.safetensors: the networks" in output and "contact-sheet.png" in output
-    evaluate, export = followed(output)
-    assert evaluate == ["evaluate", "runs/my"]
+    assert followed(output) == [evaluate, ["export", "runs/my", "--to", "night", "-o", "my-night.onnx"]]
+    sample = cv2.imread(str(next((here / "runs/my/samples").iterdir())))
+    assert sample[:20].max() > 200 and (sample[0] == 0).all()  # titles, white on black
+    if os.name == "posix":
+        modes = {path.stat().st_mode & 0o777 for path in (here / "runs/my").rglob("*") if path.is_file()}
+        assert modes == {(here / "my.toml").stat().st_mode & 0o777}
     code, output, errors = cli(*export)
+    assert code == 0 and output.startswith("my-night.onnx: "), errors
+    code, _, errors = cli(*export)
+    assert code == 1 and "my-night.onnx: exists already; add --overwrite" in errors
+    code, output, errors = cli(*verify, "--layers")
     assert code == 0, errors
-    assert output.startswith("my-dark.onnx: ") and (here / "my-dark.onnx").is_file()
+    assert output.splitlines()[0].split()[:2] == ["layer", "difference"]
+    code, output, errors = cli(*evaluate)
+    assert code == 0 and "my-evaluation: evaluation.json" in output, errors
 
 
 def test_resume_remembers_the_data_or_says_what_to_say(here: Path) -> None:

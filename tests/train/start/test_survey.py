@@ -91,6 +91,7 @@ def test_small_pictures_get_a_small_crop_and_tiny_ones_are_refused(two: Path) ->
     recipe = choose(surveys, torch.device("cpu"))
     assert recipe.short_side[1] == 72 and recipe.crop[1] <= recipe.short_side[0] < 72
     assert not any(one.too_small(recipe.crop) for one in surveys)
+    assert (recipe.with_steps(1).steps, recipe.with_steps(4000).steps) == (300, 4000)
     assert "pictures are smaller than the crop of 96x80" in surveys[0].too_small((96, 80))
     for path in (two / "night").iterdir():
         cv2.imwrite(str(path), np.zeros((40, 40, 3), np.uint8))
