@@ -69,12 +69,13 @@ def _fit(config: RunConfig, run: Path, root: Path, resume: bool, group: Group, w
     group.wait()
     if group.is_main_process:
         checkpoint.save_config(run, config)
+        checkpoint.save_data_root(run, root)
         checkpoint.remove_leftovers(run)
         (run / "samples").mkdir(exist_ok=True)
     _warm_up(state, domains, run, group, wish)
     viewer = Viewer(state, held_out, run) if group.is_main_process else None
 
-    run_steps(state, _loader(domains, config, group, state.step, config.optim.steps), run, viewer, wish)
+    run_steps(state, loader(domains, config, group, state.step, config.optim.steps), run, viewer, wish)
     if viewer:
         viewer.contact_sheet()
 
@@ -111,7 +112,7 @@ def _warm_up(state: TrainingState, domains: list[Domain], run: Path, group: Grou
     steps = config.optim.warmup_steps
     bar = progress_bar(group, total=steps, initial=warm_up.step, desc="warm-up")
     try:
-        for images in _loader(domains, config, group, warm_up.step, steps):
+        for images in loader(domains, config, group, warm_up.step, steps):
             loss = warm_up.advance(images)
             bar.update()
             bar.set_postfix({"loss": f"{loss:.2f}"}, refresh=False)
@@ -128,7 +129,7 @@ def _warm_up(state: TrainingState, domains: list[Domain], run: Path, group: Grou
     state.end_warm_up()
 
 
-def _loader(
+def loader(
     domains: list[Domain], config: RunConfig, group: Group, first: int, steps: int
 ) -> Iterator[list[Tensor]]:
     """This process's share of the batches of the steps from `first` on.

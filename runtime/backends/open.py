@@ -9,7 +9,7 @@ from unit_edge.errors import ConfigError, EngineError, ModelError
 from unit_edge.files.onnx_file import check_onnx
 from unit_edge.manifests.engine import EngineManifest, check_engine
 from unit_edge.manifests.model import Manifest, TensorSpec, sha256_of, size_text, tensor_text
-from unit_edge.registry import resolve_model
+from unit_edge.registry import bundled_models, find_model, resolve_model
 from unit_edge.runtime.backends.base import Runner
 from unit_edge.runtime.backends.choice import NO_ONNXRUNTIME, decide
 from unit_edge.runtime.backends.cores import physical_cores
@@ -39,11 +39,11 @@ def open_runner(
 ) -> Runner:
     """The runner for a model file, checked against its manifest; to be entered with `with`.
 
-    A bundled model's name, such as "day2night-edge-s", stands for its file; one that is checked already isn't
-    read again. "auto" takes what `choose_engine`
-    finds best; another engine is that one or an error. `threads` is of the inference on a CPU; None for as
-    many as there are cores. `lean` has ONNX Runtime take a third less memory on a CPU, and up to a third more
-    time.
+    A bundled model's name, such as "day2night-edge-s", stands for its file, and so does a domain that a
+    single one translates to, such as "night"; one that is checked already isn't read again. "auto" takes
+    what `choose_engine` finds best; another engine is that one or an error. `threads` is of the inference on
+    a CPU; None for as many as there are cores. `lean` has ONNX Runtime take a third less memory on a CPU, and
+    up to a third more time.
 
     Raises:
         ModelError: the file or its manifest is missing, damaged, or of something else than frames.
@@ -52,7 +52,7 @@ def open_runner(
     """
     if engine not in ENGINES:
         raise ConfigError(f"unknown engine {engine!r}; known: {', '.join(ENGINES)}")
-    checked = model if isinstance(model, CheckedModel) else check_model(resolve_model(str(model)))
+    checked = model if isinstance(model, CheckedModel) else check_model(_path_of(model))
     model, manifest = checked.path, checked.manifest
     plan = model.suffix.lower() == ENGINE_SUFFIX
     engine = decide(engine, manifest, plan=plan).engine
@@ -67,6 +67,14 @@ def open_runner(
     if engine == "openvino":
         return _openvino(model, manifest, threads)
     return _onnxruntime(model, manifest, engine, threads, lean)
+
+
+def _path_of(model: str | Path) -> Path:
+    path = resolve_model(str(model))
+    if isinstance(model, Path) or path.exists():
+        return path
+    domains = {manifest.target for _, manifest in bundled_models()}
+    return find_model(model) if model in domains else path
 
 
 def _onnxruntime(model: Path, manifest: Manifest, engine: str, threads: int | None, lean: bool) -> Runner:
@@ -106,6 +114,11 @@ def check_model(model: Path) -> CheckedModel:
     Raises:
         ModelError: see `open_runner`.
     """
+    if (model / "config.json").is_file():
+        raise ModelError(
+            f"{model}: is a training run; make a model of it first: "
+            f"`unit-edge export {model} --to DOMAIN -o {model.name}.onnx`"
+        )
     if not model.is_file():
         raise ModelError(f"{model}: no such model file; `unit-edge models` lists the bundled ones")
     if model.suffix.lower() == ENGINE_SUFFIX:

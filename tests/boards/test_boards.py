@@ -244,5 +244,5 @@ def test_a_board_needs_neither_torch_nor_onnx() -> None:
     assert "orin-nano-8gb" in done.stdout
     done = without_onnx("boards", "day2night-edge-s", "--size", "641x480")
     assert (done.returncode, done.stdout) == (1, "")
-    assert "only 640x480, 1280x720, 1920x1080" in done.stderr and "unit-edge[export]" in done.stderr
+    assert "only 640x480, 1280x720, 1920x1080" in done.stderr and "[inspect]" in done.stderr
     assert done.stderr.count("\n") == 1

@@ -275,7 +275,7 @@ def test_missing_packages_are_named_with_their_extra(
     arguments = ["evaluate", str(write_model("invert")), "--images", "day", "--against", "night"]
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
     assert done.returncode == 1 and done.stderr.count("\n") == 1
-    assert f'pip install "unit-edge[{extra}]"' in done.stderr
+    assert "pip install " in done.stderr and f"[{extra}]" in done.stderr
     assert not (here / "invert-evaluation").exists()
 
 

@@ -22,6 +22,7 @@ COUNT = 4
 """Images of each domain in a grid."""
 SHEET_WIDTH = 320
 """Of one picture on a contact sheet, in pixels."""
+_TITLE_HEIGHT = 20
 
 
 def pick(images: Sequence[NDArray[np.uint8]], short_side: int) -> list[Tensor]:
@@ -57,6 +58,26 @@ def grid(unit: UNIT, samples: Sequence[Sequence[Tensor]]) -> NDArray[np.uint8]:
             cycled = unit.decode(unit.encode_one(translated, other), domain)
             rows.append([x, unit.decode(z, domain), translated, cycled])
     return _stack([np.hstack([to_image(y[0]) for y in row]) for row in rows])
+
+
+def titled(image: NDArray[np.uint8], titles: Sequence[str]) -> NDArray[np.uint8]:
+    """A grid, uint8[H,W,3], below a line with a title for each of its columns of equal width."""
+    width = image.shape[1] // len(titles)
+    caption = np.zeros((_TITLE_HEIGHT, image.shape[1], 3), np.uint8)
+    for column, title in enumerate(titles):
+        size = cv2.getTextSize(title, cv2.FONT_HERSHEY_SIMPLEX, 0.45, 1)[0][0]
+        scale = 0.45 * min(1.0, (width - 8) / max(1, size))
+        place = (column * width + 4, _TITLE_HEIGHT - 6)
+        cv2.putText(caption, title, place, cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), 1, cv2.LINE_AA)
+    return np.vstack([caption, image])
+
+
+def titles_of(names: Sequence[str], encoders: bool) -> list[str]:
+    """The titles of a grid's columns: rows of the first domain, then of the second."""
+    if not encoders:
+        return list(names)
+    first, second = names
+    return [f"{first}, {second}", "reconstruction", f"as {second}, {first}", "and back"]
 
 
 @torch.inference_mode()

@@ -43,7 +43,8 @@ class Viewer:
     def show(self, log: RunLog) -> None:
         """Writes a grid of all streams, and histograms of the codes."""
         step, unit = self.state.step, self.state.ema.eval()
-        grid = samples.grid(unit, self.shown)
+        titles = samples.titles_of(self.names, self.state.config.network.encoders)
+        grid = samples.titled(samples.grid(unit, self.shown), titles)
         samples.write_png(self.run / "samples" / f"{step:07d}.png", grid)
         log.picture(step, grid)
         log.codes(step, samples.codes(unit, self.shown))

@@ -1,6 +1,7 @@
 """Weights in safetensors, the rest as JSON beside them; nothing pickled is written or read.
 
 RUN/config.json             the resolved settings
+RUN/data.json               where the pictures were, for --resume
 RUN/weights.safetensors     E and G as they are exported (their moving average if there is one)
 RUN/best.safetensors        the same at the step that scored best, if the run evaluates itself
 RUN/checkpoints/step-NNN/   all that resuming needs: training.safetensors, state.json
@@ -33,6 +34,7 @@ from unit_edge.train.networks import UNIT
 
 WEIGHTS = "weights.safetensors"
 BEST = "best.safetensors"
+_PLACE = "data.json"
 Config = TypeVar("Config", RunConfig, AdaptConfig)
 VERSION = 1
 """Of config.json and state.json; a newer one is refused."""
@@ -87,6 +89,28 @@ def load_settings(run: Path, command: str, build: Callable[[dict[str, Any]], Con
         raise
     except (OSError, ValueError, AttributeError, TypeError, ConfigError) as error:
         raise CheckpointError(f"{path}: damaged ({error})") from None
+
+
+def save_data_root(run: Path, root: Path) -> None:
+    """Notes where a run's pictures are."""
+    with replacing(run / _PLACE) as temporary:
+        temporary.write_text(json.dumps({"data": str(root.absolute())}) + "\n", encoding="utf-8")
+
+
+def data_root_of(run: Path) -> Path:
+    """Where a run's pictures were when it was trained last; the current folder if nobody noted it.
+
+    Raises:
+        ConfigError: they aren't there any more.
+    """
+    try:
+        noted = read_json(run / _PLACE)
+        root = Path(noted["data"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return Path()
+    if not root.is_dir():
+        raise ConfigError(f"{root}: no such folder; {run} was trained on the pictures there, say --data DIR")
+    return root
 
 
 def refuse_existing(run: Path) -> None:
@@ -177,6 +201,8 @@ def save_checkpoint(
         )
         content = json.dumps({"version": VERSION, "step": step, **state}) + "\n"
         (temporary / "state.json").write_text(content, encoding="utf-8")
+        # safetensors makes files for their owner alone
+        (temporary / "training.safetensors").chmod((temporary / "state.json").stat().st_mode & 0o777)
         for path in (*temporary.iterdir(), temporary):
             sync(path)
         shutil.rmtree(final, ignore_errors=True)

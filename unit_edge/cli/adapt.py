@@ -17,7 +17,7 @@ from unit_edge.cli.options.common import (
     SettingsOption,
     needs,
 )
-from unit_edge.cli.terminal.say import echo
+from unit_edge.cli.terminal.say import echo, echo_json
 from unit_edge.errors import ConfigError
 from unit_edge.files.reading import read_json
 from unit_edge.files.writing import write_output
@@ -167,7 +167,7 @@ def _show(result: Accuracy, what: str) -> None:
     by_class = result.by_class()
     shares = (f"{digit}: {'-' if share is None else f'{share:.3f}'}" for digit, share in enumerate(by_class))
     echo("by digit " + "  ".join(shares))
-    echo(_as_json(result))
+    echo_json(_as_json(result))
 
 
 def _as_json(result: Accuracy) -> str:

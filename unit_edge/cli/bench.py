@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -10,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unit_edge.cli.terminal.say import echo
+from unit_edge.cli.terminal.say import echo, echo_json
 from unit_edge.errors import ConfigError, UnitEdgeError
+from unit_edge.files.writing import check_writable
 from unit_edge.text.sizes import parse_size
 
 if TYPE_CHECKING:
@@ -167,6 +167,7 @@ def _checked(path: Path) -> Path:
         check_path(path)
     elif path.suffix or path.is_file():
         raise ConfigError(f"output {path}: expected a .json, .csv or .md file, or a folder")
+    check_writable(path / "x" if path.is_dir() else path)
     return path
 
 
@@ -272,7 +273,7 @@ def _show(report: dict[str, Any], outputs: Sequence[Path]) -> None:
             for written in _write(path, report):
                 echo(f"wrote {written}")
     finally:  # a full disk doesn't take the figures along
-        echo(json.dumps(report))
+        echo_json(report)
 
 
 def _write(path: Path, report: dict[str, Any]) -> Iterator[Path]:
@@ -310,6 +311,6 @@ def _compare(old: Path, new: Path, tolerance: float) -> None:
         ratio = "" if change.ratio is None else f"  {change.ratio:.3f} x the FPS"
         echo(f"{change.verdict:8} {change.row}, {change.figure}{ratio}")
     worse = sum(change.regression for change in changes)
-    echo(json.dumps({"regressions": worse, "changes": [asdict(change) for change in changes]}))
+    echo_json({"regressions": worse, "changes": [asdict(change) for change in changes]})
     if worse:
         raise typer.Exit(REGRESSION)

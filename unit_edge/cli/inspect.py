@@ -55,7 +55,7 @@ def inspect(
 
     wanted = parse_size(size)
     path = resolve_model(file)
-    with needs("export"):
+    with needs("inspect"):
         report = inspect_file(path, wanted)
     if as_json:
         echo(json.dumps(report, indent=2))
@@ -151,7 +151,7 @@ def _costs(path: Path, manifest: Manifest, wanted: tuple[int, int] | None) -> Co
         )
         raise ConfigError(
             f"{path}: its manifest has no costs for frames of {size[0]}x{size[1]}, only {known or 'none'}; "
-            'to count them install onnx with `pip install "unit-edge[export]"`'
+            'to count them install onnx with `pip install "unit-edge[inspect]"`'
         ) from None
     try:
         return costs_at(resolve(load_onnx(path), size))

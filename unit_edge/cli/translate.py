@@ -18,6 +18,7 @@ from unit_edge.cli.terminal import clips as cli_clips
 from unit_edge.cli.terminal.progress import Progress
 from unit_edge.cli.terminal.say import echo
 from unit_edge.errors import ConfigError
+from unit_edge.files.writing import check_writable
 from unit_edge.registry import find_model, resolve_model
 from unit_edge.text.address import LIVE_KINDS, parse_address
 from unit_edge.text.sizes import parse_size
@@ -30,7 +31,10 @@ if TYPE_CHECKING:
 
 def translate(
     source: cli_live.InputArgument,
-    to: Annotated[str | None, typer.Option(metavar="DOMAIN", help="What it shall look like: night.")] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="DOMAIN", help="What it shall look like: night, snow, rain, day, clear."),
+    ] = None,
     from_: Annotated[
         str | None, typer.Option("--from", metavar="DOMAIN", help="What it is, where several models fit.")
     ] = None,
@@ -155,6 +159,7 @@ def translate(
     if model is not None:
         model_path = resolve_model(model)
     elif to is not None:
+        to, from_ = to.casefold(), None if from_ is None else from_.casefold()
         model_path = find_model(to, from_)
     else:
         raise ConfigError("say what to translate to: --to DOMAIN, or --model FILE.onnx")
@@ -190,6 +195,8 @@ def translate(
     look = Look(side_by_side=side_by_side, size=parse_size(size), weather=weather)
     if sheet_path is not None and not sheet_path.absolute().parent.is_dir():
         raise ConfigError(f"{sheet_path}: there is no folder {sheet_path.parent}; make it first")
+    if sheet_path is not None:
+        check_writable(sheet_path)
     request = TranslateRequest(
         address=address,
         outputs=outputs,

@@ -86,15 +86,31 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
         OSError: it can't be put in place.
     """
     temporary = hidden_beside(path)
-    os.close(create_alone(temporary))
+    descriptor = create_alone(temporary)
+    mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
+    os.close(descriptor)
     try:
         yield temporary
+        if stat.S_IMODE(temporary.stat().st_mode) != mode:  # some libraries make files for their owner alone
+            temporary.chmod(mode)
         if durable:
             sync(temporary)
         temporary.replace(path)
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def check_writable(path: Path) -> None:
+    """Raises SinkError if a file couldn't be made there: before the work that ends with it.
+
+    Its folder needn't exist yet.
+    """
+    folder = path.absolute().parent
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not os.access(folder, os.W_OK):
+        raise SinkError(f"{path}: {folder} can't be written to; give another place")
 
 
 def write_output(path: Path, content: bytes) -> None:

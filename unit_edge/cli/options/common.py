@@ -26,6 +26,16 @@ ConfigArgument = Annotated[
 DataRoot = Annotated[
     Path, typer.Option(metavar="DIR", envvar="UNIT_EDGE_DATA", help="What the domains' folders are in.")
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+OverwriteOption = Annotated[bool, typer.Option("-y", "--overwrite", help="Replace an existing file.")]
+RememberedData = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        envvar="UNIT_EDGE_DATA",
+        help="What the domains' folders are in. [default: where the run found them, or .]",
+    ),
+]
 ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint.")]
 DeviceOption = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu or cuda.")]
 SettingsOption = Annotated[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from unit_edge.runtime.translate import Job
 
 _REDRAW_S = 0.2
+_LINE_S = 30.0
+"""Between two lines where nobody watches: in a log, a pipe."""
 _CLEAR_LINE = "\r\x1b[K"
 
 
@@ -38,7 +41,8 @@ class Progress:
         self._quiet, self._reason = quiet, f"; {reason}" if reason else ""
         self._to_stderr, self._prefix = to_stderr, prefix
         self._redraw = not quiet and sys.stderr.isatty()
-        self._drawn_at = 0.0
+        self._drawn_at = 0.0 if self._redraw else time.monotonic()
+        self._every_s = _REDRAW_S if self._redraw else _LINE_S
         self._job: Job | None = None
         self._stats: Stats | None = None
 
@@ -49,10 +53,10 @@ class Progress:
             echo(f"{job.engine}{self._reason}", err=True)
 
     def update(self, stats: Stats) -> None:
-        """Redraws the line, a few times a second."""
+        """Redraws the line, a few times a second; where that isn't seen, a line every 30 s."""
         self._stats = stats
         now = time.monotonic()
-        if not self._redraw or self._job is None or now - self._drawn_at < _REDRAW_S:
+        if self._quiet or self._job is None or now - self._drawn_at < self._every_s:
             return
         self._drawn_at = now
         live = _live_text(stats)
@@ -63,8 +67,7 @@ class Progress:
             line = f"{done}/{total} frames  {min(100, 100 * done // total):3}%  {stats.fps:.1f} FPS  {left}"
         else:
             line = f"{done} frames  {stats.fps:.1f} FPS{live and '  '}{live}"
-        sys.stderr.write(_CLEAR_LINE + self._prefix + line)
-        sys.stderr.flush()
+        _show(self._prefix + line, redraw=self._redraw)
 
     @contextmanager
     def reporting(self, output: str, model: str) -> Iterator[None]:
@@ -118,19 +121,39 @@ class Progress:
         echo(line, err=self._to_stderr)
 
 
+@contextmanager
+def heartbeat(what: str) -> Iterator[None]:
+    """Around what says nothing of itself: a line every 30 s says that it goes on."""
+    done, began = threading.Event(), time.monotonic()
+
+    def beat() -> None:
+        while not done.wait(_LINE_S):
+            _show(printable(f"{what}: {time.monotonic() - began:.0f} s so far"), redraw=False)
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
 class Line:
     """On a terminal, a line that says how far it is and how long it will take."""
 
     def __init__(self, total: int | None, unit: str, *, quiet: bool) -> None:
         """`total` units are to be done, frames or pictures; None if nobody knows."""
         self._unit = unit
-        self._total, self._shown = total, not quiet and sys.stderr.isatty()
+        self._redraw = sys.stderr.isatty()
+        self._total, self._shown = total, not quiet
+        self._every_s = _REDRAW_S if self._redraw else _LINE_S
         self._began = self._drawn_at = time.monotonic()
 
     def draw(self, done: int) -> None:
-        """Redraws it, a few times a second."""
+        """Redraws it, a few times a second; where that isn't seen, a line every 30 s."""
         now = time.monotonic()
-        if not self._shown or now - self._drawn_at < _REDRAW_S:
+        if not self._shown or now - self._drawn_at < self._every_s:
             return
         self._drawn_at = now
         fps = done / max(now - self._began, 1e-9)
@@ -140,11 +163,16 @@ class Line:
             percent = min(100, 100 * done // self._total)
             left = f"{left_s // 60}:{left_s % 60:02} left"
             text = f"{done}/{self._total} {self._unit}  {percent:3}%  {fps:.1f}/s  {left}"
-        print(f"{_CLEAR_LINE}{text}", end="", file=sys.stderr, flush=True)
+        _show(text, redraw=self._redraw)
 
     def clear(self) -> None:
-        if self._shown:
+        if self._shown and self._redraw:
             print(_CLEAR_LINE, end="", file=sys.stderr, flush=True)
+
+
+def _show(line: str, *, redraw: bool) -> None:
+    sys.stderr.write(f"{_CLEAR_LINE}{line}" if redraw else f"{line}\n")
+    sys.stderr.flush()
 
 
 def _live_text(stats: Stats) -> str:
