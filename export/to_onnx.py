@@ -27,7 +27,7 @@ from unit_edge.export.precision import PRECISIONS, in_fp16
 from unit_edge.export.shapes import Plan, plan_export
 from unit_edge.export.trained import TrainedRun, load_run
 from unit_edge.export.translator import Translator
-from unit_edge.export.verify import TOLERANCES, Reference, VerifyReport, check_report
+from unit_edge.export.verify import TOLERANCES, AsTrained, Reference, VerifyReport, check_report
 from unit_edge.files.writing import hidden_beside
 from unit_edge.frames import FRAME_SIDES
 from unit_edge.manifests.model import Manifest, TensorSpec, sha256_of
@@ -136,9 +136,10 @@ def export_run(
         raise SinkError(f"{path}: exists already; add --overwrite to replace it, or give another -o")
     calibration = None if int8 is None else CalibrationFrames(int8.calibrate, plan.frame_size)
     translator = Translator(trained.unit, source, plan.guided)
-    reference = Reference(translator, plan.frame_size, frames or (int8.calibrate if int8 else None))
+    as_trained = AsTrained(trained.unit, source, plan.guided)
+    reference = Reference(as_trained, plan.frame_size, frames or (int8.calibrate if int8 else None))
     manifest = _manifest(trained, source, plan, precision, path.stem)
-    del trained  # the networks of both domains; the translator has what it needs
+    del trained, as_trained  # the networks of both domains; the translator has what it needs
     half = precision == "fp16" or (int8 is not None and int8.variant == "tensorrt")
     opset = OPSET_OF_HALF_INT8 if half and int8 is not None else OPSET
     content = serialise(in_fp16(translator) if half else translator, manifest, opset)

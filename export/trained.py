@@ -81,4 +81,10 @@ def load_run(run: Path, best: bool = False) -> TrainedRun:
         raise CheckpointError(f"{path}: damaged ({error})") from None
     if not unchanged:
         raise CheckpointError(f"{path}: the training wrote it while it was read; run the command again")
-    return TrainedRun(run, config, unit, int(step) if step and step.isdecimal() else None, sha256)
+    return TrainedRun(
+        path=run,
+        config=config,
+        unit=unit,
+        step=int(step) if step and step.isdecimal() else None,
+        weights_sha256=sha256,
+    )

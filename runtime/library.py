@@ -11,9 +11,10 @@ from unit_edge.frames import Frame
 from unit_edge.registry import find_model, resolve_model
 from unit_edge.runtime.backends.open import open_runner
 from unit_edge.runtime.pipeline import Stats
+from unit_edge.runtime.request import TranslateRequest, parse_outputs
 from unit_edge.runtime.sinks.codecs import Encoding
 from unit_edge.runtime.sources.open import open_source
-from unit_edge.runtime.translate import translate
+from unit_edge.runtime.translate import carry_out
 from unit_edge.text.address import parse_address
 
 
@@ -50,18 +51,18 @@ def translate_video(
             TruncatedError says is finished, and what `resume` can go on with.
         Interrupted: a signal ended it; the output holds the frames until then.
     """
-    return translate(
-        source,
-        Path(output),
-        find_translator(model_or_to),
+    request = TranslateRequest(
+        address=parse_address(source),
+        outputs=parse_outputs(Path(output)),
+        model=find_translator(model_or_to),
         engine=engine,
         threads=threads,
-        encoding=encoding,
+        encoding=encoding or Encoding(),
         steady=steady,
         overwrite=overwrite,
         resume=resume,
-        progress=progress,
     )
+    return carry_out(request, progress=progress)
 
 
 def translate_frames(

@@ -14,8 +14,9 @@ from torch import Tensor
 from unit_edge.config import RunConfig
 from unit_edge.errors import ConfigError, DataError
 from unit_edge.interrupt import Interrupted, StopWish, watch_signals
+from unit_edge.spread import spread
 from unit_edge.train.data.dataset import Domain, Pairs, batches, domain_images
-from unit_edge.train.evaluation.evaluate import read_images, spread
+from unit_edge.train.evaluation.evaluate import read_images
 from unit_edge.train.evaluation.viewer import Viewer
 from unit_edge.train.group import Group, join_group
 from unit_edge.train.guides import open_guide

@@ -81,7 +81,12 @@ class Generators(nn.Module):
             reconstructions += decoded[:reconstructs]
             translations += decoded[reconstructs : reconstructs + translates]
             returned += decoded[reconstructs + translates :]
-        return Streams([mean[:count] for mean in means], reconstructions, translations, returned)
+        return Streams(
+            means=[mean[:count] for mean in means],
+            reconstructions=reconstructions,
+            translations=translations,
+            returned=returned,
+        )
 
     def _imagine(self, like: Tensor, draw: Draw) -> Streams:
         """CoGAN: both domains' image of one code, which nobody encoded."""

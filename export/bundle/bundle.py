@@ -149,7 +149,7 @@ def export_bundle(
             pack(folder, finished, first=MANIFEST)
         size = _bytes(finished)
         _put(finished, path)
-    return Bundle(path, choice, tuple(variants), size)
+    return Bundle(path=path, choice=choice, variants=tuple(variants), bytes=size)
 
 
 def _variant(exported: Exported, board: Board, before: list[Variant]) -> Variant:
@@ -158,7 +158,9 @@ def _variant(exported: Exported, board: Board, before: list[Variant]) -> Variant
     size = before[0].frame_size if before else frame_size_for(manifest.costs, board, manifest.precision)
     costs = manifest.costs.for_size(size)
     predicted = None if costs is None else predict(costs, board, manifest.precision, manifest.precision)
-    return Variant(exported, exported.model.stat().st_size, size, predicted)
+    return Variant(
+        exported=exported, bytes=exported.model.stat().st_size, frame_size=size, predicted=predicted
+    )
 
 
 def _check_output(path: Path) -> str:

@@ -73,7 +73,12 @@ def count_costs(model: Any) -> Costs:
 def costs_at(graph: Graph) -> CostsAt:
     """What a graph takes for one frame."""
     macs = sum(layer.macs for layer in layers(graph))
-    return CostsAt(graph.frame_size, macs, traffic_bytes(graph) // graph.batch, activations_bytes(graph))
+    return CostsAt(
+        frame_size=graph.frame_size,
+        macs=macs,
+        traffic_bytes=traffic_bytes(graph) // graph.batch,
+        activations_bytes=activations_bytes(graph),
+    )
 
 
 def layers(graph: Graph) -> list[Layer]:

@@ -113,4 +113,10 @@ def look_around() -> Installed:
 
         for_gpus = CUDA in ort.get_available_providers()
         lacking = missing_library(CUDA) if for_gpus else ""
-    return Installed(onnxruntime, for_gpus, gpu, find_spec("openvino") is not None, lacking)
+    return Installed(
+        onnxruntime=onnxruntime,
+        for_gpus=for_gpus,
+        gpu=gpu,
+        openvino=find_spec("openvino") is not None,
+        lacking=lacking,
+    )

@@ -188,7 +188,7 @@ def _picture_pairs(work: Work, selection: Selection, translate: Translate | None
             continue
         match = pattern.search(before.name) if pattern else None
         scene = before.name if match is None else match.group(1 if match.re.groups else 0)
-        yield Pair(scene, before.name, before, None, image, made)
+        yield Pair(scene=scene, name=before.name, path=before, seconds=None, before=image, after=made)
 
 
 def _pattern(scene: str | None) -> re.Pattern[str] | None:
@@ -223,7 +223,14 @@ def _clip_pairs(
                     work.faults.append(fault)
                     return
                 name = f"{before.name}, frame {frame.index}"
-                yield Pair(before.stem, name, before, float(frame.pts), frame.image, made)
+                yield Pair(
+                    scene=before.stem,
+                    name=name,
+                    path=before,
+                    seconds=float(frame.pts),
+                    before=frame.image,
+                    after=made,
+                )
                 taken += 1
     except SourceError as error:
         work.faults.append(str(error))

@@ -77,6 +77,20 @@ def test_other_settings_of_the_head_are_caught(model: Path, run: Path) -> None:
         verify_file(model, run)
 
 
+def test_a_fault_of_the_export_itself_is_caught(
+    tmp_path: Path, write_run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is exported is held against the run's own networks, not against what the export made of them."""
+
+    def whole(weights: torch.Tensor, axis: int) -> torch.Tensor:
+        return weights.flip(axis)  # right for three channels, wrong for a sub-pixel layer's twelve
+
+    monkeypatch.setattr("unit_edge.export.translator._colours_reversed", whole)
+    with pytest.raises(VerifyError, match="computes something else"):
+        export_run(write_run(tmp_path / "run", "edge-s/half-size"), "night", output=tmp_path / "wrong.onnx")
+    assert not list(tmp_path.glob("wrong*"))
+
+
 def test_a_run_that_went_on_training_is_told_apart(
     model: Path, tmp_path: Path, write_run: Callable[..., Path]
 ) -> None:

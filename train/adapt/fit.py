@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from unit_edge.config.adapt import AdaptConfig
 from unit_edge.errors import CheckpointError
 from unit_edge.interrupt import StopWish, watch_signals
+from unit_edge.spread import spread_places
 from unit_edge.train.adapt.digit_batches import DigitBatches
 from unit_edge.train.adapt.digits import Digits, read_all
 from unit_edge.train.adapt.evaluate import UNLABELLED, Accuracy, accuracy, without_labels
@@ -130,7 +131,7 @@ class DigitViewer:
 def spread_images(sets: list[Digits], count: int) -> NDArray[np.uint8]:
     """At most `count` images at equal distances in a domain's sets, uint8[N,32,32,C]."""
     ends = np.cumsum([len(part) for part in sets])
-    places = np.linspace(0, ends[-1] - 1, min(count, int(ends[-1]))).round().astype(int)
+    places = spread_places(int(ends[-1]), count)
     which = np.searchsorted(ends, places, side="right")
     return np.stack([sets[w].images[place - ends[w]] for w, place in zip(which, places, strict=True)])
 

@@ -13,6 +13,8 @@ from torch import Tensor
 
 from unit_edge.errors import CheckpointError
 from unit_edge.files.writing import replacing
+from unit_edge.media.png import png_bytes
+from unit_edge.spread import spread
 from unit_edge.train.data.dataset import to_image, to_tensor, whole
 from unit_edge.train.networks import DOMAINS, UNIT
 
@@ -25,8 +27,7 @@ _TITLE_HEIGHT = 20
 
 def pick(images: Sequence[NDArray[np.uint8]], short_side: int) -> list[Tensor]:
     """A few images spread over a list, as network inputs float[1,3,H,W]."""
-    places = np.linspace(0, len(images) - 1, min(COUNT, len(images))).round().astype(int)
-    return [to_tensor(whole(images[place], short_side))[None] for place in places]
+    return [to_tensor(whole(image, short_side))[None] for image in spread(images, COUNT)]
 
 
 @torch.inference_mode()
@@ -116,10 +117,8 @@ def write_png(path: Path, image: NDArray[np.uint8]) -> None:
         CheckpointError: it can't be written.
     """
     try:
-        done, data = cv2.imencode(".png", image)
-        assert done, "uint8[H,W,3] always fits a PNG"
         with replacing(path) as temporary:
-            temporary.write_bytes(data.tobytes())
+            temporary.write_bytes(png_bytes(image))
     except OSError as error:
         raise CheckpointError(f"{path}: can't be written ({error.strerror or error})") from None
 

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unit_edge.spread import spread
 from unit_edge.train.evaluation import samples
-from unit_edge.train.evaluation.evaluate import spread, translation_scores
+from unit_edge.train.evaluation.evaluate import translation_scores
 from unit_edge.train.evaluation.translate_image import ImageTranslator, short_side
 from unit_edge.train.run import checkpoint
 from unit_edge.train.run.log import RunLog

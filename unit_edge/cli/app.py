@@ -23,7 +23,7 @@ from unit_edge.cli.options.common import AsJson, ModelArgument, OverwriteOption,
 from unit_edge.cli.terminal.say import echo
 from unit_edge.errors import UnitEdgeError
 from unit_edge.registry import bundled_models, resolve_model
-from unit_edge.text.printable import printable
+from unit_edge.text.printable import one_line, printable
 from unit_edge.text.redaction import redact
 
 _PIXELS_AT_MOST = 2**28
@@ -38,7 +38,7 @@ class _Commands(TyperGroup):
         except BrokenPipeError:
             raise
         except (UnitEdgeError, OSError) as error:
-            echo(f"error: {redact(' '.join(str(error).split()))}", err=True)
+            echo(f"error: {redact(one_line(error))}", err=True)
             raise typer.Exit(1) from None
         except KeyboardInterrupt as error:
             echo("stopped", err=True)

@@ -127,19 +127,19 @@ def bench(
     if address is not None and address.kind in ("images", "stdin"):
         raise ConfigError(f"--input {address.name}: expected a video, a camera or a stream")
     wanted = Wanted(
-        models or (),
-        engine.split(","),
-        [_whole(text, "--batch") for text in batch.split(",")] if batch else (),
-        [found for text in size.split(",") if (found := parse_size(text))] if size else (),
-        streams,
-        threads,
-        None if address is None or address.live else _clip_size(address.path),
+        models=models or (),
+        engines=engine.split(","),
+        batches=[_whole(text, "--batch") for text in batch.split(",")] if batch else (),
+        sizes=[found for text in size.split(",") if (found := parse_size(text))] if size else (),
+        streams=streams,
+        threads=threads,
+        clip_size=None if address is None or address.live else _clip_size(address.path),
     )
     cases = cases_of(wanted)
     others = _others(cases, wanted, against) if against is not None else []
     for note in dict.fromkeys(case.note for case in [*cases, *others] if case.note):
         echo(f"note: {note}", err=True)
-    settings = Settings(seconds, frames, warm_up, address, peak)
+    settings = Settings(seconds=seconds, frames=frames, warm_up_s=warm_up, source=address, peak=peak)
     if all(case.refused for case in cases):
         raise UnitEdgeError(_reasons([(case.name, case.refused) for case in cases]))
     status = _Status(several=len(cases) + len(others) > 1)
@@ -148,7 +148,7 @@ def bench(
             cases,
             settings,
             wish,
-            Callbacks(status.doing, status.finished, _costs, _build),
+            Callbacks(doing=status.doing, finished=status.finished, costs=_costs, build=_build),
             against=others,
         )
     status.clear()

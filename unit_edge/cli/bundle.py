@@ -59,7 +59,12 @@ def export_for_board(
     choice = choose(board, precision, calibrate is not None, pythons)
     int8 = None
     if calibrate is not None:
-        int8 = Int8(calibrate, int8_for or choice.int8_for, int8_skip, allow_low_quality)
+        int8 = Int8(
+            calibrate=calibrate,
+            variant=int8_for or choice.int8_for,
+            skip=int8_skip,
+            allow_low_quality=allow_low_quality,
+        )
     for line in (f"board {board.name}: {board.title}{_others(name, board.name)}", *choice.notes):
         echo(line)
     bundle = export_bundle(

@@ -263,7 +263,12 @@ def export(
 
     int8 = None
     if calibrate is not None:
-        int8 = Int8(calibrate, int8_for or "cpu", tuple(int8_skip or ()), allow_low_quality)
+        int8 = Int8(
+            calibrate=calibrate,
+            variant=int8_for or "cpu",
+            skip=tuple(int8_skip or ()),
+            allow_low_quality=allow_low_quality,
+        )
     with heartbeat(f"exporting {run}"):
         exported = export_run(
             run, to, output=output, precision=precision, int8=int8, overwrite=overwrite, **options

@@ -31,3 +31,24 @@ def board_model() -> str:
         return _DEVICE_TREE_MODEL.read_text(errors="replace").strip("\0\n ")
     except OSError:
         return ""
+
+
+def resident_bytes(pid: int, root: Path = Path("/")) -> tuple[int, int] | None:
+    """Memory that a process holds now, and the most that it has held."""
+    now, most = (words_of(root / f"proc/{pid}/status", f"{name}:") for name in ("VmRSS", "VmHWM"))
+    return (1024 * int(now[0]), 1024 * int(most[0])) if now and most else None
+
+
+def processor_name(root: Path = Path("/")) -> str | None:
+    """As the processor calls itself; ARM's say nothing."""
+    words = words_of(root / "proc/cpuinfo", "model name")
+    return " ".join(words[1:]) if words else None
+
+
+def words_of(path: Path, start: str) -> list[str]:
+    """The words behind the start of a file's first line that begins so; none if there is no such line."""
+    try:
+        text = path.read_text(errors="replace")
+    except OSError:
+        return []
+    return next((line[len(start) :].split() for line in text.splitlines() if line.startswith(start)), [])

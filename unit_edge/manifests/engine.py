@@ -130,15 +130,10 @@ def platform_text() -> str:
 
 
 def check_engine(path: Path, *, tensorrt: str | None = None, gpu: Gpu | None = None) -> EngineManifest:
-    """The manifest of an engine that may be loaded here.
-
-    Args:
-        path: of the engine.
-        tensorrt: version of the backend that is installed; None leaves that comparison out.
-        gpu: of this machine; None leaves that comparison out.
+    """The manifest of an engine that may be loaded here, after comparing it with the whole file.
 
     Raises:
-        ModelError: it is missing or damaged, or was built for something else.
+        ModelError: it is missing or damaged, or see `check_machine`.
     """
     if not path.is_file():
         raise ModelError(f"{path}: no such engine; `unit-edge build MODEL.onnx -o {path}` makes one")
@@ -149,6 +144,24 @@ def check_engine(path: Path, *, tensorrt: str | None = None, gpu: Gpu | None = N
         raise ModelError(f"{path}: damaged: {size} bytes, expected {manifest.bytes}; {again}")
     if sha256_of(path) != manifest.sha256:
         raise ModelError(f"{path}: differs from its manifest (another sha256); {again}")
+    check_machine(path, manifest, tensorrt=tensorrt, gpu=gpu)
+    return manifest
+
+
+def check_machine(
+    path: Path, manifest: EngineManifest, *, tensorrt: str | None = None, gpu: Gpu | None = None
+) -> None:
+    """Compares what an engine was built for with what is here.
+
+    Args:
+        path: of the engine.
+        manifest: its own.
+        tensorrt: version of the backend that is installed; None leaves that comparison out.
+        gpu: of this machine; None leaves that comparison out.
+
+    Raises:
+        ModelError: it was built for something else.
+    """
     differing = [("operating system", manifest.platform, platform_text())]
     if tensorrt is not None and "version-compatible" not in manifest.flags:
         differing.append(("TensorRT", manifest.tensorrt, tensorrt))
@@ -159,8 +172,8 @@ def check_engine(path: Path, *, tensorrt: str | None = None, gpu: Gpu | None = N
             differing.append(("GPU", manifest.gpu, gpu.name))
     for what, built, here in differing:
         if built != here:
+            again = f"build it again here with `{_advice(manifest, path)}`"
             raise ModelError(f"{path}: built for {what} {built}, here is {here}; {again}")
-    return manifest
 
 
 def write_pair(path: Path, plan: bytes, manifest: EngineManifest) -> None:

@@ -48,25 +48,32 @@ class Address:
         return Path(self.target)
 
 
-def parse_address(text: str | Path) -> Address:
-    """What an input argument means; a Path is a file or folder whatever its name.
+def parse_address(text: str | Path | Address) -> Address:
+    """What an input argument means; a Path is a file or folder whatever its name, an Address what it is.
 
     Raises:
         ConfigError: a URL of an unknown scheme or without a host, a pipeline without an end, an empty text.
     """
+    if isinstance(text, Address):
+        return text
     if isinstance(text, Path):
         return _path(text)
     text = text.strip()
     if not text:
         raise ConfigError("the input is empty; expected a file, folder, camera, URL, pipeline or -")
     if text == "-":
-        return Address("stdin", text, "stdin", "stdin")
+        return Address(kind="stdin", target=text, name="stdin", stem="stdin")
     if " ! " in text:
         return _pipeline(text)
     if text.isascii() and text.isdecimal():
-        return Address("camera", f"/dev/video{int(text)}", f"camera {int(text)}", f"camera{int(text)}")
+        return Address(
+            kind="camera",
+            target=f"/dev/video{int(text)}",
+            name=f"camera {int(text)}",
+            stem=f"camera{int(text)}",
+        )
     if device := _DEVICE.fullmatch(text):
-        return Address("camera", text, text, f"camera{device[1]}")
+        return Address(kind="camera", target=text, name=text, stem=f"camera{device[1]}")
     if url := _SCHEME.fullmatch(text):
         return _url(text, url[1].lower(), url[2])
     path = Path(text)
@@ -74,7 +81,7 @@ def parse_address(text: str | Path) -> Address:
         refuse_mistyped(text, "rtsp://USER:PASSWORD@HOST/PATH")
     if re.search(r"[*?[]", text) and not path.exists():
         folder = path.parent.name if not re.search(r"[*?[]", path.parent.name) else ""
-        return Address("images", text, text, folder or "images")
+        return Address(kind="images", target=text, name=text, stem=folder or "images")
     return _path(path)
 
 
@@ -89,13 +96,18 @@ def refuse_mistyped(text: str, example: str) -> None:
 
 
 def _path(path: Path) -> Address:
-    return Address("path", str(path), str(path), path.resolve().name if path.is_dir() else path.stem)
+    return Address(
+        kind="path",
+        target=str(path),
+        name=str(path),
+        stem=path.resolve().name if path.is_dir() else path.stem,
+    )
 
 
 def _pipeline(text: str) -> Address:
     if "appsink" not in text:
         raise ConfigError(f"{redact(text)}: the pipeline must end in ` ! appsink drop=true max-buffers=1`")
-    return Address("gstreamer", text, redact(text), "gstreamer")
+    return Address(kind="gstreamer", target=text, name=redact(text), stem="gstreamer")
 
 
 def _url(text: str, scheme: str, rest: str) -> Address:
@@ -103,7 +115,7 @@ def _url(text: str, scheme: str, rest: str) -> Address:
     if scheme == "csi":
         if not (rest.isascii() and rest.isdecimal()):
             raise ConfigError(f"{name}: expected csi:// and the number of a camera, such as csi://0")
-        return Address("csi", rest, name, f"csi{rest}")
+        return Address(kind="csi", target=rest, name=name, stem=f"csi{rest}")
     if scheme == "file":
         raise ConfigError(f"{name}: give a file by its path, without file://")
     if scheme not in SCHEMES:
@@ -119,7 +131,7 @@ def _url(text: str, scheme: str, rest: str) -> Address:
     if host is None:
         raise ConfigError(f"{name}: no such host and port; expected {scheme}://HOST[:PORT]/PATH")
     stem = "" if in_path else re.sub(r"[^\w.-]+", "-", host).strip("-.")
-    return Address("network", text, name, stem or scheme)
+    return Address(kind="network", target=text, name=name, stem=stem or scheme)
 
 
 def _is_host(text: str) -> bool:

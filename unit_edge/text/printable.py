@@ -15,9 +15,17 @@ def printable(text: str) -> str:
     return _UNPRINTABLE.sub(_written_out, text)
 
 
-def one_line(text: object) -> str:
-    """The same on one line."""
-    return printable(" ".join(str(text).split()))
+def one_line(said: object, limit: int | None = None) -> str:
+    """A text, or an error's, on one line and printable; an error that says nothing is called by its type.
+
+    Args:
+        said: the text or error.
+        limit: the most characters of it; what is longer ends with an ellipsis.
+    """
+    text = printable(" ".join(str(said).split()))
+    if not text and isinstance(said, BaseException):
+        text = type(said).__name__
+    return text if limit is None or len(text) <= limit else text[: limit - 1] + "…"
 
 
 def _written_out(found: re.Match[str]) -> str:

@@ -226,7 +226,7 @@ class VideoSink:
             if self._file.error is not None:
                 raise self._file.error
             last = self._last_pts * self._time_base
-            parts.append(Part(self._parts.media, self._packets, last, self._end))
+            parts.append(Part(path=self._parts.media, packets=self._packets, last=last, end=self._end))
         if not parts:
             return
         comment = ""

@@ -29,7 +29,12 @@ def open_detector(
 
     names = tuple(name.strip() for name in only.split(",")) if only else ()
     wanted = parse_size(size, "--detector-size")
-    return Detector(path, DetectorOptions(decode, preprocess, classes, names, wanted, threads=threads))
+    return Detector(
+        path,
+        DetectorOptions(
+            decode=decode, preprocess=preprocess, classes=classes, only=names, size=wanted, threads=threads
+        ),
+    )
 
 
 def read_ground_truth(

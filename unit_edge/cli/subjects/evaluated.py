@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from unit_edge.config import DataConfig, DomainConfig, RunConfig
 from unit_edge.errors import ConfigError, DataError
 from unit_edge.registry import resolve_model
+from unit_edge.spread import spread
 
 if TYPE_CHECKING:
     from unit_edge.train.data.decode import ImageItem
@@ -110,7 +111,7 @@ def _run_subject(path: Path, options: Options) -> Subject:
         f"{path}: step {trained.step}, weights {trained.weights_sha256[:12]}, "
         f"{'through the guided head' if guided else 'without a head'}, network at short side {side}"
     )
-    return Subject(path.resolve().name, title, about, directions, config)
+    return Subject(name=path.resolve().name, title=title, about=about, directions=directions, config=config)
 
 
 def _model_subject(given: str, options: Options, stack: ExitStack) -> Subject:
@@ -152,7 +153,9 @@ def _model_subject(given: str, options: Options, stack: ExitStack) -> Subject:
         "engine": runner.engine,
     }
     title = f"{manifest.name}: sha256 {manifest.sha256[:12]}, {runner.engine}"
-    return Subject(manifest.name, title, about, [Direction(*names, translate)], config)
+    return Subject(
+        name=manifest.name, title=title, about=about, directions=[Direction(*names, translate)], config=config
+    )
 
 
 def check_options(subject: Subject, options: Options) -> None:
@@ -191,7 +194,6 @@ def find_images(
         DataError: they are missing, or no pairs where pairs are expected.
     """
     from unit_edge.train.data.sources import domain_images
-    from unit_edge.train.evaluation.evaluate import spread
 
     given: list[list[ImageItem]] = []
     if options.images is not None and options.against is not None:
@@ -231,7 +233,7 @@ def find_rivals(
     """What needs no training, by the name of its figure, and a run's own guide where it points that way."""
     from unit_edge.train.data.sources import domain_images
     from unit_edge.train.evaluation.baselines import colour_transfer, guide_itself, histogram_match
-    from unit_edge.train.evaluation.evaluate import read_images, spread
+    from unit_edge.train.evaluation.evaluate import read_images
     from unit_edge.train.guides import open_guide
 
     if config is not None:

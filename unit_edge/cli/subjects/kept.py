@@ -40,6 +40,6 @@ class Counted:
         found = ratios(np.stack([kept, after - kept], 1), np.stack([before, after], 1), seed)
         totals = int(before.sum()), int(after.sum())
         return {
-            name: Figure(math.nan if f.value is None else f.value, f.low, f.high, count)
+            name: Figure(value=math.nan if f.value is None else f.value, low=f.low, high=f.high, count=count)
             for name, f, count in zip(("detections_kept", "detections_invented"), found, totals, strict=True)
         }

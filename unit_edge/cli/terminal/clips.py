@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from unit_edge.cli.terminal.progress import Progress
 from unit_edge.cli.terminal.say import echo
 from unit_edge.errors import ConfigError, UnitEdgeError
+from unit_edge.text.printable import one_line
 from unit_edge.text.redaction import redact
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def each(
         translate(clip, output, Progress(quiet=quiet, reason=reason, prefix=name))
 
     def failed(clip: Path, error: UnitEdgeError) -> None:
-        text = redact(" ".join(str(error).split()))
+        text = redact(one_line(error))
         echo(f"error: {text if str(clip) in text else f'{clip}: {text}'}", err=True)
 
     try:
