@@ -40,11 +40,10 @@ def open_runner(
     """The runner for a model file, checked against its manifest; to be entered with `with`.
 
     A bundled model's name, such as "day2night-edge-s", stands for its file, and so does a domain that a
-    single one translates to, such as "night"; one that is checked already isn't read again. "auto" takes what
-    `choose_engine`
-    finds best; another engine is that one or an error. `threads` is of the inference on a CPU; None for as
-    many as there are cores. `lean` has ONNX Runtime take a third less memory on a CPU, and up to a third more
-    time.
+    single one translates to, such as "night"; one that is checked already isn't read again. "auto" takes
+    what `choose_engine` finds best; another engine is that one or an error. `threads` is of the inference on
+    a CPU; None for as many as there are cores. `lean` has ONNX Runtime take a third less memory on a CPU, and
+    up to a third more time.
 
     Raises:
         ModelError: the file or its manifest is missing, damaged, or of something else than frames.
@@ -53,12 +52,7 @@ def open_runner(
     """
     if engine not in ENGINES:
         raise ConfigError(f"unknown engine {engine!r}; known: {', '.join(ENGINES)}")
-    if isinstance(model, CheckedModel):
-        checked = model
-    else:
-        domains = {manifest.target for _, manifest in bundled_models()} if isinstance(model, str) else set()
-        path = resolve_model(str(model))
-        checked = check_model(find_model(str(model)) if str(model) in domains and not path.exists() else path)
+    checked = model if isinstance(model, CheckedModel) else check_model(_path_of(model))
     model, manifest = checked.path, checked.manifest
     plan = model.suffix.lower() == ENGINE_SUFFIX
     engine = decide(engine, manifest, plan=plan).engine
@@ -73,6 +67,14 @@ def open_runner(
     if engine == "openvino":
         return _openvino(model, manifest, threads)
     return _onnxruntime(model, manifest, engine, threads, lean)
+
+
+def _path_of(model: str | Path) -> Path:
+    path = resolve_model(str(model))
+    if isinstance(model, Path) or path.exists():
+        return path
+    domains = {manifest.target for _, manifest in bundled_models()}
+    return find_model(model) if model in domains else path
 
 
 def _onnxruntime(model: Path, manifest: Manifest, engine: str, threads: int | None, lean: bool) -> Runner:
