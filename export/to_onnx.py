@@ -131,9 +131,7 @@ def export_run(
     suffix = {"fp32": "", "fp16": "-fp16"}.get(precision, "-int8")
     if int8 is not None and int8.variant == "tensorrt":
         suffix += "-tensorrt"
-    path = output_path(output, _name(trained, source, to) + suffix)
-    if path.exists() and not overwrite:
-        raise SinkError(f"{path}: exists already; add --overwrite to replace it, or give another -o")
+    path = output_path(output, _name(trained, source, to) + suffix, overwrite=overwrite)
     calibration = None if int8 is None else CalibrationFrames(int8.calibrate, plan.frame_size)
     translator = Translator(trained.unit, source, plan.guided)
     as_trained = AsTrained(trained.unit, source, plan.guided)
@@ -220,11 +218,12 @@ def _name(trained: TrainedRun, source: int, to: str) -> str:
     return name
 
 
-def output_path(output: Path | None, name: str) -> Path:
+def output_path(output: Path | None, name: str, *, overwrite: bool = True) -> Path:
     """Where a model goes: NAME.onnx in the current or the given folder, or the given file.
 
     Raises:
         ConfigError: another suffix, or a folder that is not there.
+        SinkError: there is such a file, and it may not be replaced.
     """
     path = Path(f"{name}.onnx") if output is None else output
     if path.is_dir():
@@ -233,6 +232,8 @@ def output_path(output: Path | None, name: str) -> Path:
         raise ConfigError(f"output {path}, expected a name that ends in .onnx, or an existing folder")
     if not path.parent.is_dir():
         raise ConfigError(f"output {path}: there is no folder {path.parent}; make it first")
+    if path.exists() and not overwrite:
+        raise SinkError(f"{path}: exists already; add --overwrite to replace it, or give another -o")
     return path
 
 

@@ -74,8 +74,14 @@ class Progress:
         """Around a run: `finish` where it has left something finished, even if it raised."""
         try:
             yield
-        except (TruncatedError, PartialError, Interrupted):
+        except (TruncatedError, PartialError):
             self.finish(output, model)
+            raise
+        except Interrupted:
+            self.finish(output, model)
+            job = self._job
+            if job is not None and job.output_size and job.info.frame_count and not self._to_stderr:
+                self.notice("the same command with --resume goes on from there")
             raise
         self.finish(output, model)
 
