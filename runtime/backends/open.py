@@ -6,8 +6,10 @@ from pathlib import Path
 
 from unit_edge.engines import check_engine
 from unit_edge.errors import ConfigError, EngineError, ModelError
+from unit_edge.frames import FRAME_SIDES
 from unit_edge.manifest import Manifest, TensorSpec, sha256_of, size_text, tensor_text
 from unit_edge.onnx_file import check_onnx
+from unit_edge.onnx_memory import check_memory
 from unit_edge.registry import resolve_model
 from unit_edge.runtime.backends.base import Runner
 from unit_edge.runtime.backends.choice import NO_ONNXRUNTIME, decide
@@ -116,6 +118,9 @@ def read_model(model: Path) -> Manifest:
             "copy both files again from the same place, or export the model again"
         )
     check_onnx(model)
+    # engines make what doesn't depend on the frame when they load a model: that is the same for the least one
+    batch, height, width, _ = manifest.input.shape
+    check_memory(model, (batch or 1, height or FRAME_SIDES[0], width or FRAME_SIDES[0], 3))
     return manifest
 
 

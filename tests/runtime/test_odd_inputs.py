@@ -92,7 +92,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-@pytest.mark.parametrize("codec", ["h264", "hevc"])
+@pytest.mark.parametrize("codec", ["h264", "hevc", "av1"])
 def test_a_kill_loses_two_seconds_of_a_recording_at_most(codec: str, tmp_path: Path) -> None:
     output = tmp_path / "out.mp4"
     done = subprocess.run([sys.executable, "-c", KILLED, output, codec], capture_output=True)
