@@ -9,7 +9,7 @@ from pathlib import Path
 
 from unit_edge.address import LIVE_KINDS, Address, parse_address
 from unit_edge.errors import ConfigError, SinkError, SourceError
-from unit_edge.frames import VideoInfo
+from unit_edge.frames import ELONGATED, VideoInfo, elongated
 from unit_edge.interrupt import StopWish
 from unit_edge.media.containers import refuse_pipe
 from unit_edge.media.images import IMAGE_SUFFIXES, is_image
@@ -191,6 +191,9 @@ def translate(
         live = address.kind in LIVE_KINDS
         skip = skipped(None if live else kept, steady=steady)
         frames = stack.enter_context(open_source(address, options, notice, excerpt, skip))
+        width, height = frames.info.width, frames.info.height
+        if runner.manifest.frame_size is None and elongated(width, height):
+            raise SourceError(f"{address.name}: {width}x{height}: {ELONGATED}")
         names = [path.name for path in frames.paths] if isinstance(frames, ImageSource) else []
         has_audio = encoding.audio and frames.info.has_audio
 

@@ -33,8 +33,8 @@ from unit_edge.printable import printable
 
 HANG_S = 10
 MEMORY_BYTES = 2 * 10**9
-_INPUTS_A_CHILD = 400
-_LOOK_UP_S = 0.02
+_INPUTS_A_CHILD = 2000
+_LOOK_UP_S = 0.1
 _TOLD_EVERY = 1000
 
 Orders = list[list[str]]
@@ -67,7 +67,7 @@ class Child:
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
         began, waited = time.monotonic(), self._waited_s()
-        while time.monotonic() - began - self._waiting_since(waited) < HANG_S:
+        while (took := time.monotonic() - began) < HANG_S or took - self._waiting_since(waited) < HANG_S:
             try:
                 line = self._lines.get(timeout=_LOOK_UP_S)
             except queue.Empty:

@@ -17,6 +17,7 @@ from unit_edge.cli.options import outputs
 from unit_edge.cli.options.common import ModelArgument, domains_text
 from unit_edge.cli.say import echo
 from unit_edge.errors import UnitEdgeError
+from unit_edge.media.quiet import keep_libraries_quiet
 from unit_edge.printable import printable
 from unit_edge.redaction import redact
 from unit_edge.registry import bundled_models, resolve_model
@@ -57,6 +58,7 @@ app = typer.Typer(
 
 def main() -> None:
     """The console script."""
+    keep_libraries_quiet()
     # OpenCV's own complaints would come beside the one line that says what is wrong.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
     # A header may claim 2^30 pixels in a few bytes, and they would be made room for.
