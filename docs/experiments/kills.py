@@ -36,7 +36,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / part) for part in ("fuzz", "train", "")]
 _LOOK_UP_S = 0.005
-_PATIENCE_S = 180
+_PATIENCE_S = 1200
 _LEAVE_S = 10.0
 _TWICE = 1 / 3
 
