@@ -18,8 +18,8 @@ import pytest
 from numpy.typing import NDArray
 from probe import grey, yuv420
 
-from unit_edge.engines import EngineManifest, platform_text, write_pair
-from unit_edge.manifest import Manifest, TensorSpec, sha256_of
+from unit_edge.manifests.engine import EngineManifest, platform_text, write_pair
+from unit_edge.manifests.model import Manifest, TensorSpec, sha256_of
 from unit_edge.runtime.backends.open import read_model
 
 # what is imported to look whether it is there shall not tell its makers

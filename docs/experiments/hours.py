@@ -211,6 +211,13 @@ def recorder(
         reader.join()
 
 
+def wait_for(lines: list[dict[str, Any]], seconds: float) -> None:
+    """Waits until a recording has lasted so long."""
+    until = time.monotonic() + 600
+    while time.monotonic() < until and (not lines or lines[-1].get("at", seconds) < seconds):
+        time.sleep(0.2)
+
+
 def frame_times(path: Path) -> list[float]:
     """The times of a video's frames, in order."""
     with av.open(str(path)) as container:
@@ -241,9 +248,7 @@ def long_run(folder: Path, seconds: float, rate: float, verdict: Verdict) -> Non
     unplugged = 0
     with recorder(pipe, output, seconds) as (process, lines, clock):
         for part, event in enumerate(("3600", "0", "stop", "unplug", "-3600", "0", "unplug", "unplug")):
-            until = time.monotonic() + seconds / 10
-            while time.monotonic() < until and process.poll() is None:
-                time.sleep(0.2)
+            wait_for(lines, (part + 1) * seconds / 10)
             print(f"{part + 1}/10 of the time: {event}", flush=True)
             if event == "stop":
                 process.send_signal(signal.SIGSTOP)
@@ -273,9 +278,8 @@ def long_run(folder: Path, seconds: float, rate: float, verdict: Verdict) -> Non
         max(s["files"] for s in samples[half:]) <= max(s["files"] for s in samples[:half]), "open files"
     )
     times = frame_times(output)
-    print(
-        f"{camera.written} frames written, {end}, {len(times)} in the file, {times[-1]:.1f} of {seconds:.1f} s"
-    )
+    print(f"{camera.written} frames written, {len(times)} in the file, {times[-1]:.1f} of {seconds:.1f} s")
+    print(end)
     verdict.check(process.returncode == 0, f"exit code {process.returncode}")
     verdict.check(end["captured"] == end["shown"] + end["dropped"], "captured are shown or dropped")
     verdict.check(len(times) == end["shown"], "all that were shown are in the file")
@@ -293,7 +297,7 @@ def full_disk(folder: Path, rate: float, verdict: Verdict) -> None:
     camera = Camera(pipe, rate)
     camera.start()
     with recorder(pipe, output, 60) as (process, lines, _):
-        time.sleep(20)
+        wait_for(lines, 20)
         with contextlib.suppress(OSError), (folder / "ballast").open("wb") as ballast:
             while True:
                 ballast.write(bytes(4096))
@@ -320,7 +324,7 @@ def removed(folder: Path, rate: float, verdict: Verdict) -> None:
     camera = Camera(pipe, rate)
     camera.start()
     with recorder(pipe, output, 20) as (process, lines, _):
-        time.sleep(12)
+        wait_for(lines, 12)
         shutil.rmtree(folder / ".out.mp4.parts")
         process.wait(120)
     camera.over.set()

@@ -191,7 +191,10 @@ def commands(good: Path) -> dict[str, Command]:
             {},
         ),
         "export": Command(
-            export, (export,), lambda f: digest(f / "out.onnx") + digest(f / "out.json"), {"out.onnx": digest}
+            export,
+            (export, (*export, "--overwrite")),
+            lambda f: digest(f / "out.onnx") + digest(f / "out.json"),
+            {"out.onnx": digest},
         ),
         "bundle": Command(bundle, (bundle,), lambda f: digest(f / "bundle"), {"bundle": digest}),
         "bench": Command(

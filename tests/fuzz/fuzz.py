@@ -28,8 +28,8 @@ import av
 import kept
 import mutators
 
-from unit_edge.manifest import sha256_of
-from unit_edge.printable import printable
+from unit_edge.manifests.model import sha256_of
+from unit_edge.text.printable import printable
 
 HANG_S = 10
 MEMORY_BYTES = 2 * 10**9
@@ -151,9 +151,19 @@ def manifest(good: Path, work: Path, draw: random.Random) -> Orders:
     ]
 
 
+def graph(good: Path, work: Path, draw: random.Random) -> Orders:
+    return _changed_model(good, work, draw, mutators.mutate_graph)
+
+
 def onnx(good: Path, work: Path, draw: random.Random) -> Orders:
+    return _changed_model(good, work, draw, mutators.mutate_bytes)
+
+
+def _changed_model(
+    good: Path, work: Path, draw: random.Random, mutate: Callable[[bytes, random.Random], bytes]
+) -> Orders:
     model = work / "model.onnx"
-    model.write_bytes(mutators.mutate_bytes((good / "model.onnx").read_bytes(), draw))
+    model.write_bytes(mutate((good / "model.onnx").read_bytes(), draw))
     raw = json.loads((good / "model.json").read_text())
     (work / "model.json").write_text(json.dumps({**raw, "sha256": sha256_of(model)}))
     engine = draw.choice(("onnxruntime", "openvino"))
@@ -207,7 +217,7 @@ def address(good: Path, work: Path, draw: random.Random) -> Orders:
 
 
 KINDS: dict[str, Callable[[Path, Path, random.Random], Orders]] = {
-    "video": video, "picture": picture, "manifest": manifest, "onnx": onnx, "toml": toml,
+    "video": video, "picture": picture, "manifest": manifest, "onnx": onnx, "graph": graph, "toml": toml,
     "checkpoint": checkpoint, "engine": engine, "benchmark": benchmark, "address": address,
 }  # fmt: skip
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from unit_edge.machine.system import processor_name, resident_bytes
 from unit_edge.runtime.bench.machine.machine import describe_machine
 from unit_edge.runtime.bench.machine.power import GpuReading, Nvml, find_ina3221
 from unit_edge.runtime.bench.machine.system import (
@@ -21,9 +22,7 @@ from unit_edge.runtime.bench.machine.system import (
     on_battery,
     power_mode,
     process_cpu_s,
-    processor_name,
     read_counters,
-    resident_bytes,
     swap_used_bytes,
 )
 from unit_edge.runtime.bench.machine.watch import (
