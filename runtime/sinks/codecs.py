@@ -108,6 +108,8 @@ class Codec:
     Attributes:
         format: of the stream: h264, hevc or av1.
         encoder: FFmpeg's name of what encodes it.
+        live_options: more of them, for frames that come once: none is held back, and each frame can be a key
+            frame.
         tag: that the MP4 and MOV file types shall carry, where FFmpeg's own isn't what players want.
         options: of the encoder, from crf and preset on x264's scales.
     """
@@ -115,6 +117,7 @@ class Codec:
     format: str
     encoder: str
     options: Callable[[float, str], dict[str, str]]
+    live_options: dict[str, str]
     tag: str | None = None
 
     @property
@@ -170,11 +173,15 @@ def _nvenc(scale: float, highest: int) -> Callable[[float, str], dict[str, str]]
     return options
 
 
+_X26X_LIVE = {"tune": "zerolatency", "forced-idr": "1"}
+_SVT_LIVE = {"svtav1-params": "pred-struct=1"}  # low delay
+_NVENC_LIVE = {"delay": "0", "zerolatency": "1", "forced-idr": "1"}
+
 CODECS: Final = {
-    "h264": Codec("h264", "libx264", _x264),
-    "hevc": Codec("hevc", "libx265", _x265, tag="hvc1"),
-    "av1": Codec("av1", "libsvtav1", _svt),
-    "h264-nvenc": Codec("h264", "h264_nvenc", _nvenc(1, 51)),
-    "hevc-nvenc": Codec("hevc", "hevc_nvenc", _nvenc(28 / 23, 51), tag="hvc1"),
-    "av1-nvenc": Codec("av1", "av1_nvenc", _nvenc(35 / 23, 63)),
+    "h264": Codec("h264", "libx264", _x264, _X26X_LIVE),
+    "hevc": Codec("hevc", "libx265", _x265, _X26X_LIVE, tag="hvc1"),
+    "av1": Codec("av1", "libsvtav1", _svt, _SVT_LIVE),
+    "h264-nvenc": Codec("h264", "h264_nvenc", _nvenc(1, 51), _NVENC_LIVE),
+    "hevc-nvenc": Codec("hevc", "hevc_nvenc", _nvenc(28 / 23, 51), _NVENC_LIVE, tag="hvc1"),
+    "av1-nvenc": Codec("av1", "av1_nvenc", _nvenc(35 / 23, 63), _NVENC_LIVE),
 }
