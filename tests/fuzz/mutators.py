@@ -89,13 +89,14 @@ def mutate_json(value: Any, draw: random.Random) -> bytes:
 
 _SIZES = (0, 1, 1, 2, 3, 4, 16, 300, 5000, 10**6, 2**31, 2**40, 2**62, -1, -2, -(2**63))
 _ATTRIBUTES = (
-    "axis", "axes", "perm", "pads", "strides", "kernel_shape", "dilations", "group", "blocksize", "to", "keepdims",
-    "ceil_mode", "output_padding", "output_shape", "allowzero", "mode", "auto_pad", "transB", "start", "end",
+    "axis", "axes", "perm", "pads", "strides", "kernel_shape", "dilations", "group", "blocksize", "to",
+    "keepdims", "ceil_mode", "output_padding", "output_shape", "allowzero", "mode", "auto_pad", "transB",
+    "start", "end",
 )  # fmt: skip
 
 
 def mutate_graph(content: bytes, draw: random.Random) -> bytes:
-    """One to four operations that exported models may have, with inputs, stored data and attributes at random."""
+    """One to four operations that models may have, with inputs, stored data and attributes at random."""
     model = onnx.load_from_string(content)
     graph = model.graph
     names = ["frame", *(name for node in graph.node for name in node.output)]

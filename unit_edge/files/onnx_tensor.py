@@ -1,4 +1,4 @@
-"""What shapes are worked out with: a tensor's type and shape, and its values if they may be part of a shape."""
+"""What shapes are worked out with: a tensor's type and shape, and values that may be part of a shape."""
 
 from __future__ import annotations
 
