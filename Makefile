@@ -4,7 +4,7 @@ PY := .venv/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo test lint typecheck docs pictures dist man install-man install-completion bench bench-train gpu fuzz clean
+.PHONY: help setup dev demo test lint typecheck docs pictures dist man install-man install-completion bench bench-train gpu fuzz mutants clean
 
 help: ## List what make can do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -114,6 +114,10 @@ FUZZ_INPUTS ?= 10000
 
 fuzz: dev ## Try 10,000 hostile inputs; FUZZ_SEED=N repeats a run, what fails stays in runs/fuzz
 	@$(PY) tests/fuzz/fuzz.py --inputs $(FUZZ_INPUTS) $(if $(FUZZ_SEED),--seed $(FUZZ_SEED))
+
+mutants: dev ## Change one thing at a time where a fault costs most: does a test fail? SUBJECTS="channel losses"
+	@$(PIP) --editable ".[mutants]"
+	@nice $(PY) tests/mutants.py $(SUBJECTS)
 
 clean: ## Remove what make and the tools made; runs/ stays
 	@rm -rf .venv .typing demo build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from unit_edge.runtime.backends.gpu_times import Split
+from unit_edge.runtime.backends.gpu_times import GpuTimes
 
 
 @dataclass(slots=True)
-class Passage:
+class FrameTimes:
     """Of one frame that the sink has taken; all in seconds of time.perf_counter().
 
     Attributes:
@@ -29,5 +29,5 @@ class Passage:
     infer_to: float = 0.0
     write_from: float = 0.0
     write_to: float = 0.0
-    split: Split | None = None
+    split: GpuTimes | None = None
     age_s: float | None = None

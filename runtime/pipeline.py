@@ -20,7 +20,7 @@ from unit_edge.runtime.backends.base import Runner
 from unit_edge.runtime.backends.gpu_times import last_split
 from unit_edge.runtime.batch import in_batches
 from unit_edge.runtime.channel import Channel, Newest
-from unit_edge.runtime.frame_times import Passage
+from unit_edge.runtime.frame_times import FrameTimes
 from unit_edge.runtime.resize import Fit, resized
 from unit_edge.runtime.sinks.base import FrameSink
 from unit_edge.runtime.sources.base import FrameSource, LiveFrames, is_live
@@ -70,7 +70,7 @@ def run(
     sink: FrameSink,
     progress: Callable[[Stats], None] | None = None,
     wish: StopWish | None = None,
-    passages: list[Passage] | None = None,
+    passages: list[FrameTimes] | None = None,
 ) -> Stats:
     """Puts every frame of the source through the runner and into the sink, in order.
 
@@ -102,7 +102,7 @@ def _flow(
     stats: Stats,
     wish: StopWish,
     progress: Callable[[Stats], None],
-    passages: list[Passage] | None,
+    passages: list[FrameTimes] | None,
 ) -> TruncatedError | Interrupted | None:
     """Runs the three stages to their end; returns why that came early, if it did."""
     live = source if is_live(source) else None
@@ -127,7 +127,7 @@ def _flow(
             if frame is None:
                 return
             image = fit.to_model(frame.image)
-            passage = Passage(mark, time.perf_counter())
+            passage = FrameTimes(mark, time.perf_counter())
             job = _Job(frame, image, passage)
             stats.decode_s += passage.read_to - mark
             if not decoded.put(job):
@@ -224,7 +224,7 @@ class _Job:
 
     frame: Frame
     image: NDArray[np.uint8]
-    passage: Passage
+    passage: FrameTimes
 
 
 def _image_of(job: _Job) -> NDArray[np.uint8]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
+class GpuTimes:
     """Of one call, in seconds; what is left of the call's time was the host's: copies, and starting it all.
 
     Attributes:
@@ -20,7 +20,7 @@ class Split:
     download_s: float
 
 
-def last_split(runner: object) -> Split | None:
+def last_split(runner: object) -> GpuTimes | None:
     """Of the call that came back last; None of runners on the CPU, where nothing travels."""
     split = getattr(runner, "last_split", None)
-    return split if isinstance(split, Split) else None
+    return split if isinstance(split, GpuTimes) else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from unit_edge.runtime.bench.statistics import Summary, summarise
-from unit_edge.runtime.frame_times import Passage
+from unit_edge.runtime.frame_times import FrameTimes
 
 WAIT = "wait"
 _MODEL = "model"
@@ -47,7 +47,9 @@ class Account:
     bound: str
 
 
-def account(passages: Sequence[Passage], *, seconds: float, streams: int = 1, live: bool = False) -> Account:
+def account(
+    passages: Sequence[FrameTimes], *, seconds: float, streams: int = 1, live: bool = False
+) -> Account:
     """Sums up the passages, of which there is at least one.
 
     Args:
@@ -85,6 +87,6 @@ def account(passages: Sequence[Passage], *, seconds: float, streams: int = 1, li
     )
 
 
-def _calls_once(passages: Sequence[Passage]) -> list[float]:
+def _calls_once(passages: Sequence[FrameTimes]) -> list[float]:
     """Seconds of each call, once for all frames of its batch."""
     return list({p.infer_from: p.infer_to - p.infer_from for p in passages}.values())

@@ -8,13 +8,13 @@ from statistics import median
 from typing import Any
 
 from unit_edge.runtime.backends.cores import usable_cores
-from unit_edge.runtime.backends.gpu_times import Split
+from unit_edge.runtime.backends.gpu_times import GpuTimes
 from unit_edge.runtime.bench.account import account
 from unit_edge.runtime.bench.process import CaseFailed, Worker
 from unit_edge.runtime.bench.result import EndToEnd, ModelOnly
 from unit_edge.runtime.bench.statistics import drift, histogram, ratio_of_rounds, summarise
 from unit_edge.runtime.bench.worker.warmup import WarmUp
-from unit_edge.runtime.frame_times import Passage
+from unit_edge.runtime.frame_times import FrameTimes
 from unit_edge.text.address import Address
 
 ROUNDS = 6
@@ -27,7 +27,7 @@ _ALONE_SHARE = 0.5
 def model_only(warm: dict[str, Any], calls: dict[str, Any], *, batch: int, streams: int) -> ModelOnly:
     """Of the worker's answers to "warm_up" and "calls"."""
     times = calls["latencies_s"]
-    splits = [Split(**split) for split in calls["splits"]]
+    splits = [GpuTimes(**split) for split in calls["splits"]]
     compute = [split.compute_s for split in splits]
     return ModelOnly(
         warm_up=WarmUp(**warm),
@@ -127,6 +127,6 @@ def _timed_s(run: dict[str, Any]) -> float:
     return float(run["seconds"]) - float(run["first_frame_s"])
 
 
-def _passage(raw: dict[str, Any]) -> Passage:
+def _passage(raw: dict[str, Any]) -> FrameTimes:
     split = raw.pop("split")
-    return Passage(**raw, split=None if split is None else Split(**split))
+    return FrameTimes(**raw, split=None if split is None else GpuTimes(**split))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 
-from unit_edge.runtime.frame_times import Passage
+from unit_edge.runtime.frame_times import FrameTimes
 
 _ROUNDS = 11
 _FRAMES = 2_000
@@ -18,10 +18,10 @@ def seconds_for_a_frame() -> float:
 
 def _round() -> float:
     clock = time.perf_counter
-    kept: list[Passage] = []
+    kept: list[FrameTimes] = []
     begin = clock()
     for _ in range(_FRAMES):
-        passage = Passage(clock(), clock())
+        passage = FrameTimes(clock(), clock())
         passage.infer_from, passage.infer_to = clock(), clock()
         passage.write_from, passage.write_to = clock(), clock()
         kept.append(passage)

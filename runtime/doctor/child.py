@@ -130,7 +130,7 @@ def _follow(
 
 
 def _last_words(code: int, said: IO[bytes]) -> str:
-    last = last_line(said)
+    last = last_line(said, "connect to display")  # Qt goes on to advise a new installation
     try:
         how = f"crashes with {signal.Signals(-code).name}"
     except ValueError:

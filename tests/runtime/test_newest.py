@@ -131,3 +131,30 @@ def test_it_gives_up_when_the_taker_has_left() -> None:
 @pytest.mark.parametrize("channel", [Channel[int](2, lambda: True), Newest[int](lambda: True)])
 def test_an_idle_taker_can_be_sent_home(channel: Channel[int]) -> None:
     assert within(10, lambda: list(channel)) == []
+
+
+def test_a_taker_of_a_plain_channel_waits_for_a_slow_giver(clock: Clock) -> None:
+    channel: Channel[int] = Channel(2)
+    clock.meanwhile = {0.5: lambda: channel.put(7), 0.9: channel.end}
+    assert list(channel) == [7]
+    assert clock.now_s == 0.9
+
+
+def test_a_taker_asks_now_and_then_whether_to_go_on(clock: Clock) -> None:
+    asked: list[float] = []
+
+    def enough() -> bool:
+        asked.append(clock.now_s)
+        return len(asked) == 3
+
+    assert list(Channel[int](1, enough)) == []
+    assert asked == pytest.approx([0.2, 0.4, 0.6])
+
+
+def test_a_channel_is_ready_with_more_than_is_asked_for() -> None:
+    channel: Channel[int] = Channel(4)
+    for item in range(3):
+        channel.put(item)
+    assert [channel.ready(count) for count in (1, 2, 3, 4)] == [True, True, True, False]
+    channel.put(3)
+    assert channel.ready(9), "there is room for no more"

@@ -15,7 +15,7 @@ from doubles import SIZE, AddRunner, ListSink, ListSource, within
 from unit_edge.errors import TruncatedError
 from unit_edge.interrupt import Interrupted
 from unit_edge.runtime.channel import Channel
-from unit_edge.runtime.frame_times import Passage
+from unit_edge.runtime.frame_times import FrameTimes
 from unit_edge.runtime.pipeline import Stats, run
 from unit_edge.runtime.resize import resized
 
@@ -57,7 +57,7 @@ def test_the_stages_run_beside_each_other() -> None:
 
 
 def test_the_passage_of_each_frame_is_kept() -> None:
-    passages: list[Passage] = []
+    passages: list[FrameTimes] = []
     stats = run(ListSource(6), AddRunner(seconds=0.003), ListSink(seconds=0.002), passages=passages)
     assert len(passages) == stats.shown == 6
     for passage in passages:

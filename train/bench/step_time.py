@@ -85,11 +85,11 @@ def measure_steps(config: RunConfig, root: Path, device: str, cost: Cost | None 
     with redirect_stderr(StringIO()):  # what the loader says of single pictures, a survey says of all
         step_s, warm_up_s = _seconds(shrunk, root, group)
     return StepTime(
-        factor * step_s,
-        factor * warm_up_s,
-        shrunk.data.crop if shrunk is not timed else None,
-        torch.cuda.get_device_name(group.device) if kind == "cuda" else "cpu",
-        torch.get_num_threads() if kind == "cpu" else 1,
+        step_s=factor * step_s,
+        warm_up_s=factor * warm_up_s,
+        scaled_from=shrunk.data.crop if shrunk is not timed else None,
+        device=torch.cuda.get_device_name(group.device) if kind == "cuda" else "cpu",
+        threads=torch.get_num_threads() if kind == "cpu" else 1,
     )
 
 

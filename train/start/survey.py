@@ -118,8 +118,18 @@ def survey(domain: DomainConfig, root: Path, data: DataConfig, look_at: int = LO
     stack, held = np.stack(copies), np.array(flags)
     around = np.concatenate([stack[~held][-_AT_THE_CUT:], stack[held][:_AT_THE_CUT]])
     drives, gap = _drives_in_both(training, held_out, root) if in_sequence(around) else ([], 0.0)
-    counts = len(training), len(held_out)
-    return Survey(domain.name, *counts, sizes, broken, stack, paths, held, drives, gap)
+    return Survey(
+        name=domain.name,
+        training=len(training),
+        held_out=len(held_out),
+        sizes=sizes,
+        broken=broken,
+        copies=stack,
+        paths=paths,
+        is_held_out=held,
+        drives=drives,
+        gap=gap,
+    )
 
 
 def warnings(surveys: tuple[Survey, Survey]) -> Iterator[str]:

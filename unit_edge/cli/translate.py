@@ -52,7 +52,7 @@ def translate(
     audio: Annotated[bool, typer.Option("--audio/--no-audio", help="Keep the sound.")] = True,
     codec: cli_outputs.Codec = None,
     crf: cli_outputs.Crf = 18,
-    preset: cli_outputs.Preset = "veryfast",
+    preset: cli_outputs.Preset = "auto",
     show: cli_outputs.Show = False,
     side_by_side: cli_outputs.SideBySide = False,
     steady: cli_outputs.Steady = False,

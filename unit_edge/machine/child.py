@@ -165,11 +165,17 @@ def start_python(
     )
 
 
-def last_line(said: IO[bytes]) -> str:
-    """The last line with something in it of what a process said; empty if it said nothing."""
+def last_line(said: IO[bytes], telling: str | None = None) -> str:
+    """The last line with something in it of what a process said, empty if it said nothing.
+
+    Args:
+        said: the file that it was written to.
+        telling: a part of a line that says more than the last; None for none.
+    """
     said.seek(0)
-    lines = [line.strip() for line in said.read().decode(errors="replace").splitlines()]
-    return one_line(next((line for line in reversed(lines) if line), ""))
+    lines = [line for line in said.read().decode(errors="replace").splitlines() if line.strip()]
+    told = [line for line in lines if telling is not None and telling in line] or lines
+    return one_line(told[-1]) if told else ""
 
 
 def answers() -> TextIO:

@@ -10,7 +10,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from unit_edge.errors import EngineError
-from unit_edge.runtime.backends.gpu_times import Split
+from unit_edge.runtime.backends.gpu_times import GpuTimes
 from unit_edge.text.printable import one_line
 
 
@@ -30,7 +30,7 @@ class BoundSession:
             device: where it runs, "cuda" or "cpu".
         """
         self._session = session
-        self.split: Split | None = None  # of the last call
+        self.split: GpuTimes | None = None  # of the last call
         self._input, self._output = (
             ort.OrtValue.ortvalue_from_shape_and_type(shape, np.uint8, device, 0) for _ in names
         )
@@ -54,6 +54,6 @@ class BoundSession:
             times.append(time.perf_counter())
         except Exception as error:  # onnxruntime's exceptions share no base but this
             raise EngineError(one_line(error)) from error
-        self.split = Split(*(end - begin for begin, end in pairwise(times)))
+        self.split = GpuTimes(*(end - begin for begin, end in pairwise(times)))
         # of the CPU's memory it is a view
         return translated if translated.flags.owndata else translated.copy()

@@ -19,7 +19,7 @@ from unit_edge.machine.gpu import find_gpu
 from unit_edge.manifests.model import Manifest
 from unit_edge.runtime.backends.base import CheckedRunner
 from unit_edge.runtime.backends.by_size import BySize
-from unit_edge.runtime.backends.gpu_times import Split
+from unit_edge.runtime.backends.gpu_times import GpuTimes
 from unit_edge.runtime.backends.onnxruntime.bound import BoundSession
 from unit_edge.runtime.backends.onnxruntime.engine_cache import engine_folder
 from unit_edge.runtime.backends.onnxruntime.session import (
@@ -59,7 +59,7 @@ class OrtGpuRunner(CheckedRunner):
         self._tensorrt = tensorrt
         self._wanted = TENSORRT if tensorrt else CUDA
         self._how = ""
-        self.last_split: Split | None = None
+        self.last_split: GpuTimes | None = None
 
     @property
     def engine(self) -> str:

@@ -17,7 +17,7 @@ from unit_edge.machine.gpu import find_gpu
 from unit_edge.manifests.engine import EngineManifest, check_engine, check_machine
 from unit_edge.manifests.model import Manifest
 from unit_edge.runtime.backends.base import CheckedOverlappingRunner
-from unit_edge.runtime.backends.gpu_times import Split
+from unit_edge.runtime.backends.gpu_times import GpuTimes
 from unit_edge.runtime.backends.tensorrt.module import load_tensorrt, make_logger
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class TensorRtRunner(CheckedOverlappingRunner):
         return finish
 
     @property
-    def last_split(self) -> Split | None:
+    def last_split(self) -> GpuTimes | None:
         """Of the call that came back last, by the GPU's own clock; None before the first."""
         return None if self._done is None else self._done.split
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from unit_edge.errors import EngineError
 from unit_edge.runtime.backends.cuda import Stream
-from unit_edge.runtime.backends.gpu_times import Split
+from unit_edge.runtime.backends.gpu_times import GpuTimes
 
 
 class Slot:
@@ -87,9 +87,9 @@ class Slot:
         return np.array(self._output)
 
     @property
-    def split(self) -> Split:
+    def split(self) -> GpuTimes:
         """Of the call that was finished last, until the next one is started."""
-        return Split(*(self._stream.seconds_between(*pair) for pair in pairwise(self._marks)))
+        return GpuTimes(*(self._stream.seconds_between(*pair) for pair in pairwise(self._marks)))
 
 
 def _recorded(stream: Stream, launch: Callable[[], None]) -> Callable[[], None]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unit_edge.runtime.backends.base import Runner
-from unit_edge.runtime.backends.gpu_times import Split, last_split
+from unit_edge.runtime.backends.gpu_times import GpuTimes, last_split
 
 LEAST_CALLS = 3
 
@@ -29,7 +29,7 @@ class Calls:
     """
 
     latencies_s: list[float] = field(default_factory=list)
-    splits: list[Split] = field(default_factory=list)
+    splits: list[GpuTimes] = field(default_factory=list)
     wall_s: float = 0.0
     cpu_s: float = 0.0
 

@@ -17,7 +17,7 @@ from unit_edge.frames import Frame, VideoInfo
 from unit_edge.interrupt import StopWish
 from unit_edge.runtime.backends.base import Runner
 from unit_edge.runtime.bench.worker.clip import RepeatedClip
-from unit_edge.runtime.frame_times import Passage
+from unit_edge.runtime.frame_times import FrameTimes
 from unit_edge.runtime.pipeline import run
 from unit_edge.runtime.sinks.video.sink import VideoSink
 from unit_edge.runtime.sources.base import FrameSource
@@ -55,7 +55,7 @@ class Whole:
         frame_size: width and height of the source's frames.
     """
 
-    passages: list[Passage] = field(default_factory=list)
+    passages: list[FrameTimes] = field(default_factory=list)
     frames: int = 0
     seconds: float = 0.0
     first_frame_s: float = 0.0

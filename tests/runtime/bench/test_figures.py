@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from doubles import AddRunner, ListSink, ListSource
 
-from unit_edge.runtime.backends.gpu_times import Split
+from unit_edge.runtime.backends.gpu_times import GpuTimes
 from unit_edge.runtime.bench.account import account
 from unit_edge.runtime.bench.statistics import drift, histogram, ratio_of_rounds, summarise
 from unit_edge.runtime.bench.worker.model import time_calls
 from unit_edge.runtime.bench.worker.warmup import warm_up
-from unit_edge.runtime.frame_times import Passage
+from unit_edge.runtime.frame_times import FrameTimes
 from unit_edge.runtime.pipeline import run
 
 
@@ -95,10 +95,10 @@ def test_a_warm_up_ends_at_its_limit() -> None:
     assert warm_up(call, limit_s=0, clock=clock).calls == 2
 
 
-def passage(start: float, infer_from: float, *, split: Split | None = None) -> Passage:
+def passage(start: float, infer_from: float, *, split: GpuTimes | None = None) -> FrameTimes:
     """Reading 1 s, the model 4 s, writing 2 s; 0.5 s in the second queue."""
     times = start, start + 1, infer_from, infer_from + 4, infer_from + 4.5, infer_from + 6.5
-    return Passage(*times, split=split)
+    return FrameTimes(*times, split=split)
 
 
 def test_where_the_time_went() -> None:
@@ -121,7 +121,7 @@ def test_a_batch_is_one_call() -> None:
 
 
 def test_on_a_gpu_the_call_is_taken_apart() -> None:
-    split = Split(0.5, 2.0, 0.75)
+    split = GpuTimes(0.5, 2.0, 0.75)
     found = account([passage(0, 1, split=split)], seconds=7.5, live=True)
     assert list(found.stages) == ["capture", "wait", "upload", "compute", "download", "host", "encode"]
     assert found.stages["host"].time_ms.mean == pytest.approx(750)
@@ -130,7 +130,7 @@ def test_on_a_gpu_the_call_is_taken_apart() -> None:
 
 def test_the_stages_of_a_real_run_fill_its_time() -> None:
     """No stage has two frames at once, so that their sums can't exceed the run's time."""
-    passages: list[Passage] = []
+    passages: list[FrameTimes] = []
     stats = run(ListSource(10), AddRunner(seconds=0.02), ListSink(seconds=0.001), passages=passages)
     found = account(passages, seconds=stats.seconds)
     assert found.bound == "model" and found.frame_ms.count == 10
@@ -142,8 +142,8 @@ class SplitRunner(AddRunner):
     """Says of each call how many came before it."""
 
     @property
-    def last_split(self) -> Split:
-        return Split(len(self.shapes), 0.0, 0.0)
+    def last_split(self) -> GpuTimes:
+        return GpuTimes(len(self.shapes), 0.0, 0.0)
 
 
 def test_calls_are_counted_and_each_has_its_split() -> None:
