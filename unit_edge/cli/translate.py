@@ -240,7 +240,8 @@ def translate(
             cli_clips.each(pairs, one, reason=decision.reason, quiet=quiet)
         return
     decision = decided(engine, manifest, model_path, quiet=quiet)
-    display = Progress(quiet=quiet, reason=decision.reason, to_stderr=to_stdout)
+    resumable = [item.kind for item in outputs] == ["file"]
+    display = Progress(quiet=quiet, reason=decision.reason, to_stderr=to_stdout, resumable=resumable)
     with cli_outputs.stdout_for_frames(to_stdout) as raw_to:
         run(replace(request, engine=decision.engine), display, made, raw_to)
     if sheet_path is not None:
