@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from unit_edge import __version__
-from unit_edge.cli import adapt, bench, build, check, doctor, inspect, train, translate
+from unit_edge.cli import adapt, bench, build, check, doctor, inspect, serve, train, translate
 from unit_edge.cli.evaluate import evaluate
 from unit_edge.cli.options import outputs
 from unit_edge.cli.options.common import ModelArgument, domains_text
@@ -94,6 +94,7 @@ def _about(
 
 
 app.command()(translate.translate)
+app.command()(serve.serve)
 
 
 @app.command()

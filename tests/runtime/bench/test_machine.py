@@ -12,8 +12,17 @@ from typing import Any
 import pytest
 
 from unit_edge.runtime.bench.machine.machine import describe_machine
-from unit_edge.runtime.bench.machine.power import GpuReading, Nvml, find_ina3221
-from unit_edge.runtime.bench.machine.system import (
+from unit_edge.runtime.bench.machine.watch import (
+    Instant,
+    Samples,
+    Sensors,
+    Watch,
+    load_spoilers,
+    power_spoilers,
+    speed_spoilers,
+)
+from unit_edge.runtime.sensors.power import GpuReading, Nvml, find_ina3221
+from unit_edge.runtime.sensors.system import (
     Counters,
     available_bytes,
     frequency_share,
@@ -25,15 +34,6 @@ from unit_edge.runtime.bench.machine.system import (
     read_counters,
     resident_bytes,
     swap_used_bytes,
-)
-from unit_edge.runtime.bench.machine.watch import (
-    Instant,
-    Samples,
-    Sensors,
-    Watch,
-    load_spoilers,
-    power_spoilers,
-    speed_spoilers,
 )
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's own files")
