@@ -110,20 +110,20 @@ class Viewers:
 
 
 async def _negotiated(connection: RTCPeerConnection, track: _Track, offer: str) -> str:
-    await connection.setRemoteDescription(RTCSessionDescription(sdp=offer, type="offer"))
-    video = [one for one in connection.getTransceivers() if one.kind == "video"]
-    if len(video) != 1:
-        raise ConfigError(f"the offer has {len(video)} videos; expected one")
-    known = RTCRtpSender.getCapabilities("video").codecs
-    video[0].setCodecPreferences([one for one in known if one.mimeType in ("video/H264", "video/rtx")])
     sender = connection.addTrack(track)
     if hasattr(sender, "_send_keyframe"):  # aiortc has no public way to hear of lost pictures
         setattr(sender, "_send_keyframe", track.want_key)  # noqa: B010
-    answer = await connection.createAnswer()
-    if "H264/90000" not in answer.sdp:
+    known = RTCRtpSender.getCapabilities("video").codecs
+    (ours,) = connection.getTransceivers()  # whose codecs count when the offer is read
+    ours.setCodecPreferences([one for one in known if one.mimeType in ("video/H264", "video/rtx")])
+    await connection.setRemoteDescription(RTCSessionDescription(sdp=offer, type="offer"))
+    if [one.kind for one in connection.getTransceivers()] != ["video"]:
+        raise ConfigError("expected an offer with one video and nothing else")
+    await connection.setLocalDescription(await connection.createAnswer())
+    answer = str(connection.localDescription.sdp)
+    if "H264/90000" not in answer:
         raise ConfigError("the offer has no H.264")
-    await connection.setLocalDescription(answer)
-    return str(connection.localDescription.sdp)
+    return answer
 
 
 class _Track(MediaStreamTrack):
