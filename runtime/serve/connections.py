@@ -8,7 +8,7 @@ from typing import cast
 
 from aiohttp import web
 
-_FIRST_REQUEST_S = 10.0
+_FIRST_REQUEST_S = 5.0
 _NEXT_REQUEST_S = 60.0
 
 

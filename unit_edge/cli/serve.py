@@ -109,13 +109,13 @@ def serve(
     token = token_of(settings)
 
     def listening(url: str) -> None:
-        echo(f"{url}?token={token.secret}" if token is not None else url)
         if not settings.on_loopback and settings.scheme == "http":
             echo(
                 "note: plain HTTP: who listens in this network sees the page and the token; give --tls-cert "
                 "and --tls-key",
                 err=True,
             )
+        echo(f"{url}?token={token.secret}" if token is not None else url)
 
     server.serve(
         server.Plan(

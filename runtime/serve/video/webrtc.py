@@ -68,7 +68,7 @@ class Viewers:
             ConfigError: the offer is none, or has no video in H.264.
         """
         connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        track = _Track(self._encoders, quality)
+        track = EncodedTrack(self._encoders, quality)
         self._connections.add(connection)
 
         @connection.on("datachannel")
@@ -94,11 +94,11 @@ class Viewers:
         )
         return answer
 
-    async def _drop_unconnected(self, connection: RTCPeerConnection, track: _Track) -> None:
+    async def _drop_unconnected(self, connection: RTCPeerConnection, track: EncodedTrack) -> None:
         if connection.connectionState != "connected":
             await self._drop(connection, track)
 
-    async def _drop(self, connection: RTCPeerConnection, track: _Track) -> None:
+    async def _drop(self, connection: RTCPeerConnection, track: EncodedTrack) -> None:
         if connection in self._connections:
             self._connections.discard(connection)
             track.stop()
@@ -109,7 +109,7 @@ class Viewers:
         await asyncio.gather(*(connection.close() for connection in connections), return_exceptions=True)
 
 
-async def _negotiated(connection: RTCPeerConnection, track: _Track, offer: str) -> str:
+async def _negotiated(connection: RTCPeerConnection, track: EncodedTrack, offer: str) -> str:
     sender = connection.addTrack(track)
     if hasattr(sender, "_send_keyframe"):  # aiortc has no public way to hear of lost pictures
         setattr(sender, "_send_keyframe", track.want_key)  # noqa: B010
@@ -126,7 +126,7 @@ async def _negotiated(connection: RTCPeerConnection, track: _Track, offer: str) 
     return answer
 
 
-class _Track(MediaStreamTrack):
+class EncodedTrack(MediaStreamTrack):
     """The packets of one of the encoders; a viewer who doesn't keep up goes on at the next key frame."""
 
     kind = "video"
