@@ -4,9 +4,9 @@
     python docs/experiments/serve_soak.py crowd --viewers 50
 
 Both start a server of their own on loopback with a bundled model at 640x360, or with --fps a stand-in that
-inverts, on a clip of that rate. `webrtc` prints a line a minute: frames, their age when they are decoded here,
-and what the server holds; the last line says how far its memory went apart after the first two minutes. `crowd`
-measures the translation without viewers and with them, in turns.
+inverts, on a clip of that rate. `webrtc` prints a line a minute: frames, their age when decoded here, and
+what the server holds; the last line says how far its memory went apart after two minutes. `crowd` measures
+the translation without viewers and with them, in turns.
 """
 
 from __future__ import annotations
@@ -66,8 +66,9 @@ async def webrtc(server: Server, minutes: float) -> None:
                 memory.append((now, figures["memory_mib"]))
                 everything += ages
                 p50, p95, p99 = np.percentile(ages, [50, 95, 99]) * 1000
+                here = len(ages) / min(60.0, 60 * minutes)
                 print(
-                    f"{now:5.0f} s  {len(ages) / min(60.0, 60 * minutes):.1f} FPS here, {figures['fps']:.1f} there; "
+                    f"{now:5.0f} s  {here:.1f} FPS here, {figures['fps']:.1f} there; "
                     f"age {p50:.0f} ms, 95 % {p95:.0f}, 99 % {p99:.0f}; {figures['memory_mib']:.1f} MiB",
                     flush=True,
                 )

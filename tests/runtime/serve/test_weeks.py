@@ -6,9 +6,11 @@ import http.client
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from live_servers import LiveServer
@@ -155,4 +157,8 @@ def test_a_disk_that_fills_up_at_once_costs_the_recording_alone(tmp_path: Path) 
     assert done.returncode == 0, done.stderr
     assert "r.mp4: can't be written" in done.stdout
     kept = list((tmp_path / ".r.mp4.parts").glob("*.mp4"))
-    assert len(kept) == 1 and len(frame_times(kept[0])) > 5  # what was on the disk can be played
+    frames = 0
+    with av.open(str(kept[0])) as container, suppress(av.FFmpegError):
+        for _ in container.decode(video=0):
+            frames += 1
+    assert len(kept) == 1 and frames >= 50  # whole groups of pictures can be played
