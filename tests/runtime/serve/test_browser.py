@@ -26,6 +26,23 @@ RGB = list(reversed(COLOUR))
 INVERTED = [255 - value for value in RGB]
 WAIT_S = 90
 
+CONTRAST = """
+  const parse = (text) => text.match(/[\\d.]+/g).slice(0, 3).map((level) => level / 255)
+    .map((v) => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
+  const light = ([r, g, b]) => .2126 * r + .7152 * g + .0722 * b;
+  const clear = (e) => /, 0\\)$|transparent/.test(getComputedStyle(e).backgroundColor);
+  const texts = 'h1, h2, h3, p, button, label, output, .axis span, .field span, select';
+  const seen = (e) => e.offsetParent && e.textContent.trim() && !e.closest('#stage') && !e.disabled;
+  return [...document.querySelectorAll(texts)].filter(seen).map((e) => {
+    let back = e;
+    while (clear(back)) back = back.parentElement;
+    const colours = [getComputedStyle(e).color, getComputedStyle(back).backgroundColor];
+    const pair = colours.map((colour) => light(parse(colour)));
+    return [(Math.max(...pair) + .05) / (Math.min(...pair) + .05), e.textContent.trim()];
+  });
+"""
+"""WCAG's contrast of each text with what is behind it, and the text."""
+
 
 class Page:
     """A tab with the page in it."""
@@ -59,9 +76,8 @@ class Page:
         """RGB of a place of the picture, from left to right, near its top."""
         return list(
             self.ask(
-                "const c = document.querySelector(arguments[1] + ' canvas');"
-                "return [...c.getContext('2d').getImageData(c.width * arguments[0], c.height * .1, 1, 1).data]"
-                ".slice(0, 3)",
+                "const c = document.querySelector(arguments[1] + ' canvas'), at = c.width * arguments[0];"
+                "return [...c.getContext('2d').getImageData(at, c.height * .1, 1, 1).data].slice(0, 3)",
                 share,
                 stage,
             )
@@ -218,22 +234,12 @@ def test_two_viewers_and_a_server_that_comes_back(
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 def test_nothing_sticks_out_and_all_can_be_read_at_any_width(page: Page, scheme: str) -> None:
-    contrast = """
-      const parse = (text) => text.match(/[\\d.]+/g).slice(0, 3).map((v) => {
-        v /= 255; return v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4; });
-      const light = (rgb) => .2126 * rgb[0] + .7152 * rgb[1] + .0722 * rgb[2];
-      return [...document.querySelectorAll('h1, h2, h3, p, button, label, output, .axis span, .field span, select')]
-        .filter((e) => e.offsetParent && e.textContent.trim() && !e.closest('#stage') && !e.disabled).map((e) => {
-        let back = e; while (/, 0\\)$|transparent/.test(getComputedStyle(back).backgroundColor)) back = back.parentElement;
-        const pair = [getComputedStyle(e).color, getComputedStyle(back).backgroundColor].map((c) => light(parse(c)));
-        return [(Math.max(...pair) + .05) / (Math.min(...pair) + .05), e.textContent.trim()]; });
-    """
     for width, height in ((360, 640), (1280, 800), (3840, 2160)):
         page.size(width, height, scheme)
         page.until(f"return innerWidth === {width}")
         time.sleep(0.3)
         assert page.ask("return document.documentElement.scrollWidth") <= width
-        low = [one for one in page.ask(contrast) if one[0] < 4.5]
+        low = [one for one in page.ask(CONTRAST) if one[0] < 4.5]
         assert not low, (width, scheme)
         small = page.ask(
             "return [...document.querySelectorAll('button, .button, select')].filter((e) => e.offsetParent)"

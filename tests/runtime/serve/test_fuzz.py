@@ -1,4 +1,4 @@
-"""Every operation of the OpenAPI document with whatever schemathesis comes up with: no 500, nothing undocumented."""
+"""Every operation of the OpenAPI document, with whatever schemathesis comes up with: no 500, no surprises."""
 
 from __future__ import annotations
 
