@@ -2,7 +2,7 @@
 
 import { post } from "/api.js";
 
-const CONNECT_MS = 6000;
+const CONNECT_MS = 10000;
 const STALL_MS = 8000;
 const MODULUS = 2 ** 32;
 
@@ -175,8 +175,7 @@ function gathered(peer) {
   });
 }
 
-// Pictures one by one; what comes while one is being decoded and drawn waits in the socket, and the server
-// then sends fewer.
+// Pictures one by one: of those that come while one is being decoded and drawn, only the last is shown.
 class Jpegs {
   constructor(quality) {
     this.quality = quality;
@@ -188,14 +187,26 @@ class Jpegs {
     if (!response.ok) throw new Error(`the server answered ${response.status}`);
     named("JPEG");
     let shown = null;
-    try {
-      for await (const { data, headers } of parts(response.body.getReader())) {
+    let newest = null;
+    let busy = false;
+    const draw = async () => {
+      busy = true;
+      while (newest && !this.abort.signal.aborted) {
+        const { data, headers } = newest;
+        newest = null;
         const bitmap = await createImageBitmap(new Blob([data], { type: "image/jpeg" }));
         await new Promise((resolve) => { requestAnimationFrame(resolve); setTimeout(resolve, 200); });
         if (this.abort.signal.aborted) return;
         show(bitmap, bitmap.width, bitmap.height, clock.ageOf(Number(headers["x-captured"]), performance.now()));
         shown?.close();
         shown = bitmap;
+      }
+      busy = false;
+    };
+    try {
+      for await (const part of parts(response.body.getReader())) {
+        newest = part;
+        if (!busy) draw().catch(() => this.abort.abort());
       }
     } finally {
       this.abort.abort();

@@ -17,7 +17,7 @@ from unit_edge.runtime.serve.video.encoder import Encoded, SharedEncoder
 
 _QUALITY = 80
 _BOUNDARY = "frame"
-_SENT_AHEAD = 256 << 10  # bytes that the system may hold for a viewer who is slow
+_SENT_AHEAD = 64 << 10  # bytes that the system may hold for a viewer who is slow
 _STUCK_S = 20.0
 
 
