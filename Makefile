@@ -4,7 +4,7 @@ PY := .venv/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo test lint typecheck bench bench-train gpu fuzz clean
+.PHONY: help setup dev demo test lint typecheck docs pictures dist man install-man install-completion bench bench-train gpu fuzz clean
 
 help: ## List what make can do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -19,7 +19,7 @@ help: ## List what make can do
 
 .venv/dev.done: .venv/runtime.done
 	@echo "installing training, export and test tools into .venv"
-	@$(PIP) --editable ".[cpu,train,export,imagenet,dev]"
+	@$(PIP) --editable ".[cpu,train,export,imagenet,dev,docs]"
 	@touch $@
 
 .typing/unit_edge: $(wildcard unit_edge/*.py unit_edge/*/__init__.py)
@@ -56,6 +56,38 @@ lint: dev ## Check style, and who imports whom
 typecheck: dev ## Check types
 	@$(PY) -m mypy
 
+docs: dev .typing/unit_edge ## Build the documentation into site/; dead links and missing pictures are errors
+	@NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true $(PY) -m mkdocs build --strict --quiet
+	@echo "site/index.html"
+
+pictures: .venv/dev.done demo/bikes.mp4 ## Make the README's and the site's pictures anew, with the bundled models
+	@$(PY) docs/make_pictures.py demo/bikes.mp4
+
+PREFIX ?= $(HOME)/.local
+
+man: .venv/runtime.done ## Write man pages, out of the commands' help, into build/man
+	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null) $(PY) docs/reference.py man build/man
+	@echo "build/man; make install-man puts them into $(PREFIX)/share/man/man1"
+
+install-man: man ## Put the man pages where man finds them (PREFIX=~/.local)
+	@install -d $(PREFIX)/share/man/man1
+	@install -m 644 build/man/*.1 $(PREFIX)/share/man/man1
+
+install-completion: .venv/runtime.done ## Let the current shell complete commands and options
+	@.venv/bin/unit-edge --install-completion
+
+.venv/release.done: .venv/bin/python pyproject.toml
+	@$(PY) -m venv .venv/release
+	@.venv/release/bin/python -m pip --disable-pip-version-check install --quiet --editable ".[release]"
+	@touch $@
+
+dist: .venv/release.done ## Make sdist, wheel, SBOM and checksums in dist/, and check them
+	@.venv/release/bin/python release/dist.py
+	@.venv/release/bin/python -m twine check --strict dist/*.whl dist/*.tar.gz
+	@.venv/release/bin/check-wheel-contents --ignore W004,W010 dist/*.whl
+	@.venv/release/bin/validate-pyproject pyproject.toml
+	@.venv/release/bin/python release/check_types.py dist/*.whl
+
 # the ways back are the same networks with other weights
 BUNDLED = day2night-edge-s clear2snow-edge-s clear2rain-edge-s
 
@@ -84,4 +116,4 @@ fuzz: dev ## Try 10,000 hostile inputs; FUZZ_SEED=N repeats a run, what fails st
 	@$(PY) tests/fuzz/fuzz.py --inputs $(FUZZ_INPUTS) $(if $(FUZZ_SEED),--seed $(FUZZ_SEED))
 
 clean: ## Remove what make and the tools made; runs/ stays
-	@rm -rf .venv .typing demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	@rm -rf .venv .typing demo build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from unit_edge.media.images import is_image, read_image
 from unit_edge.runtime.sources.video import FileSource
+from unit_edge.spread import first_of_parts
 from unit_edge.train.data.dataset import list_images
 
 MOST_FRAMES = 8
@@ -36,9 +37,8 @@ def scenes_from(path: Path) -> Iterator[Scene]:
         SourceError: the file, or an image of the folder, can't be read.
     """
     if path.is_dir():
-        images = list_images(path)
-        for index in _spread(len(images)):
-            yield Scene(images[index].name, read_image(images[index]))
+        for image in first_of_parts(list_images(path), MOST_FRAMES):
+            yield Scene(image.name, read_image(image))
     elif is_image(path):
         yield Scene(path.name, read_image(path))
     else:
@@ -99,8 +99,3 @@ def synthetic_scene(width: int, height: int, light: float, seed: int) -> NDArray
         cv2.circle(canvas, centre, max(1, unit // 3), (200, 250, 255), -1, cv2.LINE_AA)
     noisy = canvas + rng.normal(0, 4, canvas.shape)
     return np.asarray(noisy.clip(0, 255), np.uint8)
-
-
-def _spread(count: int) -> list[int]:
-    taken = min(count, MOST_FRAMES)
-    return [index * count // taken for index in range(taken)]

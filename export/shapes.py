@@ -73,7 +73,12 @@ def plan_export(
     if detail == "none":
         return _without_head(config, frame_size, network_size, batch)
     settings = config.detail if residual is None else replace(config.detail, residual=residual)
-    return Plan(settings, network_size or _trained_short_side(config), frame_size, batch)
+    return Plan(
+        detail=settings,
+        short_side=network_size or _trained_short_side(config),
+        frame_size=frame_size,
+        batch=batch,
+    )
 
 
 def _without_head(
@@ -89,7 +94,7 @@ def _without_head(
             f"network size {network_size} with frames of {frame_size[0]}x{frame_size[1]}: without the "
             "detail head the network sees the frame itself; leave one of the two out"
         )
-    return Plan(None, min(frame_size), frame_size, batch)
+    return Plan(detail=None, short_side=min(frame_size), frame_size=frame_size, batch=batch)
 
 
 def _trained_short_side(config: RunConfig) -> int:

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from unit_edge.boards.board import Board
-from unit_edge.engines import EngineManifest, command_text, platform_text, write_pair
-from unit_edge.errors import ConfigError, EngineError, ModelError
+from unit_edge.errors import ConfigError, EngineError, ModelError, SinkError
 from unit_edge.export.weak_typing import allow_precisions, is_strong
-from unit_edge.files import write_output
+from unit_edge.files.reading import read_json
+from unit_edge.files.writing import write_output
 from unit_edge.frames import FRAME_SIDES
-from unit_edge.gpu import find_gpu
 from unit_edge.interrupt import Interrupted, StopWish, watch_signals
-from unit_edge.manifest import Manifest, size_text
+from unit_edge.machine.gpu import find_gpu
+from unit_edge.manifests.engine import EngineManifest, command_text, platform_text, write_pair
+from unit_edge.manifests.model import Manifest, size_text
 from unit_edge.runtime.backends.open import read_model
 from unit_edge.runtime.backends.tensorrt.module import load_tensorrt, make_logger
 
@@ -44,10 +45,13 @@ class BuildOptions:
     sizes: tuple[tuple[int, int] | None, ...] = (None, None, None)
 
 
-def build_engine(model: Path, output: Path | None, options: BuildOptions) -> Path:
+def build_engine(model: Path, output: Path | None, options: BuildOptions, *, overwrite: bool = True) -> Path:
     """Builds an engine, whole or not at all; returns where it is.
 
+    Without `overwrite` only an engine of the same model is replaced.
+
     Raises:
+        SinkError: something else is there.
         ModelError: the model is missing, damaged or refused, or the engine can't be written.
         ConfigError: an option that doesn't fit the model, the board or this TensorRT.
         EngineError: TensorRT or the GPU is missing, or the build failed.
@@ -69,6 +73,8 @@ def build_engine(model: Path, output: Path | None, options: BuildOptions) -> Pat
         raise ConfigError(f"output {path}, expected another name than the model's that ends in .engine")
     if not path.parent.is_dir():
         raise ConfigError(f"output {path}: there is no folder {path.parent}; make it first")
+    if path.exists() and not overwrite and not _is_of(path, model):
+        raise SinkError(f"{path}: exists already; add --overwrite to replace it, or give another -o")
     gpu = find_gpu()
     if backend == "tensorrt" and gpu is None:
         raise EngineError(
@@ -120,6 +126,14 @@ def _command(model: Path, path: Path, backend: str, profile: Any, options: Build
         for name, (width, height) in zip(("min", "opt", "max"), profile, strict=True):
             arguments += [f"--{name}-size", f"{width}x{height}"]
     return command_text(arguments)
+
+
+def _is_of(engine: Path, model: Path) -> bool:
+    """Whether an engine was built of a model of that name."""
+    try:
+        return bool(read_json(engine.with_suffix(".json"))["onnx"] == model.name)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _profile(

@@ -17,7 +17,7 @@ import onnxruntime
 import torch
 
 from unit_edge import __version__
-from unit_edge.errors import ConfigError, ModelError, UnitEdgeError
+from unit_edge.errors import ConfigError, ModelError, SinkError, UnitEdgeError
 from unit_edge.export.graph.costs import count_costs
 from unit_edge.export.int8.calibrate import CalibrationFrames
 from unit_edge.export.int8.choice import quantise_what_can_be
@@ -27,10 +27,11 @@ from unit_edge.export.precision import PRECISIONS, in_fp16
 from unit_edge.export.shapes import Plan, plan_export
 from unit_edge.export.trained import TrainedRun, load_run
 from unit_edge.export.translator import Translator
-from unit_edge.export.verify import TOLERANCES, Reference, VerifyReport, check_report
-from unit_edge.files import hidden_beside
+from unit_edge.export.verify import TOLERANCES, AsTrained, Reference, VerifyReport, check_report
+from unit_edge.files.writing import hidden_beside
 from unit_edge.frames import FRAME_SIDES
-from unit_edge.manifest import Manifest, TensorSpec, sha256_of
+from unit_edge.manifests.model import Manifest, TensorSpec, sha256_of
+from unit_edge.registry import bundled_models
 from unit_edge.runtime.backends.base import Runner
 from unit_edge.runtime.backends.open import open_runner
 
@@ -95,14 +96,14 @@ def export_run(
     frames: Path | None = None,
     best: bool = False,
     batch: int = 1,
+    overwrite: bool = True,
 ) -> Exported:
     """Exports one direction of a run, whole and verified or not at all.
 
     Args:
         run: a training run's folder.
         to: the domain to translate to.
-        output: the .onnx file, or an existing folder for it; None for the current folder. Files of
-            that name are replaced.
+        output: the .onnx file, or an existing folder for it; None for the current folder.
         detail: "guided" for the full-resolution head, or "none".
         frame_size: width and height of the frames that the model takes; None for any size with the
             guided head, and for the size that the run was trained on without it.
@@ -113,8 +114,10 @@ def export_run(
         frames: images or a video to verify on; None for those of the calibration, or built-in scenes.
         best: the weights that scored best in training, not the newest.
         batch: frames that the model takes in one call.
+        overwrite: replace a file of that name.
 
     Raises:
+        SinkError: there is such a file, and it may not be replaced.
         ConfigError: an unknown domain, a size that the network can't take, or an unusable output path.
         CheckpointError: the run is missing or damaged.
         ModelError: the files can't be written.
@@ -128,12 +131,15 @@ def export_run(
     suffix = {"fp32": "", "fp16": "-fp16"}.get(precision, "-int8")
     if int8 is not None and int8.variant == "tensorrt":
         suffix += "-tensorrt"
-    path = output_path(output, f"{trained.domains[source]}2{to}-{trained.config.preset}{suffix}")
+    path = output_path(output, _name(trained, source, to) + suffix)
+    if path.exists() and not overwrite:
+        raise SinkError(f"{path}: exists already; add --overwrite to replace it, or give another -o")
     calibration = None if int8 is None else CalibrationFrames(int8.calibrate, plan.frame_size)
     translator = Translator(trained.unit, source, plan.guided)
-    reference = Reference(translator, plan.frame_size, frames or (int8.calibrate if int8 else None))
+    as_trained = AsTrained(trained.unit, source, plan.guided)
+    reference = Reference(as_trained, plan.frame_size, frames or (int8.calibrate if int8 else None))
     manifest = _manifest(trained, source, plan, precision, path.stem)
-    del trained  # the networks of both domains; the translator has what it needs
+    del trained, as_trained  # the networks of both domains; the translator has what it needs
     half = precision == "fp16" or (int8 is not None and int8.variant == "tensorrt")
     opset = OPSET_OF_HALF_INT8 if half and int8 is not None else OPSET
     content = serialise(in_fp16(translator) if half else translator, manifest, opset)
@@ -203,6 +209,15 @@ def _record(int8: Int8, made: Quantised, calibration: CalibrationFrames) -> dict
         "moved": None if made.moved is None else round(made.moved, 3),
         "psnr_db_alone": {layer: round(psnr, 2) for layer, psnr in made.damage.items()},
     }
+
+
+def _name(trained: TrainedRun, source: int, to: str) -> str:
+    """A model's name where none is given; a bundled model's is that of its own run alone."""
+    name = f"{trained.domains[source]}2{to}-{trained.config.preset}"
+    for _, manifest in bundled_models():
+        if manifest.name == name and manifest.made_from.get("weights_sha256") != trained.weights_sha256:
+            return f"{trained.domains[source]}2{to}-{trained.path.resolve().name}"
+    return name
 
 
 def output_path(output: Path | None, name: str) -> Path:

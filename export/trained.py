@@ -10,9 +10,9 @@ from safetensors import SafetensorError, safe_open
 
 from unit_edge.config import RunConfig
 from unit_edge.errors import CheckpointError, ConfigError
-from unit_edge.manifest import sha256_of
-from unit_edge.train.checkpoint import BEST, WEIGHTS, load_run_config, load_weights
+from unit_edge.manifests.model import sha256_of
 from unit_edge.train.networks import UNIT
+from unit_edge.train.run.checkpoint import BEST, WEIGHTS, load_run_config, load_weights
 
 
 @dataclass(frozen=True)
@@ -81,4 +81,10 @@ def load_run(run: Path, best: bool = False) -> TrainedRun:
         raise CheckpointError(f"{path}: damaged ({error})") from None
     if not unchanged:
         raise CheckpointError(f"{path}: the training wrote it while it was read; run the command again")
-    return TrainedRun(run, config, unit, int(step) if step and step.isdecimal() else None, sha256)
+    return TrainedRun(
+        path=run,
+        config=config,
+        unit=unit,
+        step=int(step) if step and step.isdecimal() else None,
+        weights_sha256=sha256,
+    )

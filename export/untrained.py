@@ -16,9 +16,9 @@ import torch
 from unit_edge.config import PRESETS, DataConfig, DomainConfig, RunConfig, preset_network
 from unit_edge.export.to_onnx import export_run
 from unit_edge.runtime.sinks.images import write_image
-from unit_edge.sizes import parse_size
-from unit_edge.train.checkpoint import save_config, save_weights
+from unit_edge.text.sizes import parse_size
 from unit_edge.train.networks import UNIT
+from unit_edge.train.run.checkpoint import save_config, save_weights
 
 _CROP = (256, 256)
 """Of the training that never comes; frames of other sizes are exported by their own."""

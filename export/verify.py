@@ -15,19 +15,20 @@ from torch import Tensor
 
 from unit_edge import __version__
 from unit_edge.config import Detail
-from unit_edge.engines import EngineManifest
 from unit_edge.errors import ConfigError, ModelError, VerifyError
 from unit_edge.export.compare_layers import layer_errors
 from unit_edge.export.int8.moved import MOST
 from unit_edge.export.scenes import Scene, fit, scenes_from, synthetic_scenes
 from unit_edge.export.trained import TrainedRun, load_run
 from unit_edge.export.translator import Translator
-from unit_edge.manifest import Manifest, sha256_of
+from unit_edge.manifests.engine import EngineManifest
+from unit_edge.manifests.model import Manifest, sha256_of
 from unit_edge.runtime.backends.base import Runner
 from unit_edge.runtime.backends.open import ENGINE_SUFFIX, open_runner, read_model
 from unit_edge.runtime.batch import in_batches, infer_images
 from unit_edge.runtime.sinks.images import write_image
-from unit_edge.train.checkpoint import BEST
+from unit_edge.train.networks import UNIT
+from unit_edge.train.run.checkpoint import BEST
 
 if TYPE_CHECKING:
     from unit_edge.export.int8.quantise import Quantised
@@ -123,18 +124,18 @@ def verify_file(
         raise ConfigError(f"{model}: layers can be compared in ONNX files only; leave --layers out")
     trained = load_run(run, best=_made_from_best(manifest, run))
     _check_origin(model, manifest, trained)
-    translator = translator_for(manifest, trained)
+    source, guided = trained.source_of(manifest.target), guided_by(manifest)
     size = manifest.frame_size or (
         EngineManifest.read(model.with_suffix(".json")).best_size if built else None
     )
-    reference = Reference(translator, size, frames)
+    reference = Reference(AsTrained(trained.unit, source, guided), size, frames)
     engine = "onnxruntime" if engine == "auto" and not built else engine
     with open_runner(model, engine, lean=True) as runner:
         report = reference.compare(runner)
     if sheet is not None:
         reference.write_worst(sheet)
     if by_layer is not None:
-        by_layer(layer_errors(model, translator, reference.worst_frame))
+        by_layer(layer_errors(model, translator_for(manifest, trained), reference.worst_frame))
     check_report(model, manifest, report)
     return report
 
@@ -147,18 +148,41 @@ def _made_from_best(manifest: Manifest, run: Path) -> bool:
 
 def translator_for(manifest: Manifest, trained: TrainedRun) -> Translator:
     """The PyTorch module that a model file was exported from."""
-    guided = None
-    if manifest.detail == "guided":
-        try:
-            settings = manifest.detail_settings
-            detail = Detail(int(settings["radius"]), float(settings["epsilon"]), float(settings["residual"]))
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(
-                f"{manifest.name}: detail_settings of the manifest are damaged ({error}); "
-                "export the model again"
-            ) from None
-        guided = detail, manifest.network_short_side
-    return Translator(trained.unit, trained.source_of(manifest.target), guided)
+    return Translator(trained.unit, trained.source_of(manifest.target), guided_by(manifest))
+
+
+def guided_by(manifest: Manifest) -> tuple[Detail, int] | None:
+    """The settings of a model file's guided head and the short side that it shrinks frames to, if it has one.
+
+    Raises:
+        ModelError: the manifest's are damaged.
+    """
+    if manifest.detail != "guided":
+        return None
+    try:
+        settings = manifest.detail_settings
+        detail = Detail(int(settings["radius"]), float(settings["epsilon"]), float(settings["residual"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"{manifest.name}: detail_settings of the manifest are damaged ({error}); export the model again"
+        ) from None
+    return detail, manifest.network_short_side
+
+
+class AsTrained(Translator):
+    """A run's own networks, which take and give RGB: what exported files are held against.
+
+    `Translator` changes weights, so that no colours are swapped at run time; a fault in that shows here.
+    """
+
+    def __init__(self, unit: UNIT, source: int, guided: tuple[Detail, int] | None) -> None:
+        super().__init__(unit, source, guided)
+        self.encoder, self.generator = unit.encoder(source).eval(), unit.generator(1 - source).eval()
+
+    def translate(self, x: Tensor) -> Tensor:
+        """G(E(x)): float[N,3,h,w], BGR in [-1, 1] → the same of the other domain."""
+        out: Tensor = self.generator(self.encoder(x.flip(1))).flip(1)
+        return out
 
 
 class Reference:

@@ -13,17 +13,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from unit_edge.runtime.backends.base import Runner
     from unit_edge.runtime.backends.open import open_runner
-    from unit_edge.runtime.library import translate_video
+    from unit_edge.runtime.library import translate_frames, translate_video
     from unit_edge.runtime.pipeline import Stats
     from unit_edge.runtime.sinks.codecs import Encoding
 
-__all__ = ["Encoding", "Runner", "Stats", "open_runner", "translate_video"]
+__all__ = ["Encoding", "Runner", "Stats", "open_runner", "translate_frames", "translate_video"]
 
 _HOMES = {
     "Encoding": "sinks.codecs",
     "Runner": "backends.base",
     "Stats": "pipeline",
     "open_runner": "backends.open",
+    "translate_frames": "library",
     "translate_video": "library",
 }
 

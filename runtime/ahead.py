@@ -66,7 +66,7 @@ def inferred(
         images = wait()
         begun, before = max(begun, before), time.perf_counter()
         spent(before - mark)
-        return Inferred(group, images[: len(group)], begun, before)
+        return Inferred(group=group, images=images[: len(group)], begun=begun, back=before)
 
     try:
         for group in groups:

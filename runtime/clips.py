@@ -7,11 +7,11 @@ import glob
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from unit_edge.address import Address
 from unit_edge.errors import ConfigError, PartialError, SinkError, UnitEdgeError
 from unit_edge.media.containers import VIDEO_SUFFIXES
 from unit_edge.media.images import is_image
 from unit_edge.runtime.sinks.codecs import VIDEO_OUTPUTS
+from unit_edge.text.address import Address
 
 _NAMED_AT_MOST = 5
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
+from unit_edge.errors import ConfigError
+from unit_edge.frames import Frame
 from unit_edge.registry import find_model, resolve_model
+from unit_edge.runtime.backends.open import open_runner
 from unit_edge.runtime.pipeline import Stats
+from unit_edge.runtime.request import TranslateRequest, parse_outputs
 from unit_edge.runtime.sinks.codecs import Encoding
-from unit_edge.runtime.translate import translate
+from unit_edge.runtime.sources.open import open_source
+from unit_edge.runtime.translate import carry_out
+from unit_edge.text.address import parse_address
 
 
 def translate_video(
@@ -44,18 +51,47 @@ def translate_video(
             TruncatedError says is finished, and what `resume` can go on with.
         Interrupted: a signal ended it; the output holds the frames until then.
     """
-    return translate(
-        source,
-        Path(output),
-        find_translator(model_or_to),
+    request = TranslateRequest(
+        address=parse_address(source),
+        outputs=parse_outputs(Path(output)),
+        model=find_translator(model_or_to),
         engine=engine,
         threads=threads,
-        encoding=encoding,
+        encoding=encoding or Encoding(),
         steady=steady,
         overwrite=overwrite,
         resume=resume,
-        progress=progress,
     )
+    return carry_out(request, progress=progress)
+
+
+def translate_frames(
+    source: str | Path, model_or_to: str | Path, *, engine: str = "auto", threads: int | None = None
+) -> Iterator[Frame]:
+    """Translates frame after frame: `for frame in translate_frames("a.mp4", "night")`.
+
+    Nothing overlaps: `translate_video` is faster, and of a camera it takes the newest frame.
+
+    Args:
+        source: a path, or what the command line takes: a URL, a camera.
+        model_or_to: as of `translate_video`.
+        engine: what runs the model.
+        threads: of the inference on a CPU; None for as many as there are cores.
+
+    Yields:
+        Frames in order: a translated `image`, uint8[H,W,3] BGR, the `index` and time `pts` of theirs.
+
+    Raises:
+        UnitEdgeError: one line that says what is wrong.
+    """
+    runner = open_runner(find_translator(model_or_to), engine, threads=threads)
+    if runner.manifest.batch != 1:
+        raise ConfigError(
+            f"{model_or_to}: takes {runner.manifest.batch} frames a call; expected a model for one"
+        )
+    with open_source(parse_address(str(source))) as frames, runner:
+        for frame in frames:
+            yield replace(frame, image=runner.infer(frame.image[None])[0])
 
 
 def find_translator(model_or_to: str | Path) -> Path:

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from unit_edge.address import LIVE_KINDS, Address
 from unit_edge.errors import ConfigError, SinkError
-from unit_edge.manifest import Manifest
+from unit_edge.manifests.model import Manifest
 from unit_edge.media.images import is_image
 from unit_edge.runtime.sinks.codecs import Encoding
 from unit_edge.runtime.sinks.look import Look
 from unit_edge.runtime.sinks.outputs import Output
 from unit_edge.runtime.sinks.video.parts import ROUNDED_S, Kept, interrupted
 from unit_edge.runtime.sources.excerpt import Excerpt
+from unit_edge.text.address import LIVE_KINDS, Address
 
 _COMPARED_BYTES = 2**20
 _STEADY_LEAD_S = 1

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from makers import make_clip, make_model
 
-from unit_edge.engines import EngineManifest, platform_text, write_pair
+from unit_edge.manifests.engine import EngineManifest, platform_text, write_pair
 from unit_edge.runtime.backends.open import read_model
 
 # what is imported to look whether it is there shall not tell its makers

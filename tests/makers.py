@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from probe import grey, yuv420
 
-from unit_edge.manifest import Manifest, TensorSpec, sha256_of
+from unit_edge.manifests.model import Manifest, TensorSpec, sha256_of
 
 Painter = Callable[[int], NDArray[np.uint8]]
 _SAMPLE_RATE = 48_000

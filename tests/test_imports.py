@@ -79,7 +79,7 @@ def test_what_a_command_needs_is_loaded_by_that_command(part: str) -> None:
 @pytest.mark.parametrize(
     ("module", "statement", "broken"),
     [
-        ("files", "import unit_edge.media.containers", 0),
+        ("files/writing", "import unit_edge.media.containers", 0),
         ("media/containers", "from unit_edge.runtime import channel", 0),
         ("runtime/channel", "def late():\n    import unit_edge.train.losses", 0),
         ("export/scenes", "from unit_edge.cli import app", 0),
@@ -177,7 +177,7 @@ sys.exit(code)
         (["train", "CONFIG"], "train"),
         (["export", "run", "--to", "night"], "export"),
         (["verify", "model.onnx", "--against", "run"], "export"),
-        (["inspect", "day2night-edge-s"], "export"),
+        (["inspect", "day2night-edge-s"], "inspect"),
     ],
 )
 def test_a_missing_package_is_named_with_its_extra(arguments: list[str], extra: str, tmp_path: Path) -> None:
@@ -185,5 +185,5 @@ def test_a_missing_package_is_named_with_its_extra(arguments: list[str], extra: 
     config.write_text("")
     done = python(BLOCK + COMMAND + "main()", *[str(config) if a == "CONFIG" else a for a in arguments])
     assert done.returncode == 1
-    assert f'pip install "unit-edge[{extra}]"' in done.stderr
+    assert "`pip install " in done.stderr and f"[{extra}]" in done.stderr
     assert done.stderr.count("\n") == 1

@@ -13,8 +13,11 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
+
+import pytest
 
 from unit_edge import __version__
 from unit_edge.export.bundle.own_wheel import write_own_wheel
@@ -24,17 +27,70 @@ FOLDERS = ("unit_edge", "train", "export", "runtime")
 PAGE = {".html", ".css", ".js", ".svg"}
 
 
-def test_wheel_holds_every_module_and_model(tmp_path: Path) -> None:
-    source = tmp_path / "source"
-    source.mkdir()
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
-    for name in FOLDERS:
-        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), "."]
-    subprocess.run(command, cwd=source, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+# what a tree has that is no part of what is packed
+_LEFT = shutil.ignore_patterns(
+    *(
+        ".git",
+        ".venv",
+        ".typing",
+        "*_cache",
+        "*.egg-info",
+        "__pycache__",
+        "build",
+        "dist",
+        "demo",
+        "site",
+        "runs",
+    ),
+    *("shared", ".unit-edge-cache"),
+)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the sdist and the wheel that `make dist` makes of this tree, and the tree in source/."""
+    folder = tmp_path_factory.mktemp("dist")
+    shutil.copytree(ROOT, folder / "source", ignore=_LEFT)
+    script = folder / "source" / "release" / "dist.py"
+    command = [sys.executable, str(script), "--no-isolation", "--no-sbom", "-o", str(folder)]
+    subprocess.run(command, check=True, capture_output=True)
+    return folder
+
+
+def test_sdist_holds_what_it_needs_to_build_and_test_itself(made: Path) -> None:
+    (sdist,) = made.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        members = archive.getmembers()
+    assert [member.name for member in members] == sorted(member.name for member in members)
+    assert {(member.mtime, member.uid, member.uname) for member in members} == {(members[0].mtime, 0, "")}
+    names = {member.name.partition("/")[2] for member in members if member.isfile()}
+    tree = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("*.py")}
+    tree |= {path.relative_to(ROOT).as_posix() for path in ROOT.glob("models/*/*")}
+    tree |= {"Makefile", "constraints.txt", "mkdocs.yml", "docs/reference.py", "docs/assets/first-look.webp"}
+    tree |= {
+        ".ci/run",
+        "SECURITY.md",
+        "CITATION.cff",
+        "docker/cpu.Dockerfile",
+        ".github/workflows/release.yml",
+    }
+    assert tree <= names, tree - names
+
+
+def test_wheel_holds_every_module_and_model_and_the_cards(made: Path) -> None:
+    source = made / "source"
+    (wheel,) = made.glob("*.whl")
+    archive = zipfile.ZipFile(wheel)
+    cards = {name.partition("/licenses/")[2] for name in archive.namelist() if "/licenses/" in name}
+    assert cards == {
+        "LICENSE",
+        *(f"models/{path.parent.name}/CARD.md" for path in ROOT.glob("models/*/CARD.md")),
+    }
+    for path in ROOT.glob("models/*/CARD.md"):
+        assert "data" in path.read_text().lower() and "research" in path.read_text().lower()
+    names = {name for name in archive.namelist() if ".dist-info/" not in name}
+    (metadata,) = (archive.read(name).decode() for name in archive.namelist() if name.endswith("/METADATA"))
+    assert f"\nVersion: {__version__}\n" in metadata and "\nAuthor: unit-edge contributors\n" in metadata
     expected = set()
     for folder in FOLDERS:
         prefix = "" if folder == "unit_edge" else "unit_edge/"

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unit_edge.errors import ConfigError
-from unit_edge.manifest import sha256_of
+from unit_edge.manifests.model import sha256_of
 
 WEIGHTS = {
     "efficientnet-lite0": (

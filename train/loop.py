@@ -1,210 +1,172 @@
-"""fit(): from settings to a run folder. The loop itself is run_steps.py, which `adapt` shares."""
+"""What a training step does: D1, D2 with E, G fixed, then E, G with D1, D2 fixed (section 3 of the paper).
+
+The terms of both sides are in step.py; fit.py starts a run, and run/steps.py makes step after step.
+"""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from unit_edge.config import RunConfig
-from unit_edge.errors import ConfigError, DataError
-from unit_edge.interrupt import Interrupted, StopWish, watch_signals
-from unit_edge.train import checkpoint
-from unit_edge.train.data.dataset import Domain, Pairs, batches, domain_images
-from unit_edge.train.evaluation import samples
-from unit_edge.train.evaluation.evaluate import read_images, spread, translation_scores
-from unit_edge.train.evaluation.translate_image import ImageTranslator, short_side
-from unit_edge.train.group import Group, join_group
-from unit_edge.train.guides import open_guide
-from unit_edge.train.run_log import RunLog
-from unit_edge.train.run_steps import progress_bar, run_steps
-from unit_edge.train.speed import memory_format
-from unit_edge.train.state import TrainingState, refuse_other_run
+from unit_edge.train.discriminators.adversaries import Adversaries
+from unit_edge.train.draw import Draw, Part, mix
+from unit_edge.train.grad_mode import no_parameter_grad
+from unit_edge.train.group import Group, no_sync
+from unit_edge.train.guided import GuidedHead
+from unit_edge.train.networks import UNIT
+from unit_edge.train.optim.descent import Descent
+from unit_edge.train.step import Generators, Streams, discriminator_inputs, generator_terms, weights_at
 
-EVALUATION_IMAGES = 60
-"""At most so many held-out images of a domain are scored."""
+HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
+STREAMS, DISCRIMINATION, CYCLES = range(3)
+"""What a step draws random numbers for."""
+FIRST_SCALE = 2.0**14
+"""Of fp16's losses; it halves whenever a gradient overflows."""
 
 
-def fit(config: RunConfig, run: Path, *, data_root: Path, resume: bool = False, device: str = "auto") -> None:
-    """Trains UNIT and leaves weights, checkpoints, sample grids and a log in a run folder.
+class Update:
+    """Makes steps. What E and G translate is computed once and used on both sides of a step.
 
-    Args:
-        config: the settings.
-        run: the folder; it must be new unless `resume`.
-        data_root: what the domains' paths are relative to.
-        resume: go on from the newest checkpoint of the run.
-        device: "cpu", "cuda" or "auto".
-
-    Raises:
-        ConfigError, DataError, CheckpointError: see their messages.
-        TrainingError: losses or gradients were NaN or Inf again and again.
-        Interrupted: SIGTERM or Ctrl-C came; a checkpoint is written.
+    Attributes:
+        scaler: of fp16's losses; of another precision it does nothing.
+        faults: what was not finite in the newest step; the update concerned was skipped.
     """
-    if resume:
-        refuse_other_run(run, config)
-    else:
-        checkpoint.refuse_existing(run)
-    with join_group(device) as group, watch_signals() as wish:
-        _fit(config, run, data_root, resume, group, wish)
 
+    def __init__(
+        self,
+        config: RunConfig,
+        unit: UNIT,
+        adversaries: Adversaries,
+        optimisers: Sequence[torch.optim.Optimizer],
+        group: Group,
+        head: GuidedHead | None = None,
+    ) -> None:
+        """Stores what a step needs.
 
-def _fit(config: RunConfig, run: Path, root: Path, resume: bool, group: Group, wish: StopWish) -> None:
-    if config.optim.batch % (group.size * config.speed.accumulate):
-        raise ConfigError(
-            f"optim.batch {config.optim.batch} can't be shared by {group.size} processes with "
-            f"speed.accumulate {config.speed.accumulate}; expected a multiple of their product"
+        Args:
+            config: the run's settings.
+            unit: E1, E2, G1, G2.
+            adversaries: D1, D2 and the feature discriminators.
+            optimisers: of the former, and of the latter if they have parameters.
+            group: the processes that share each batch.
+            head: through which the adversaries see translations; None for the translations themselves.
+        """
+        self.config, self.group, self.head = config, group, head
+        self.unit, self.adversaries = unit, adversaries
+        self.weights = config.loss
+        self.generators = group.wrap(Generators(unit, config.loss))
+        self.discriminators = group.wrap(adversaries) if len(optimisers) > 1 else None
+        precision = config.speed.precision
+        self.scaler = torch.amp.GradScaler(
+            group.device.type, init_scale=FIRST_SCALE, enabled=precision == "fp16"
         )
-    if not group.is_main_process:
-        group.wait()  # rank 0 fills the cache of videos' frames
-    domains, held_out = load_domains(config, root)
-    if group.is_main_process:
-        group.wait()
-    state = TrainingState(config, group)
-    if resume and checkpoint.checkpoints(run):
-        state.restore(run)
-    group.wait()
-    if group.is_main_process:
-        checkpoint.save_config(run, config)
-        checkpoint.remove_leftovers(run)
-        (run / "samples").mkdir(exist_ok=True)
-    _warm_up(state, domains, run, group, wish)
-    viewer = Viewer(state, held_out, run) if group.is_main_process else None
+        sides = (("E, G", unit), ("D", adversaries))
+        cuts = config.speed.accumulate
+        self.descents = [
+            Descent(side, module, optimiser, group, self.scaler, cuts)
+            for (side, module), optimiser in zip(sides, optimisers, strict=False)
+        ]
+        self.faults: list[str] = []
 
-    run_steps(state, _loader(domains, config, group, state.step, config.optim.steps), run, viewer, wish)
-    if viewer:
-        viewer.contact_sheet()
+    def __call__(self, images: list[Tensor], step: int) -> dict[str, float]:
+        """One step of D1, D2 and one of E, G on the same images.
 
+        Args:
+            images: this process's share of X1's and of X2's images of the step.
+            step: 0 or more; with the seed, it decides the random numbers.
 
-def load_domains(config: RunConfig, root: Path) -> tuple[list[Domain], list[list[NDArray[np.uint8]]]]:
-    """Both domains' training samples, and held-out images to look at and to score.
+        Returns:
+            Every weighted term, a mean over micro-batches and processes.
+        """
+        cuts = self.config.speed.accumulate
+        micro = list(zip(*(x.chunk(cuts) for x in images), strict=True))
+        self.faults.clear()
+        self.weights = weights_at(self.config.loss, step)
+        torch.manual_seed(mix(self.config.optim.seed, step, self.group.rank))  # for dropout
+        streams: list[Streams | None] = [None] * cuts
+        terms: dict[str, float] = {}
+        if cuts == 1:
+            streams[0] = self._translate(micro[0], step, 0)
+        if self.discriminators is not None and max(self.weights.gan, self.weights.feature_gan) > 0:
+            terms |= self._descend_d(micro, streams, step)
+        with no_parameter_grad(self.adversaries):
+            terms |= self._descend_g(micro, streams, step)
+        return terms
 
-    Raises:
-        DataError: too few images, or none that is usable; nothing has been written by then.
-    """
-    domains, held_out = [], []
-    guides = open_guide(config.guide, root), None
-    few = 2 if config.log.evaluate_every else 1
-    for index, domain in enumerate((config.domain1, config.domain2)):
-        training, validation = domain_images(domain, root, config.data)
-        seed = config.optim.seed + index
-        domains.append(Domain(domain.name, training, config.data, seed, guides[index]))
-        domains[-1][0]
-        chosen = spread(validation, EVALUATION_IMAGES)
-        pictures = read_images(chosen) or read_images(spread(training, EVALUATION_IMAGES))
-        if len(pictures) < few:
-            raise DataError(
-                f"domain {domain.name}: {few} or more held-out images are needed; raise data.validation"
-            )
-        held_out.append(pictures)
-    return domains, held_out
+    def _descend_d(
+        self, micro: list[tuple[Tensor, ...]], streams: list[Streams | None], step: int
+    ) -> dict[str, float]:
+        assert self.discriminators is not None
+        descent = self.descents[1]
+        descent.begin()
+        for index, images in enumerate(micro):
+            made = streams[index]
+            if made is None:
+                with torch.no_grad():
+                    made = self._translate(images, step, index, for_d=True)
+            d_inputs = self._d_inputs(images, made)
+            # the vectors of spectral norms move once a step, however it is cut
+            self.adversaries.train(index == 0)
+            draw = self._draw(step, index, DISCRIMINATION)
+            with no_sync(self.discriminators, index + 1 < len(micro)):
+                with self._autocast():
+                    terms = self.discriminators(list(images[:2]), d_inputs[:2], draw)
+                descent.backward(terms)
+        self.adversaries.train()
+        return self._finish(descent)
 
+    def _descend_g(
+        self, micro: list[tuple[Tensor, ...]], streams: list[Streams | None], step: int
+    ) -> dict[str, float]:
+        descent = self.descents[0]
+        descent.begin()
+        for index, images in enumerate(micro):
+            with no_sync(self.generators, index + 1 < len(micro)):
+                made = streams[index] or self._translate(images, step, index)
+                d_inputs = self._d_inputs(images, made)
+                draw = self._draw(step, index, CYCLES)
+                with self._autocast():
+                    terms = generator_terms(
+                        self.unit,
+                        self.adversaries,
+                        list(images),
+                        made,
+                        d_inputs,
+                        draw,
+                        self.weights,
+                        self.config.guide.weight_at(step, self.config.optim.steps),
+                        self.head,
+                    )
+                descent.backward(terms)
+        return self._finish(descent)
 
-class Viewer:
-    """What rank 0 shows of a run: sample grids, scores, the contact sheet."""
+    def _translate(self, images: tuple[Tensor, ...], step: int, index: int, for_d: bool = False) -> Streams:
+        with self._autocast():
+            draw = self._draw(step, index, STREAMS)
+            streams: Streams = self.generators(list(images), draw, for_d, self.weights)
+        return streams
 
-    def __init__(self, state: TrainingState, held_out: list[list[NDArray[np.uint8]]], run: Path) -> None:
-        config = state.config
-        self.state, self.held_out, self.run = state, held_out, run
-        self.names = [config.domain1.name, config.domain2.name]
-        self.side = short_side(config)
-        device = state.update.group.device
-        self.shown = [[x.to(device) for x in samples.pick(images, self.side)] for images in held_out]
-        self.scores = translation_scores(held_out) if config.log.evaluate_every else []
+    def _d_inputs(self, images: tuple[Tensor, ...], streams: Streams) -> list[Tensor]:
+        return discriminator_inputs(list(images), streams, self.head)
 
-    def summary(self, terms: dict[str, float], bar: Any) -> dict[str, str]:
-        """Some terms and the speed, for the bar."""
-        shown = {
-            name: f"{value:.2f}"
-            for name, value in terms.items()
-            if name.startswith(("reconstruction", "cycle1", "cycle2", "gan", "feature_gan", "guide"))
-        }
-        rate = bar.format_dict["rate"]
-        batch = self.state.config.optim.batch
-        return {"images/s": f"{2 * batch * rate:.1f}", **shown} if rate else shown
+    def _finish(self, descent: Descent) -> dict[str, float]:
+        terms = descent.finish()
+        self.faults += descent.faults
+        return terms
 
-    def show(self, log: RunLog) -> None:
-        """Writes a grid of all streams, and histograms of the codes."""
-        step, unit = self.state.step, self.state.ema.eval()
-        grid = samples.grid(unit, self.shown)
-        samples.write_png(self.run / "samples" / f"{step:07d}.png", grid)
-        log.picture(step, grid)
-        log.codes(step, samples.codes(unit, self.shown))
-        self.state.unit.train()
+    def _draw(self, step: int, index: int, purpose: int) -> Draw:
+        """The random numbers of a micro-batch."""
+        optim, cuts = self.config.optim, self.config.speed.accumulate
+        count = optim.batch // self.group.size // cuts
+        part = Part(optim.batch, (self.group.rank * cuts + index) * count, count)
+        return Draw((optim.seed, step, purpose), part, self.group.device)
 
-    def score(self, log: RunLog, bar: Any) -> bool:
-        """Scores translations of held-out images; whether they are the best so far, which is then kept."""
-        if not self.scores:
-            return False
-        step = self.state.step
-        results: dict[str, float] = {}
-        for domain, score in enumerate(self.scores):
-            values = score(self._translator(domain))
-            results |= {f"{self.names[domain]}_{self.names[1 - domain]}_{k}": v for k, v in values.items()}
-        self.state.unit.train()
-        log.scalars(step, results, "score")
-        bar.write(f"step {step}: " + ", ".join(f"{k} {v:.3f}" for k, v in results.items()))
-        ratios = [value for name, value in results.items() if name.endswith("kernel_distance_ratio")]
-        mean = float(np.mean(ratios))
-        if self.state.best is not None and mean >= self.state.best[0]:
-            return False
-        self.state.best = mean, step
-        checkpoint.save_weights(self.run, self.state.ema, step, checkpoint.BEST)
-        return True
-
-    def contact_sheet(self) -> None:
-        """Writes RUN/contact-sheet.png: held-out images of both domains and their translations."""
-        if not self.state.config.network.encoders:
-            return
-        pairs = [[(x, self._translator(d)(x)) for x in spread(self.held_out[d], 6)] for d in (0, 1)]
-        samples.write_contact_sheet(self.run / "contact-sheet.png", pairs, self.names)
-        self.state.unit.train()
-
-    def _translator(self, domain: int) -> ImageTranslator:
-        device = self.state.update.group.device
-        return ImageTranslator(self.state.ema.eval(), domain, self.side, self.state.head, device)
-
-
-def _warm_up(state: TrainingState, domains: list[Domain], run: Path, group: Group, wish: StopWish) -> None:
-    """Makes the steps that are left of the warm-up; its checkpoints are of step 0."""
-    config, warm_up = state.config, state.warm_up
-    if warm_up is None:
-        return
-    steps = config.optim.warmup_steps
-    bar = progress_bar(group, total=steps, initial=warm_up.step, desc="warm-up")
-    try:
-        for images in _loader(domains, config, group, warm_up.step, steps):
-            loss = warm_up.advance(images)
-            bar.update()
-            bar.set_postfix({"loss": f"{loss:.2f}"}, refresh=False)
-            stopping = group.any(bool(wish))
-            if group.is_main_process and (stopping or warm_up.step % config.log.checkpoint_every == 0):
-                state.save(run)
-            if stopping:
-                if group.is_main_process:
-                    text = f"step {warm_up.step} of the warm-up is saved; go on with --resume"
-                    bar.write(text, file=sys.stderr)
-                raise Interrupted(wish.signal_number)
-    finally:
-        bar.close()
-    state.end_warm_up()
-
-
-def _loader(
-    domains: list[Domain], config: RunConfig, group: Group, first: int, steps: int
-) -> Iterator[list[Tensor]]:
-    """This process's share of the batches of the steps from `first` on.
-
-    Yields:
-        Images of X1, of X2 and, with a guide, its rendering of those of X1; float[N,3,H,W].
-    """
-    batch, layout = config.optim.batch, memory_format(config.speed)
-    pairs = Pairs(domains[0], domains[1], first * batch, max(0, steps - first) * batch)
-    for of_domain1, of_domain2 in batches(pairs, batch, config.data.workers, group.rank, group.size):
-        x1, *guided = torch.split(of_domain1, 3, dim=1)
-        yield [x.to(group.device, memory_format=layout, non_blocking=True) for x in (x1, of_domain2, *guided)]
+    def _autocast(self) -> AbstractContextManager[None]:
+        precision = self.config.speed.precision
+        if precision == "fp32":
+            return nullcontext()
+        return torch.autocast(self.group.device.type, HALF[precision])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 
 import torch
@@ -80,7 +81,12 @@ class Generators(nn.Module):
             reconstructions += decoded[:reconstructs]
             translations += decoded[reconstructs : reconstructs + translates]
             returned += decoded[reconstructs + translates :]
-        return Streams([mean[:count] for mean in means], reconstructions, translations, returned)
+        return Streams(
+            means=[mean[:count] for mean in means],
+            reconstructions=reconstructions,
+            translations=translations,
+            returned=returned,
+        )
 
     def _imagine(self, like: Tensor, draw: Draw) -> Streams:
         """CoGAN: both domains' image of one code, which nobody encoded."""
@@ -176,3 +182,17 @@ def discriminator_inputs(images: list[Tensor], streams: Streams, head: GuidedHea
         return translations
     sources = [images[1], images[0], *images[2:]]
     return [head.at_small_size(x, y) for x, y in zip(sources, translations, strict=False)]
+
+
+def weights_at(loss: LossConfig, step: int) -> LossConfig:
+    """The weights of one step: adversaries may come later, and the VAE's terms not in every step."""
+    changes: dict[str, float] = {}
+    if step < loss.adversaries_from:
+        changes |= {"gan": 0.0, "feature_gan": 0.0, "r1": 0.0}
+    if loss.vae_every > 1:
+        times = loss.vae_every if step % loss.vae_every == 0 else 0
+        changes |= {
+            name: times * getattr(loss, name)
+            for name in ("kl", "reconstruction", "cycle_kl", "cycle", "steady")
+        }
+    return dataclasses.replace(loss, **changes) if changes else loss  # type: ignore[arg-type]

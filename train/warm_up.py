@@ -18,7 +18,7 @@ from unit_edge.train.optim.descent import Descent
 from unit_edge.train.optim.lr_schedule import linear_decay
 
 WARM_UP = 3
-"""What the warm-up draws random numbers for, beside the purposes of a step (train/update.py)."""
+"""What the warm-up draws random numbers for, beside the purposes of a step (train/loop.py)."""
 
 
 class Autoencoder(nn.Module):

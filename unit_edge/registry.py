@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from unit_edge.errors import ConfigError
-from unit_edge.manifest import Manifest
+from unit_edge.manifests.model import Manifest
 
 _BUNDLED = Path(__file__).parent / "models"
 
@@ -22,6 +22,7 @@ def find_model(to: str, source: str | None = None, folder: Path = _BUNDLED) -> P
         ConfigError: there is none, or more than one.
     """
     models = bundled_models(folder)
+    to, source = to.casefold(), None if source is None else source.casefold()
     to_domain = [(path, manifest) for path, manifest in models if manifest.target == to]
     if not to_domain:
         known = ", ".join(sorted({manifest.target for _, manifest in models})) or "none, no model is bundled"

@@ -19,10 +19,11 @@ from typing import Any, Literal, TypeVar, Union
 
 from unit_edge.config import PRESETS, RunConfig, as_dict
 from unit_edge.config.adapt import AdaptConfig
+from unit_edge.config.limits import check_largest
+from unit_edge.config.presets import with_preset
 from unit_edge.config.renamed import setting_name, with_new_settings
 from unit_edge.errors import ConfigError, require
-from unit_edge.limits import check_largest
-from unit_edge.reading import TOML_AT_MOST, check_plain, read_bounded
+from unit_edge.files.reading import TOML_AT_MOST, check_plain, read_bounded
 
 T = TypeVar("T")
 
@@ -97,7 +98,7 @@ def _deep_key(text: str) -> bool:
 
 
 def from_dict(raw: dict[str, Any]) -> RunConfig:
-    """Builds the settings from plain tables; network keys that are absent come from the preset."""
+    """Builds the settings from plain tables; keys that are absent come from the preset."""
     if not isinstance(raw, dict):
         raise ConfigError(f"settings = {raw!r}, expected a table")
     raw = with_new_settings(raw)
@@ -106,10 +107,7 @@ def from_dict(raw: dict[str, Any]) -> RunConfig:
         raise ConfigError("preset = 'digits' is for `unit-edge adapt`")
     if not isinstance(preset, str) or preset not in PRESETS:
         raise ConfigError(f"preset = {preset!r}, expected one of {', '.join(PRESETS)}")
-    network = raw.get("network", {})
-    if isinstance(network, dict):
-        raw["network"] = {**PRESETS[preset], **network}
-    return _build(RunConfig, raw, "")
+    return _build(RunConfig, with_preset(preset, raw), "")
 
 
 def from_saved(raw: dict[str, Any]) -> RunConfig:

@@ -23,11 +23,11 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "tests" / part) for pa
 from doubles import AddRunner, ListSink  # noqa: E402
 from live_servers import LiveServer  # noqa: E402
 
-from unit_edge.address import parse_address  # noqa: E402
 from unit_edge.frames import Frame  # noqa: E402
 from unit_edge.runtime.ages import Ages  # noqa: E402
 from unit_edge.runtime.pipeline import Stats, run  # noqa: E402
 from unit_edge.runtime.sources.open import SourceOptions, open_source  # noqa: E402
+from unit_edge.text.address import parse_address  # noqa: E402
 
 FPS, ENGINE_FPS, SIZE, EVERY_S = 30, 12, (1280, 720), 15
 BITS = 12  # of a frame's number, as black and white squares in its first row

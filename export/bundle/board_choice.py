@@ -10,9 +10,9 @@ from importlib.metadata import PackageNotFoundError, requires
 from packaging.requirements import Requirement
 
 from unit_edge.boards.board import Board
-from unit_edge.costs import Costs
+from unit_edge.boards.roofline import predict
 from unit_edge.errors import ConfigError, UnitEdgeError
-from unit_edge.roofline import predict
+from unit_edge.manifests.costs import Costs
 
 FAST_ENOUGH_FPS = 30
 """What dashcams record: the frame size that an engine is tuned for is the largest predicted to reach it."""
@@ -41,12 +41,24 @@ class System:
 
 # 12.8 is the first with wheels for aarch64 and Python 3.10, and the nearest to JetPack 6's CUDA 12.6
 _JETPACKS = {
-    "6": System("JetPack 6", "3.10", "aarch64", 35, "cuda-bindings<12.9,>=12.8"),
-    "7": System("JetPack 7", "3.12", "aarch64", 39, "cuda-bindings<13.1,>=13.0"),
+    "6": System(
+        name="JetPack 6",
+        python="3.10",
+        machine="aarch64",
+        glibc=35,
+        cuda_bindings="cuda-bindings<12.9,>=12.8",
+    ),
+    "7": System(
+        name="JetPack 7",
+        python="3.12",
+        machine="aarch64",
+        glibc=39,
+        cuda_bindings="cuda-bindings<13.1,>=13.0",
+    ),
 }
 _RASPBERRY_PI_OS = (
-    System("Raspberry Pi OS bookworm", "3.11", "aarch64", 36),
-    System("Raspberry Pi OS trixie", "3.13", "aarch64", 41),
+    System(name="Raspberry Pi OS bookworm", python="3.11", machine="aarch64", glibc=36),
+    System(name="Raspberry Pi OS trixie", python="3.13", machine="aarch64", glibc=41),
 )
 _PC_GLIBC = 28
 """Of Debian 10, RHEL 8, Ubuntu 20.04 and newer."""
@@ -129,7 +141,9 @@ def choose(board: Board, precision: str | None, calibrated: bool, pythons: tuple
         notes = ("int8 left out: it needs frames to calibrate on, --calibrate VIDEO or FOLDER",)
     jetson = bool(board.software)
     backend = "tensorrt" if jetson else "rtx" if gpu else "onnxruntime"
-    return Choice(board, backend, precisions, _systems(board, pythons), notes)
+    return Choice(
+        board=board, backend=backend, precisions=precisions, systems=_systems(board, pythons), notes=notes
+    )
 
 
 def _systems(board: Board, pythons: tuple[str, ...]) -> tuple[System, ...]:
@@ -150,7 +164,10 @@ def _systems(board: Board, pythons: tuple[str, ...]) -> tuple[System, ...]:
     if not known:
         wanted = pythons or ("{}.{}".format(*sys.version_info[:2]),)
         bindings = _RTX_CUDA_BINDINGS if board.kind == "gpu" else None
-        return tuple(System("Linux", one, "x86_64", _PC_GLIBC, bindings) for one in dict.fromkeys(wanted))
+        return tuple(
+            System(name="Linux", python=one, machine="x86_64", glibc=_PC_GLIBC, cuda_bindings=bindings)
+            for one in dict.fromkeys(wanted)
+        )
     if not pythons:
         return known
     of_version = {system.python: system for system in known}
@@ -162,7 +179,9 @@ def _systems(board: Board, pythons: tuple[str, ...]) -> tuple[System, ...]:
             names = " or ".join(f"{one.python} ({one.name})" for one in known)
             raise ConfigError(f"--python {version} for board {board.name}, expected {names}")
         else:
-            chosen.append(System("another Linux", version, known[0].machine, known[0].glibc))
+            chosen.append(
+                System(name="another Linux", python=version, machine=known[0].machine, glibc=known[0].glibc)
+            )
     return tuple(chosen)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from unit_edge import __version__
 from unit_edge.boards.board import Board
+from unit_edge.boards.roofline import Prediction, assumptions, predict
 from unit_edge.errors import ConfigError, ModelError, UnitEdgeError
 from unit_edge.export.bundle.archive import SUFFIX, first_name, pack
 from unit_edge.export.bundle.board_choice import Choice, frame_size_for
@@ -22,10 +23,9 @@ from unit_edge.export.bundle.own_wheel import write_own_wheel
 from unit_edge.export.bundle.wheelhouse import fetch_wheels
 from unit_edge.export.to_onnx import Exported, Int8, export_run
 from unit_edge.export.trained import load_run
-from unit_edge.files import hidden_beside
-from unit_edge.manifest import sha256_of
-from unit_edge.reading import read_json
-from unit_edge.roofline import Prediction, assumptions, predict
+from unit_edge.files.reading import read_json
+from unit_edge.files.writing import hidden_beside
+from unit_edge.manifests.model import sha256_of
 
 MANIFEST, SUMS, SCRIPT, CALIBRATION, WHEELS = (
     "bundle.json",
@@ -149,7 +149,7 @@ def export_bundle(
             pack(folder, finished, first=MANIFEST)
         size = _bytes(finished)
         _put(finished, path)
-    return Bundle(path, choice, tuple(variants), size)
+    return Bundle(path=path, choice=choice, variants=tuple(variants), bytes=size)
 
 
 def _variant(exported: Exported, board: Board, before: list[Variant]) -> Variant:
@@ -158,7 +158,9 @@ def _variant(exported: Exported, board: Board, before: list[Variant]) -> Variant
     size = before[0].frame_size if before else frame_size_for(manifest.costs, board, manifest.precision)
     costs = manifest.costs.for_size(size)
     predicted = None if costs is None else predict(costs, board, manifest.precision, manifest.precision)
-    return Variant(exported, exported.model.stat().st_size, size, predicted)
+    return Variant(
+        exported=exported, bytes=exported.model.stat().st_size, frame_size=size, predicted=predicted
+    )
 
 
 def _check_output(path: Path) -> str:

@@ -21,14 +21,14 @@ from unit_edge.export.graph.costs import count_costs
 from unit_edge.export.scenes import Scene, fit, scenes_from, synthetic_scenes
 from unit_edge.export.to_onnx import INPUT, OUTPUT, output_path, serialise, workspace
 from unit_edge.export.verify import Reference, check_report
-from unit_edge.manifest import Manifest, TensorSpec, sha256_of
-from unit_edge.onnx_file import check_onnx
+from unit_edge.files.onnx_file import check_onnx
+from unit_edge.manifests.model import Manifest, TensorSpec, sha256_of
 from unit_edge.runtime.backends.open import open_runner
 from unit_edge.train.adapt.digits import Digits
 from unit_edge.train.adapt.evaluate import classifier_domain
 from unit_edge.train.adapt.networks import Adaptation
 from unit_edge.train.adapt.state import load_adaptation, load_run_settings
-from unit_edge.train.checkpoint import WEIGHTS
+from unit_edge.train.run.checkpoint import WEIGHTS
 
 DIGIT = "digit"
 """What the classifier translates to, as `--to` and its manifest call it."""

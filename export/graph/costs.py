@@ -12,8 +12,8 @@ from typing import Any
 
 from onnx import TensorProto
 
-from unit_edge.costs import Costs, CostsAt
 from unit_edge.export.graph.graph import Graph, Tensor, own_size, resolve
+from unit_edge.manifests.costs import Costs, CostsAt
 
 SIZES = ((640, 480), (1280, 720), (1920, 1080))
 """Widths and heights that a manifest has costs for, if the model takes any size."""
@@ -73,7 +73,12 @@ def count_costs(model: Any) -> Costs:
 def costs_at(graph: Graph) -> CostsAt:
     """What a graph takes for one frame."""
     macs = sum(layer.macs for layer in layers(graph))
-    return CostsAt(graph.frame_size, macs, traffic_bytes(graph) // graph.batch, activations_bytes(graph))
+    return CostsAt(
+        frame_size=graph.frame_size,
+        macs=macs,
+        traffic_bytes=traffic_bytes(graph) // graph.batch,
+        activations_bytes=activations_bytes(graph),
+    )
 
 
 def layers(graph: Graph) -> list[Layer]:

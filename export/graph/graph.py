@@ -14,7 +14,8 @@ from onnx import TensorProto, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from unit_edge.errors import ModelError
-from unit_edge.onnx_file import check_onnx
+from unit_edge.files.onnx_file import check_onnx
+from unit_edge.text.printable import one_line
 
 ANY_SIZE = (1280, 720)
 """Width and height of frames that are looked at, for a model that takes any."""
@@ -198,9 +199,7 @@ def _infer(model: Any, size: tuple[int, int]) -> dict[str, Tensor]:
     try:
         inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
     except Exception as error:
-        raise ModelError(
-            f"shapes don't fit at {size[0]}x{size[1]} ({' '.join(str(error).split())})"
-        ) from None
+        raise ModelError(f"shapes don't fit at {size[0]}x{size[1]} ({one_line(error)})") from None
     tensors = {t.name: Tensor(t.data_type, tuple(t.dims)) for t in inferred.graph.initializer}
     for value in (*inferred.graph.input, *inferred.graph.value_info, *inferred.graph.output):
         kind = value.type.tensor_type

@@ -10,7 +10,7 @@ from typing import Any
 from unit_edge.errors import ModelError
 from unit_edge.export.graph.costs import costs_at, layers
 from unit_edge.export.graph.graph import load_onnx, resolve
-from unit_edge.manifest import Manifest, matches, sha256_of, tensor_text
+from unit_edge.manifests.model import Manifest, matches, sha256_of, tensor_text
 
 Report = dict[str, Any]
 """What is printed, or given as JSON: plain values, tables (lists of dicts) and groups (dicts)."""

@@ -12,6 +12,7 @@ from unit_edge.errors import ConfigError, DataError
 from unit_edge.export.scenes import fit
 from unit_edge.media.images import is_image, read_image
 from unit_edge.runtime.sources.video import FileSource
+from unit_edge.spread import first_of_parts
 from unit_edge.train.data.dataset import list_images
 from unit_edge.train.data.video import SampledFrames
 
@@ -75,9 +76,8 @@ class CalibrationFrames:
                     return
                 yield frame
         else:
-            taken = min(self.count, len(self._images))
-            for index in range(taken):
-                yield read_image(self._images[index * len(self._images) // taken])
+            for image in first_of_parts(self._images, self.count):
+                yield read_image(image)
 
     def _check_aspect(self, width: int, height: int, size: tuple[int, int]) -> None:
         if abs(width / height / (size[0] / size[1]) - 1) > ASPECT_TOLERANCE:

@@ -49,7 +49,7 @@ def quantise_what_can_be(
         psnr = measure(made)
         distance = None if moved is None or psnr < psnr_db else moved(made)
         enough = psnr >= psnr_db and (distance is None or distance <= MOST)
-        return psnr, enough, Quantised(made, left, damage, distance)
+        return psnr, enough, Quantised(content=made, left=left, damage=damage, moved=distance)
 
     psnr, enough, best = without((), {})
     if enough:

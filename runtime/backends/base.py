@@ -9,14 +9,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, TypeGuard
+from typing import TYPE_CHECKING, NoReturn, Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unit_edge.errors import EngineError, ModelError
 from unit_edge.frames import ELONGATED, elongated
-from unit_edge.manifest import Manifest, tensor_text
+from unit_edge.manifests.model import Manifest, tensor_text
 
 
 class Runner(Protocol):
@@ -100,8 +100,20 @@ class CheckedRunner(ABC):
     def _infer(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """`infer` of frames that fit."""
 
+    if not TYPE_CHECKING:  # or every attribute would be known to type checkers
+
+        def __getattr__(self, name: str) -> NoReturn:
+            if name.startswith("__") or not name.startswith("_") or name == "_model":
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            raise EngineError(f"{self._model}: isn't open; use it inside `with open_runner(...) as runner:`")
+
     def _check(self, frames: NDArray[np.uint8]) -> None:
         wanted = self.manifest.input.shape
+        if not isinstance(frames, np.ndarray):
+            raise ModelError(
+                f"{self._model}: given {type(frames).__name__}, expected an array "
+                f"{tensor_text('uint8', wanted)}; numpy.stack makes one of a list of frames"
+            )
         fits = frames.ndim == len(wanted) and all(
             b in (None, a) for a, b in zip(frames.shape, wanted, strict=True)
         )

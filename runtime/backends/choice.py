@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from unit_edge.errors import EngineError
-from unit_edge.gpu import find_gpu
-from unit_edge.manifest import Manifest
+from unit_edge.machine.gpu import find_gpu
+from unit_edge.manifests.model import Manifest
 
 NO_ONNXRUNTIME = (
     'onnxruntime is not installed; install it with `pip install "unit-edge[cpu]"`, '
@@ -113,4 +113,10 @@ def look_around() -> Installed:
 
         for_gpus = CUDA in ort.get_available_providers()
         lacking = missing_library(CUDA) if for_gpus else ""
-    return Installed(onnxruntime, for_gpus, gpu, find_spec("openvino") is not None, lacking)
+    return Installed(
+        onnxruntime=onnxruntime,
+        for_gpus=for_gpus,
+        gpu=gpu,
+        openvino=find_spec("openvino") is not None,
+        lacking=lacking,
+    )

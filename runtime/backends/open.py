@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from unit_edge.engines import check_engine
 from unit_edge.errors import ConfigError, EngineError, ModelError
-from unit_edge.manifest import Manifest, TensorSpec, sha256_of, size_text, tensor_text
-from unit_edge.onnx_file import check_onnx
-from unit_edge.registry import resolve_model
+from unit_edge.files.onnx_file import check_onnx
+from unit_edge.manifests.engine import EngineManifest, check_engine
+from unit_edge.manifests.model import Manifest, TensorSpec, sha256_of, size_text, tensor_text
+from unit_edge.registry import bundled_models, find_model, resolve_model
 from unit_edge.runtime.backends.base import Runner
 from unit_edge.runtime.backends.choice import NO_ONNXRUNTIME, decide
 from unit_edge.runtime.backends.cores import physical_cores
@@ -18,15 +19,31 @@ ENGINE_SUFFIX = ".engine"
 _ONNX_FIRST_BYTE = 0x08  # the tag of ir_version, which every ONNX file begins with
 
 
+@dataclass(frozen=True)
+class CheckedModel:
+    """A model file that was compared with its manifest.
+
+    Attributes:
+        path: of the file.
+        manifest: of the model; of an engine, that of the ONNX file it is from.
+        about: of an engine, its own manifest.
+    """
+
+    path: Path
+    manifest: Manifest
+    about: EngineManifest | None = None
+
+
 def open_runner(
-    model: str | Path, engine: str = "auto", *, threads: int | None = None, lean: bool = False
+    model: str | Path | CheckedModel, engine: str = "auto", *, threads: int | None = None, lean: bool = False
 ) -> Runner:
     """The runner for a model file, checked against its manifest; to be entered with `with`.
 
-    A bundled model's name, such as "day2night-edge-s", stands for its file. "auto" takes what `choose_engine`
-    finds best; another engine is that one or an error. `threads` is of the inference on a CPU; None for as
-    many as there are cores. `lean` has ONNX Runtime take a third less memory on a CPU, and up to a third more
-    time.
+    A bundled model's name, such as "day2night-edge-s", stands for its file, and so does a domain that a
+    single one translates to, such as "night"; one that is checked already isn't read again. "auto" takes
+    what `choose_engine` finds best; another engine is that one or an error. `threads` is of the inference on
+    a CPU; None for as many as there are cores. `lean` has ONNX Runtime take a third less memory on a CPU, and
+    up to a third more time.
 
     Raises:
         ModelError: the file or its manifest is missing, damaged, or of something else than frames.
@@ -35,8 +52,8 @@ def open_runner(
     """
     if engine not in ENGINES:
         raise ConfigError(f"unknown engine {engine!r}; known: {', '.join(ENGINES)}")
-    model = resolve_model(str(model))
-    manifest = read_model(model)
+    checked = model if isinstance(model, CheckedModel) else check_model(_path_of(model))
+    model, manifest = checked.path, checked.manifest
     plan = model.suffix.lower() == ENGINE_SUFFIX
     engine = decide(engine, manifest, plan=plan).engine
     if plan:
@@ -44,12 +61,20 @@ def open_runner(
             raise ConfigError(f"{model}: is run by TensorRT, not by {engine}; leave --engine out")
         from unit_edge.runtime.backends.tensorrt.runner import TensorRtRunner
 
-        return TensorRtRunner(model)
+        return TensorRtRunner(model, checked.about)
     if engine == "tensorrt":
         raise ConfigError(f"{model}: TensorRT runs engines; build one here with `unit-edge build {model}`")
     if engine == "openvino":
         return _openvino(model, manifest, threads)
     return _onnxruntime(model, manifest, engine, threads, lean)
+
+
+def _path_of(model: str | Path) -> Path:
+    path = resolve_model(str(model))
+    if isinstance(model, Path) or path.exists():
+        return path
+    domains = {manifest.target for _, manifest in bundled_models()}
+    return find_model(model) if model in domains else path
 
 
 def _onnxruntime(model: Path, manifest: Manifest, engine: str, threads: int | None, lean: bool) -> Runner:
@@ -79,18 +104,29 @@ def _openvino(model: Path, manifest: Manifest, threads: int | None) -> Runner:
 
 
 def read_model(model: Path) -> Manifest:
-    """The manifest of a model file, after comparing the two; of an engine, that of the ONNX file it is from.
+    """The manifest of a model file, see `check_model`."""
+    return check_model(model).manifest
+
+
+def check_model(model: Path) -> CheckedModel:
+    """Compares a model file with its manifest, which takes reading the whole file.
 
     Raises:
         ModelError: see `open_runner`.
     """
+    if (model / "config.json").is_file():
+        raise ModelError(
+            f"{model}: is a training run; make a model of it first: "
+            f"`unit-edge export {model} --to DOMAIN -o {model.name}.onnx`"
+        )
     if not model.is_file():
         raise ModelError(f"{model}: no such model file; `unit-edge models` lists the bundled ones")
     if model.suffix.lower() == ENGINE_SUFFIX:
-        manifest = Manifest.from_dict(check_engine(model).model, model.with_suffix(".json"))
+        about = check_engine(model)
+        manifest = Manifest.from_dict(about.model, model.with_suffix(".json"))
         for tensor in (manifest.input, manifest.output):
             _check_frames(model, tensor)
-        return manifest
+        return CheckedModel(model, manifest, about)
     if model.suffix.lower() != ".onnx":
         raise ModelError(f"{model}: unknown kind of model file; expected one that ends in .onnx or .engine")
     with model.open("rb") as file:
@@ -116,7 +152,7 @@ def read_model(model: Path) -> Manifest:
             "copy both files again from the same place, or export the model again"
         )
     check_onnx(model)
-    return manifest
+    return CheckedModel(model, manifest)
 
 
 def _check_frames(model: Path, tensor: TensorSpec) -> None:

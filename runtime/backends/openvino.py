@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unit_edge.errors import EngineError, ModelError
-from unit_edge.manifest import Manifest, TensorSpec, tensor_text
+from unit_edge.manifests.model import Manifest, TensorSpec, tensor_text
 from unit_edge.runtime.backends.base import CheckedOverlappingRunner
 from unit_edge.runtime.backends.by_size import BySize
 from unit_edge.runtime.backends.openvino_module import load_openvino
+from unit_edge.text.printable import one_line
 
 ov = load_openvino()
 _SIZES_KEPT = 4
@@ -50,7 +51,7 @@ class OpenVinoRunner(CheckedOverlappingRunner):
         try:
             model = self._core.read_model(self._model)
         except Exception as error:  # openvino's exceptions share no base but this
-            raise ModelError(f"{self._model}: OpenVINO can't load it: {_one_line(error)}") from error
+            raise ModelError(f"{self._model}: OpenVINO can't load it: {one_line(error)}") from error
         for kind, spec, ports in (
             ("input", self.manifest.input, model.inputs),
             ("output", self.manifest.output, model.outputs),
@@ -114,7 +115,7 @@ class OpenVinoRunner(CheckedOverlappingRunner):
         return [compiled.create_infer_request() for _ in range(count)]
 
     def _failed(self, error: Exception) -> EngineError:
-        return EngineError(f"{self._model}: {self.engine} failed: {_one_line(error)}")
+        return EngineError(f"{self._model}: {self.engine} failed: {one_line(error)}")
 
 
 def _result(request: Any) -> NDArray[np.uint8]:
@@ -133,7 +134,3 @@ def _spec_of(port: Any) -> TensorSpec:
     sizes = () if shape.rank.is_dynamic else tuple(d.get_length() if d.is_static else None for d in shape)
     dtype = np.dtype(port.get_element_type().to_dtype()).name
     return TensorSpec(port.get_any_name(), dtype, sizes)
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())

@@ -12,10 +12,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from unit_edge.address import Address
-from unit_edge.costs import CostsAt
 from unit_edge.errors import UnitEdgeError
 from unit_edge.interrupt import Interrupted, StopWish
+from unit_edge.manifests.costs import CostsAt
 from unit_edge.runtime.bench.cases import Case
 from unit_edge.runtime.bench.machine.machine import describe_machine
 from unit_edge.runtime.bench.machine.watch import Sensors, Watch
@@ -26,6 +25,7 @@ from unit_edge.runtime.bench.result import ModelOnly, Report, Roof, Row, Timers,
 from unit_edge.runtime.bench.statistics import ratio_of_rounds
 from unit_edge.runtime.bench.timers import seconds_for_a_frame
 from unit_edge.runtime.sensors.power import find_ina3221, open_nvml
+from unit_edge.text.address import Address
 
 VERSUS_ROUNDS = 12
 _PEAK_S, _PEAK_WARM_UP_S = 1.0, 3.0

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from unit_edge.engines import EngineManifest
 from unit_edge.errors import ConfigError, UnitEdgeError
-from unit_edge.manifest import Manifest
+from unit_edge.manifests.engine import EngineManifest
+from unit_edge.manifests.model import Manifest
 from unit_edge.registry import resolve_model
 from unit_edge.runtime.backends.choice import decide
 from unit_edge.runtime.backends.open import ENGINE_SUFFIX, ENGINES, read_model
+from unit_edge.text.printable import one_line
 
 DEFAULT_SIZE = (640, 480)
 _ON_CPUS = ("onnxruntime", "openvino")
@@ -109,7 +110,16 @@ def _engines(asked: Sequence[str]) -> list[str]:
 
 def _case(given: str, engine: str, size: tuple[int, int] | None, batch: int | None, wanted: Wanted) -> Case:
     path = resolve_model(given)
-    case = Case(path, path.stem, engine, "", batch or 1, size or DEFAULT_SIZE, wanted.streams, wanted.threads)
+    case = Case(
+        model=path,
+        name=path.stem,
+        engine=engine,
+        precision="",
+        batch=batch or 1,
+        size=size or DEFAULT_SIZE,
+        streams=wanted.streams,
+        threads=wanted.threads,
+    )
     try:
         manifest = read_model(path)
         case = dataclasses.replace(
@@ -122,7 +132,7 @@ def _case(given: str, engine: str, size: tuple[int, int] | None, batch: int | No
         )
         decision = decide(engine, manifest, plan=path.suffix.lower() == ENGINE_SUFFIX)
     except (UnitEdgeError, OSError) as error:
-        return dataclasses.replace(case, refused=" ".join(str(error).split()))
+        return dataclasses.replace(case, refused=one_line(error))
     return dataclasses.replace(
         case,
         engine=decision.engine,

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unit_edge.errors import ConfigError
-from unit_edge.manifest import Manifest, TensorSpec, sha256_of
+from unit_edge.manifests.model import Manifest, TensorSpec, sha256_of
 
 PRECISIONS = ("fp32", "fp16", "int8")
 _IR_VERSION, _OPSET = 9, 19

@@ -7,7 +7,6 @@ from dataclasses import replace
 from statistics import median
 from typing import Any
 
-from unit_edge.address import Address
 from unit_edge.runtime.backends.cores import usable_cores
 from unit_edge.runtime.backends.gpu_times import Split
 from unit_edge.runtime.bench.account import account
@@ -16,6 +15,7 @@ from unit_edge.runtime.bench.result import EndToEnd, ModelOnly
 from unit_edge.runtime.bench.statistics import drift, histogram, ratio_of_rounds, summarise
 from unit_edge.runtime.bench.worker.warmup import WarmUp
 from unit_edge.runtime.frame_times import Passage
+from unit_edge.text.address import Address
 
 ROUNDS = 6
 _LEAST_FRAMES = 4

@@ -96,7 +96,9 @@ class Limits:
             except (CaseFailed, UnitEdgeError) as error:
                 why = str(error)
                 continue
-            found.append(Peak(engine, precision, threads, tflops, target))
+            found.append(
+                Peak(engine=engine, precision=precision, threads=threads, tflops=tflops, load=target)
+            )
         if not found:
             raise CaseFailed(why)
         return max(found, key=lambda peak: peak.tflops)
@@ -142,4 +144,11 @@ class Limits:
         bound = None
         if peak is not None and intensity is not None and bandwidth is not None:
             bound = min(peak, intensity * bandwidth / 1e3)
-        return Roof(operations, tflops, peak, tflops / peak if peak else None, intensity, bound)
+        return Roof(
+            operations=operations,
+            tflops=tflops,
+            peak_tflops=peak,
+            share=tflops / peak if peak else None,
+            intensity=intensity,
+            bound_tflops=bound,
+        )

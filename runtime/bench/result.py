@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from unit_edge.errors import ConfigError
-from unit_edge.reading import read_json
+from unit_edge.files.reading import read_json
 from unit_edge.runtime.bench.account import Account
 from unit_edge.runtime.bench.machine.watch import Resources
 from unit_edge.runtime.bench.statistics import Histogram, Ratio, Summary

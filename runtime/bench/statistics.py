@@ -95,7 +95,7 @@ def ratio_of_rounds(numerators: Sequence[float], denominators: Sequence[float]) 
             break
         outside = rank + 1
     low, high = (ratios[outside - 1], ratios[count - outside]) if outside else (None, None)
-    return Ratio(float(np.median(ratios)), low, high, count)
+    return Ratio(median=float(np.median(ratios)), low=low, high=high, rounds=count)
 
 
 def drift(seconds: Sequence[float]) -> float | None:

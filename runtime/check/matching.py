@@ -75,10 +75,10 @@ def compare(before: Boxes, after: Boxes, *, confidence: float, iou_threshold: fl
     already = match(faint[0], strong[1].take(invented), iou_threshold)[:, 1]
     return Outcome(
         *strong,
-        kept,
-        lost,
-        np.isin(np.arange(len(lost)), renamed),
-        np.isin(np.arange(len(lost)), still),
-        invented,
-        np.isin(np.arange(len(invented)), already),
+        kept=kept,
+        lost=lost,
+        renamed=np.isin(np.arange(len(lost)), renamed),
+        faded=np.isin(np.arange(len(lost)), still),
+        invented=invented,
+        risen=np.isin(np.arange(len(invented)), already),
     )

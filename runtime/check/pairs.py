@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from unit_edge.address import parse_address
 from unit_edge.errors import ConfigError, SourceError, TruncatedError
 from unit_edge.frames import Frame
 from unit_edge.media.containers import VIDEO_SUFFIXES
 from unit_edge.media.images import IMAGE_SUFFIXES, is_image, read_image
 from unit_edge.runtime.sources.images import matching_images
 from unit_edge.runtime.sources.video import FileSource
+from unit_edge.text.address import parse_address
 
 Image = NDArray[np.uint8]
 Translate = Callable[[Image], Image]
@@ -188,7 +188,7 @@ def _picture_pairs(work: Work, selection: Selection, translate: Translate | None
             continue
         match = pattern.search(before.name) if pattern else None
         scene = before.name if match is None else match.group(1 if match.re.groups else 0)
-        yield Pair(scene, before.name, before, None, image, made)
+        yield Pair(scene=scene, name=before.name, path=before, seconds=None, before=image, after=made)
 
 
 def _pattern(scene: str | None) -> re.Pattern[str] | None:
@@ -223,7 +223,14 @@ def _clip_pairs(
                     work.faults.append(fault)
                     return
                 name = f"{before.name}, frame {frame.index}"
-                yield Pair(before.stem, name, before, float(frame.pts), frame.image, made)
+                yield Pair(
+                    scene=before.stem,
+                    name=name,
+                    path=before,
+                    seconds=float(frame.pts),
+                    before=frame.image,
+                    after=made,
+                )
                 taken += 1
     except SourceError as error:
         work.faults.append(str(error))

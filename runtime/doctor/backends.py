@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from unit_edge.errors import EngineError
-from unit_edge.gpu import find_gpu
+from unit_edge.machine.gpu import find_gpu
 from unit_edge.registry import bundled_models
 from unit_edge.runtime.backends.openvino_module import load_openvino
-from unit_edge.runtime.doctor.finding import BROKEN, MISSING, OK, WARNING, Finding, Problem, load, one_line
+from unit_edge.runtime.doctor.finding import BROKEN, MISSING, OK, SHORT, WARNING, Finding, Problem, load
 from unit_edge.runtime.doctor.remedies import remedy
+from unit_edge.text.printable import one_line
 
 _FRAME = (96, 160)  # height and width
 _LEAST_TENSORRT = (10, 3)
@@ -36,7 +37,10 @@ def _onnxruntime() -> list[Finding]:
     found = _ran("onnxruntime", module.__version__)
     if len(installed) > 1:
         fact = f"both {' and '.join(installed)} are installed, and overwrite one another"
-        return [found, Finding("onnxruntime packages", WARNING, fact, remedy("one-onnxruntime"))]
+        return [
+            found,
+            Finding(name="onnxruntime packages", status=WARNING, fact=fact, fix=remedy("one-onnxruntime")),
+        ]
     return [found]
 
 
@@ -124,7 +128,7 @@ def _tensorrt(name: str, module: str) -> list[Finding]:
     logger = make_logger(trt)
     builder = trt.Builder(logger)
     if builder is None or (gpu is not None and trt.Runtime(logger) is None):
-        raise Problem(BROKEN, f"{version}: {one_line(logger.said)}")
+        raise Problem(BROKEN, f"{version}: {one_line(logger.said, SHORT)}")
     can = "builds engines, which need an NVIDIA GPU to run" if gpu is None else f"starts on {gpu.name}"
     return [Finding(name, OK, f"{version}, {can}")]
 
@@ -141,7 +145,7 @@ def _cuda_bindings() -> list[Finding]:
     try:
         _copy_through_gpu()
     except (EngineError, RuntimeError) as error:
-        raise Problem(BROKEN, f"{version}: {one_line(error)}", remedy("cuda-bindings")) from None
+        raise Problem(BROKEN, f"{version}: {one_line(error, SHORT)}", remedy("cuda-bindings")) from None
     return [Finding("cuda-bindings", OK, f"{version}, copies to the GPU and back")]
 
 

@@ -19,12 +19,13 @@ import threading
 from pathlib import Path
 from typing import IO
 
-from unit_edge.runtime.doctor.finding import BROKEN, Finding, Problem, one_line
+from unit_edge.machine.child import answers, last_line, start_python
+from unit_edge.runtime.doctor.finding import BROKEN, SHORT, Finding, Problem
 from unit_edge.runtime.doctor.groups import GROUPS
+from unit_edge.text.printable import one_line
 
 _GRACE_S = 5
 _QUIET = {
-    "OPENCV_LOG_LEVEL": "OFF",
     "OPENCV_FFMPEG_LOGLEVEL": "-8",
     "GST_DEBUG": "0",
     "PYTHONUNBUFFERED": "1",
@@ -85,14 +86,13 @@ class Children:
         with self._lock:
             if self._stopped:
                 return None
-            child = subprocess.Popen(
-                [sys.executable, "-c", f"from {__name__} import main; main()", *arguments],
+            child = start_python(
+                __name__,
+                arguments,
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
                 stderr=said,
                 cwd=folder,  # Python looks for modules there, and in it are none
-                env={**os.environ, **_QUIET, "TMPDIR": str(folder)},
-                start_new_session=True,  # Ctrl-C is the parent's to handle
+                environment={**_QUIET, "TMPDIR": str(folder)},
             )
             self._running.add(child)
             return child
@@ -130,21 +130,18 @@ def _follow(
 
 
 def _last_words(code: int, said: IO[bytes]) -> str:
-    said.seek(0)
-    lines = [line.strip() for line in said.read().decode(errors="replace").splitlines() if line.strip()]
+    last = last_line(said)
     try:
         how = f"crashes with {signal.Signals(-code).name}"
     except ValueError:
         how = f"ends the process with code {code}"
-    return f"{how}: {one_line(lines[-1])}" if lines else how
+    return f"{how}: {one_line(last, SHORT)}" if last else how
 
 
 def main() -> None:
     """The child."""
     name, limit_s, *finished = sys.argv[1:]
-    # what libraries print must not get between the lines of JSON
-    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
+    out = answers()
     _no_core_dump()
     group = GROUPS[name]
     for probe, look in group.probes().items():
@@ -156,9 +153,9 @@ def main() -> None:
         try:
             found = look()
         except Problem as problem:
-            found = [Finding(probe, problem.status, problem.fact, problem.fix)]
+            found = [Finding(name=probe, status=problem.status, fact=problem.fact, fix=problem.fix)]
         except Exception as error:
-            found = [Finding(probe, BROKEN, f"{type(error).__name__}: {one_line(error)}")]
+            found = [Finding(probe, BROKEN, f"{type(error).__name__}: {one_line(error, SHORT)}")]
         answer = {"end": probe, "found": [dataclasses.asdict(finding) for finding in found]}
         print(json.dumps(answer), file=out, flush=True)
         if group.gated and probe == next(iter(group.probes())) and not any(one.works for one in found):

@@ -9,8 +9,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from unit_edge.runtime.doctor.finding import BROKEN, MISSING, OK, Finding, Problem, load, one_line
+from unit_edge.runtime.doctor.finding import BROKEN, MISSING, OK, SHORT, Finding, Problem, load
 from unit_edge.runtime.doctor.remedies import remedy
+from unit_edge.text.printable import one_line
 
 _X_SOCKETS = Path("/tmp/.X11-unix")
 _X_PORT, _X_LITTLE_ENDIAN, _X_MAJOR = 6000, 0x6C, 11
@@ -42,7 +43,7 @@ def _tried(name: str, connect: Callable[[], str]) -> Finding:
     try:
         return Finding(name, OK, connect())
     except (OSError, ValueError) as error:
-        return Finding(name, BROKEN, f"can't be connected to: {one_line(error)}")
+        return Finding(name, BROKEN, f"can't be connected to: {one_line(error, SHORT)}")
 
 
 def _connect_x(display: str) -> str:
@@ -135,5 +136,5 @@ def _window() -> list[Finding]:
     except cv2.error as error:
         if "not implemented" in str(error):
             raise Problem(MISSING, "this OpenCV is built without windows", remedy("opencv-window")) from None
-        raise Problem(BROKEN, one_line(error)) from None
+        raise Problem(BROKEN, one_line(error, SHORT)) from None
     return [Finding("window", OK, "OpenCV shows one")]

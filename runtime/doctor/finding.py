@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from unit_edge.runtime.doctor.remedies import remedy
+from unit_edge.text.printable import one_line
 
 OK, WARNING, MISSING, BROKEN = "ok", "warning", "missing", "broken"
+SHORT = 160
+"""The most characters of an error in a finding."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ def load(module: str, package: str, way: Callable[[], Any] | None = None) -> Any
             raise Problem(MISSING, "not installed", remedy(package)) from None
         raise Problem(BROKEN, f"needs {lacking}, which is not installed", remedy(lacking)) from None
     except Exception as error:
-        text = one_line(error)
+        text = one_line(error, SHORT)
         raise Problem(BROKEN, f"can't be imported: {text}", _cure(package, text)) from None
 
 
@@ -71,9 +74,3 @@ def _cure(package: str, text: str) -> str | None:
     if package == "opencv" and ("numpy" in text.lower() or "_ARRAY_API" in text):
         return remedy("numpy-1")  # the system's OpenCV is built for numpy 1
     return remedy(package)
-
-
-def one_line(error: object, limit: int = 160) -> str:
-    """An error's text, or its type where it has none, cut to one short line."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= limit else text[: limit - 1] + "…"

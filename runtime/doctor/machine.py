@@ -10,8 +10,8 @@ from pathlib import Path
 
 from unit_edge.boards.board import Board
 from unit_edge.boards.find import USUAL, all_boards
-from unit_edge.gpu import Gpu, find_gpus
-from unit_edge.machine import board_model, memory_gb, system_name
+from unit_edge.machine.gpu import Gpu, find_gpus
+from unit_edge.machine.system import board_model, memory_gb, system_name
 from unit_edge.runtime.doctor.finding import BROKEN, MISSING, OK, Finding, Problem, load
 
 _NVIDIA_VENDOR, _DISPLAY_CLASS = "0x10de", "0x03"

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from unit_edge.gpu import driver_cuda, find_gpu
-from unit_edge.machine import board_model
+from unit_edge.machine.gpu import driver_cuda, find_gpu
+from unit_edge.machine.system import board_model
 
 _TEGRA_RELEASE = Path("/etc/nv_tegra_release")
 _FOR_GPUS = (
@@ -68,10 +68,7 @@ def remedy(what: str, machine: Machine | None = None) -> str | None:
         "pip install --force-reinstall opencv-python",
         "one-opencv": _one_opencv(machine),
         "gstreamer": "sudo apt install python3-opencv gstreamer1.0-plugins-base" if machine.apt else None,
-        "gstreamer-wheel": "pip uninstall -y opencv-python && "
-        "sudo apt install python3-opencv gstreamer1.0-plugins-base"
-        if machine.apt
-        else None,
+        "gstreamer-wheel": _gstreamer_for_wheel() if machine.apt else None,
         "libgl": "sudo apt install libgl1 libglib2.0-0" if machine.apt else None,
         "av": 'pip install "av>=17.1,<20"',
         "av-anew": 'pip install --force-reinstall "av>=17.1,<20"',
@@ -92,6 +89,20 @@ def remedy(what: str, machine: Machine | None = None) -> str | None:
         "video-group": "sudo usermod -aG video $USER",
     }
     return commands.get(what, f"pip install {what}")
+
+
+def _gstreamer_for_wheel() -> str | None:
+    """Takes OpenCV's wheel out of the way of Debian's, which most environments don't see as they are."""
+    install = "sudo apt install python3-opencv gstreamer1.0-plugins-base"
+    uninstall = "pip uninstall -y opencv-python opencv-python-headless"
+    settings = Path(sys.prefix, "pyvenv.cfg")
+    if not settings.is_file():
+        return f"{install} && {uninstall}"
+    if sys.base_prefix != "/usr":  # Debian's is for Debian's Python
+        return None
+    if "include-system-site-packages = true" in settings.read_text(encoding="utf-8").lower():
+        return f"{install} && {uninstall}"
+    return f"{install} && python3 -m venv --system-site-packages {sys.prefix} && {uninstall}"
 
 
 def _one_opencv(machine: Machine) -> str:

@@ -11,10 +11,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from unit_edge.gpu import find_gpu
-from unit_edge.runtime.doctor.finding import BROKEN, MISSING, OK, WARNING, Finding, Problem, load, one_line
+from unit_edge.machine.gpu import find_gpu
+from unit_edge.runtime.doctor.finding import BROKEN, MISSING, OK, SHORT, WARNING, Finding, Problem, load
 from unit_edge.runtime.doctor.remedies import is_jetson, remedy
 from unit_edge.runtime.sources.cameras import CameraNode, camera_nodes
+from unit_edge.text.printable import one_line
 
 # each with what is lost without it
 _ENCODERS = {
@@ -66,8 +67,8 @@ def _encoder(name: str) -> list[Finding]:
         if name.endswith("_nvenc"):
             if find_gpu() is None:
                 raise Problem(MISSING, "needs an NVIDIA GPU") from None
-            raise Problem(MISSING, f"this GPU or its driver has none ({one_line(error)})") from None
-        raise Problem(BROKEN, f"encodes nothing: {one_line(error)}", remedy("av-anew")) from None
+            raise Problem(MISSING, f"this GPU or its driver has none ({one_line(error, SHORT)})") from None
+        raise Problem(BROKEN, f"encodes nothing: {one_line(error, SHORT)}", remedy("av-anew")) from None
     if not any(packet.size for packet in packets):
         raise Problem(BROKEN, "encodes nothing", remedy("av-anew"))
     return [Finding(name, OK, f"encodes {_ENCODERS[name]}")]
@@ -105,12 +106,12 @@ def _opencv() -> list[Finding]:
     version = cv2.__version__
     if len(wheels) > 1:
         fact = f"{version}, of {' and '.join(wheels)}, which overwrite one another"
-        return [Finding("opencv", WARNING, fact, remedy("one-opencv"))]
+        return [Finding(name="opencv", status=WARNING, fact=fact, fix=remedy("one-opencv"))]
     if not wheels:
         return [Finding("opencv", OK, f"{version}, the system's ({cv2.__file__})")]
     if is_jetson():
         fact = f"{version}, pip's {wheels[0]}, which hides JetPack's with GStreamer"
-        return [Finding("opencv", WARNING, fact, f"pip uninstall -y {wheels[0]}")]
+        return [Finding(name="opencv", status=WARNING, fact=fact, fix=f"pip uninstall -y {wheels[0]}")]
     return [Finding("opencv", OK, f"{version}, pip's {wheels[0]}")]
 
 

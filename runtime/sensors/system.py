@@ -14,6 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from unit_edge.machine.system import words_of
+
 _NVPMODEL_LIMIT_S = 5
 _CGROUP_UNLIMITED = 1 << 60
 _CPU_SENSORS = ("coretemp", "k10temp", "zenpower", "cpu_thermal")
@@ -41,9 +43,9 @@ class Counters:
 
 def read_counters(root: Path = Path("/")) -> Counters:
     """A reading of now."""
-    ticks = [int(value) for value in _line(root / "proc/stat", "cpu ")]
+    ticks = [int(value) for value in words_of(root / "proc/stat", "cpu ")]
     second = os.sysconf("SC_CLK_TCK") if ticks else 1
-    swapped = [_line(root / "proc/vmstat", f"{name} ") for name in ("pswpin", "pswpout")]
+    swapped = [words_of(root / "proc/vmstat", f"{name} ") for name in ("pswpin", "pswpout")]
     throttled = list(_numbers(root, "sys/devices/system/cpu/cpu*/thermal_throttle/core_throttle_count"))
     devices = (root / "sys/class/thermal").glob("cooling_device*")
     slowing = [device for device in devices if "fan" not in (_read(device / "type") or "").lower()]
@@ -86,7 +88,7 @@ def on_battery(root: Path = Path("/")) -> bool | None:
 
 def available_bytes(root: Path = Path("/")) -> int | None:
     """Memory that programs can still get: the machine's, or what is left of a container's limit."""
-    found = _line(root / "proc/meminfo", "MemAvailable:")
+    found = words_of(root / "proc/meminfo", "MemAvailable:")
     left = [1024 * int(found[0])] if found else []
     group = root / "sys/fs/cgroup"
     limit, used = (next(_numbers(group, name), None) for name in ("memory.max", "memory.current"))
@@ -97,7 +99,7 @@ def available_bytes(root: Path = Path("/")) -> int | None:
 
 def swap_used_bytes(root: Path = Path("/")) -> int | None:
     """What of the memory is on a disk."""
-    total, free = (_line(root / "proc/meminfo", f"{name}:") for name in ("SwapTotal", "SwapFree"))
+    total, free = (words_of(root / "proc/meminfo", f"{name}:") for name in ("SwapTotal", "SwapFree"))
     return 1024 * (int(total[0]) - int(free[0])) if total and free else None
 
 
@@ -108,18 +110,6 @@ def process_cpu_s(pid: int, root: Path = Path("/")) -> float | None:
         return None
     after_name = text.rpartition(")")[2].split()
     return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def resident_bytes(pid: int, root: Path = Path("/")) -> tuple[int, int] | None:
-    """Memory that a process holds now, and the most that it has held."""
-    now, most = (_line(root / f"proc/{pid}/status", f"{name}:") for name in ("VmRSS", "VmHWM"))
-    return (1024 * int(now[0]), 1024 * int(most[0])) if now and most else None
-
-
-def processor_name(root: Path = Path("/")) -> str | None:
-    """As the processor calls itself; ARM's say nothing."""
-    words = _line(root / "proc/cpuinfo", "model name")
-    return " ".join(words[1:]) if words else None
 
 
 def power_mode(root: Path = Path("/")) -> tuple[str, bool] | None:
@@ -150,14 +140,6 @@ def _read(path: Path) -> str | None:
         return path.read_text(errors="replace").strip()
     except OSError:
         return None
-
-
-def _line(path: Path, start: str) -> list[str]:
-    """The words behind the start of the first line that has it; none if there is no such line."""
-    for line in (_read(path) or "").splitlines():
-        if line.startswith(start):
-            return line[len(start) :].split()
-    return []
 
 
 def _numbers(root: Path, pattern: str) -> Iterator[int]:

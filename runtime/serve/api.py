@@ -12,15 +12,15 @@ import numpy as np
 from aiohttp import web
 
 from unit_edge.errors import ConfigError, UnitEdgeError
-from unit_edge.printable import one_line
-from unit_edge.reading import parse_json
-from unit_edge.redaction import redact
+from unit_edge.files.reading import parse_json
 from unit_edge.runtime.serve.guard import refused
 from unit_edge.runtime.serve.metrics import CONTENT_TYPE, metrics_of
 from unit_edge.runtime.serve.openapi import document
 from unit_edge.runtime.serve.site import SITE, Site
 from unit_edge.runtime.serve.video.encoder import QUALITIES
 from unit_edge.runtime.serve.video.jpeg import send_jpegs
+from unit_edge.text.printable import one_line
+from unit_edge.text.redaction import redact
 
 BODY_AT_MOST = 64 << 10
 _BODY_S = 10.0

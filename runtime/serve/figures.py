@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from statistics import fmean
 from types import TracebackType
 
+from unit_edge.machine.system import resident_bytes
 from unit_edge.runtime.sensors.power import find_ina3221, open_nvml
-from unit_edge.runtime.sensors.system import process_cpu_s, read_counters, resident_bytes, temperature_c
+from unit_edge.runtime.sensors.system import process_cpu_s, read_counters, temperature_c
 from unit_edge.runtime.serve.live.translation import Totals, Translation
 from unit_edge.runtime.serve.video.encoder import SharedEncoder
 

@@ -9,7 +9,7 @@ import secrets
 from pathlib import Path
 
 from unit_edge.errors import ConfigError
-from unit_edge.files import create_alone
+from unit_edge.files.writing import create_alone
 from unit_edge.runtime.serve.settings import ServeSettings
 
 _LENGTH_AT_LEAST = 16

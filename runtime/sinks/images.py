@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unit_edge.errors import SinkError
-from unit_edge.files import write_output
+from unit_edge.files.writing import write_output
 from unit_edge.frames import Frame
 from unit_edge.media.containers import reason
 from unit_edge.media.images import IMAGE_SUFFIXES, is_image

@@ -11,6 +11,7 @@ from types import TracebackType
 from unit_edge.errors import PartialError, UnitEdgeError
 from unit_edge.frames import Frame
 from unit_edge.runtime.sinks.base import FrameSink
+from unit_edge.text.printable import one_line
 
 _QUEUED_FRAMES = 4
 _FINISH_S = 5.0
@@ -137,4 +138,4 @@ class _Side:
         with self._changed:
             self.error = error
             self._frames.clear()
-        self._notice(f"{self.name}: failed and is left out: {' '.join(str(error).split())}")
+        self._notice(f"{self.name}: failed and is left out: {one_line(error)}")

@@ -8,10 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from unit_edge.address import refuse_mistyped
 from unit_edge.errors import ConfigError, SinkError
 from unit_edge.frames import VideoInfo
-from unit_edge.redaction import redact_address
 from unit_edge.runtime.sinks.base import FrameSink
 from unit_edge.runtime.sinks.codecs import Encoding
 from unit_edge.runtime.sinks.look import Look, LookSink
@@ -20,6 +18,8 @@ from unit_edge.runtime.sinks.pace import PacedSink
 from unit_edge.runtime.sinks.raw import RAW_FORMATS, RawSink
 from unit_edge.runtime.sinks.stream import STREAM_SCHEMES, StreamSink
 from unit_edge.runtime.sinks.v4l2 import VirtualCameraSink
+from unit_edge.text.address import refuse_mistyped
+from unit_edge.text.redaction import redact_address
 
 Kind = Literal["file", "raw", "stream", "camera"]
 

@@ -17,10 +17,10 @@ from unit_edge.errors import SinkError, UnitEdgeError
 from unit_edge.frames import Frame, VideoInfo
 from unit_edge.media.colour import FromBgr
 from unit_edge.media.containers import reason
-from unit_edge.redaction import redact_address
 from unit_edge.runtime.sinks.codecs import CODECS, Encoding
 from unit_edge.runtime.sinks.pace import Pace
 from unit_edge.runtime.sinks.video.sink import even_sized
+from unit_edge.text.redaction import redact_address
 
 _TIMEOUT_US = "5000000"
 # scheme → FFmpeg's muxer, its options, and those of the protocol, which PyAV passes only in the URL

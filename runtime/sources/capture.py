@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from unit_edge.address import Address
 from unit_edge.errors import SourceError
 from unit_edge.media.containers import reason
 from unit_edge.runtime.sources.gst_elements import missing_elements
+from unit_edge.text.address import Address
 
 _OPEN_TIMEOUT_S = 8
 _READ_TIMEOUT_S = 5

@@ -89,7 +89,7 @@ class ImageSource:
             except SourceError as error:
                 bad.append(error)
             else:
-                yield Frame(image, index, index / _FPS, 1 / _FPS)
+                yield Frame(image=image, index=index, pts=index / _FPS, duration=1 / _FPS)
         if len(bad) == len(self.paths) == 1:
             raise bad[0]
         if len(bad) == len(self.paths):

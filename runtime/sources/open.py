@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from fractions import Fraction
 
-from unit_edge.address import LIVE_KINDS, Address, Kind
 from unit_edge.errors import ConfigError
 from unit_edge.media.images import is_image
 from unit_edge.runtime.sources.base import FrameSource
@@ -15,6 +14,7 @@ from unit_edge.runtime.sources.excerpt import Excerpt, ExcerptSource
 from unit_edge.runtime.sources.images import ImageSource
 from unit_edge.runtime.sources.live import LiveSource
 from unit_edge.runtime.sources.raw import RawSource
+from unit_edge.text.address import LIVE_KINDS, Address, Kind
 
 _FITS: dict[str, tuple[str, tuple[Kind, ...]]] = {
     "camera_size": ("a camera", ("camera", "csi")),

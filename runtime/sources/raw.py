@@ -52,7 +52,7 @@ class RawSource:
     def __iter__(self) -> Iterator[Frame]:
         index = 0
         while (image := self._read(index)) is not None:
-            yield Frame(image, index, index / self._fps, 1 / self._fps)
+            yield Frame(image=image, index=index, pts=index / self._fps, duration=1 / self._fps)
             index += 1
 
     def _read(self, index: int) -> NDArray[np.uint8] | None:

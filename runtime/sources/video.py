@@ -129,7 +129,9 @@ class FileSource:
         # Not the frame's own time base: PyAV doesn't set it on those that are flushed out at the end.
         pts = None if decoded.pts is None else decoded.pts * self._tick - self._start
         image = self._orientation.apply(self._to_bgr(decoded))
-        return Frame(image, index, self._clock.next(pts), (decoded.duration or 0) * self._tick)
+        return Frame(
+            image=image, index=index, pts=self._clock.next(pts), duration=(decoded.duration or 0) * self._tick
+        )
 
     def _decode(self, *, whole: bool = True) -> Generator[VideoFrame, None, None]:
         """The good frames in order; `whole` unless a jump came before.

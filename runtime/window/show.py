@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import cv2  # noqa: F401  before PyAV, see display.py
 
-from unit_edge.address import parse_address
 from unit_edge.errors import UnitEdgeError
 from unit_edge.interrupt import watch_signals
-from unit_edge.manifest import Manifest
+from unit_edge.manifests.model import Manifest
 from unit_edge.registry import find_reverse
 from unit_edge.runtime.backends.base import Opened, Runner
 from unit_edge.runtime.backends.open import open_runner
 from unit_edge.runtime.pipeline import Stats
-from unit_edge.runtime.sinks.codecs import Encoding
-from unit_edge.runtime.sinks.look import Look
-from unit_edge.runtime.translate import Beside, Job, translate
+from unit_edge.runtime.request import TranslateRequest
+from unit_edge.runtime.translate import Beside, Job, carry_out
 from unit_edge.runtime.window.display import check_display
 from unit_edge.runtime.window.hud import Numbers
 from unit_edge.runtime.window.recorder import Recorder
@@ -29,31 +26,25 @@ from unit_edge.runtime.window.window import Actions, Window
 
 
 def translate_in_window(
-    source: Path | str,
-    output: Sequence[Path | str],
-    model: Path,
+    request: TranslateRequest,
     *,
-    engine: str = "auto",
-    threads: int | None = None,
-    look: Look | None = None,
-    encoding: Encoding | None = None,
     beside: Beside | None = None,
+    notice: Callable[[str], None] | None = None,
     started: Callable[[Job], None] | None = None,
     progress: Callable[[Stats], None] | None = None,
-    **options: Any,
 ) -> Stats:
-    """`translate` with a window beside the outputs, or alone; in the main thread only.
+    """`carry_out` with a window beside the outputs, or alone; in the main thread only.
 
     The q key ends it as Ctrl-C does. Pictures and recordings that keys ask for go into the current folder.
 
     Raises:
         SinkError: no window can be opened here; nothing has begun then.
-        UnitEdgeError: see `translate`.
+        UnitEdgeError: see `carry_out`.
     """
     check_display()
-    run = _Run(engine, threads, encoding or Encoding(), look or Look())
+    run = _Run(request)
     beside = replace(beside or Beside(), window=run.window, extra=[run.recorder], swap=run.with_reverse)
-    run.window.holds = not output and not parse_address(source).live
+    run.window.holds = not request.outputs and not request.address.live
 
     def begin(job: Job) -> None:
         run.recorder.info = job.info
@@ -70,18 +61,12 @@ def translate_in_window(
 
         def work() -> None:
             try:
-                run.result = translate(
-                    source,
-                    output,
-                    model,
-                    engine=engine,
-                    threads=threads,
-                    look=look,
-                    encoding=encoding,
+                run.result = carry_out(
+                    request,
                     beside=replace(beside, wish=wish),
+                    notice=notice,
                     started=begin,
                     progress=note,
-                    **options,
                 )
             except BaseException as error:
                 run.error = error
@@ -105,8 +90,8 @@ def translate_in_window(
 class _Run:
     """What the window, the keys and the pipeline share."""
 
-    def __init__(self, engine: str, threads: int | None, encoding: Encoding, look: Look) -> None:
-        self._engine, self._threads = engine, threads
+    def __init__(self, request: TranslateRequest) -> None:
+        self._threads = request.threads
         self._runner: Runner | None = None
         self._swap: SwapRunner | None = None
         self._no_swap = "the model is still being loaded"
@@ -114,12 +99,15 @@ class _Run:
         self.result: Stats | None = None
         self.error: BaseException | None = None
         self.quit: Callable[[], None] = lambda: None
-        self.recorder = Recorder(lambda: _free("recording", ".mp4"), encoding, self._say)
+        self.recorder = Recorder(lambda: _free("recording", ".mp4"), request.encoding, self._say)
         actions = Actions(
-            lambda: self.quit(), self._change_direction, self.recorder.toggle, lambda: self.recorder.on
+            quit=lambda: self.quit(),
+            swap=self._change_direction,
+            record=self.recorder.toggle,
+            recording=lambda: self.recorder.on,
         )
         self.window = Window(
-            self._numbers, actions, look=look, snapshot_path=lambda: _free("snapshot", ".png")
+            self._numbers, actions, look=request.look, snapshot_path=lambda: _free("snapshot", ".png")
         )
 
     def _say(self, message: str) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unit_edge.errors import ModelError
-from unit_edge.manifest import Manifest, size_text
+from unit_edge.manifests.model import Manifest, size_text
 from unit_edge.runtime.backends.base import Runner, is_overlapping
 
 

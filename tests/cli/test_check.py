@@ -316,7 +316,7 @@ def test_missing_packages_are_named_with_their_extra(here: Path, bright: Path, m
     arguments = ["check", "day", "night", "--detector", str(bright), "--ground-truth", str(labels_of(here))]
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
     assert done.returncode == 1 and done.stderr.count("\n") == 1
-    assert f'needs {missing}: install it with `pip install "unit-edge[check]"`' in done.stderr
+    assert f"needs {missing}: install it with `pip install " in done.stderr and "[check]" in done.stderr
     assert not (here / "day-check").exists()
 
 

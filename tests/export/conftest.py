@@ -12,8 +12,8 @@ import torch
 from unit_edge.config import RunConfig
 from unit_edge.export.to_onnx import Exported, export_run
 from unit_edge.settings import from_dict
-from unit_edge.train.checkpoint import save_config, save_weights
 from unit_edge.train.networks import UNIT
+from unit_edge.train.run.checkpoint import save_config, save_weights
 
 NARROW: dict[str, dict[str, Any]] = {
     "edge-s": {

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from unit_edge.export.verify import verify_file
-from unit_edge.manifest import Manifest
+from unit_edge.manifests.model import Manifest
 from unit_edge.registry import bundled_models
 
 RUNS = Path(__file__).parents[2] / "models"

@@ -12,8 +12,8 @@ from onnx import TensorProto
 
 from unit_edge.errors import ConfigError, VerifyError
 from unit_edge.export.to_onnx import Exported, export_run
-from unit_edge.manifest import Manifest
-from unit_edge.train.checkpoint import load_run_config, load_weights, save_weights
+from unit_edge.manifests.model import Manifest
+from unit_edge.train.run.checkpoint import load_run_config, load_weights, save_weights
 
 
 @pytest.fixture(scope="module", params=["edge-s", "paper", "released"])

@@ -20,15 +20,15 @@ import pytest
 from typer.testing import CliRunner
 
 from unit_edge.cli.app import app
-from unit_edge.engines import EngineManifest, check_engine
 from unit_edge.errors import ConfigError, ModelError
 from unit_edge.export import to_engine
 from unit_edge.export.scenes import synthetic_scene
 from unit_edge.export.to_engine import BuildOptions, _profile, _set_flags, build_engine
 from unit_edge.export.to_onnx import Exported, Int8, export_run
-from unit_edge.gpu import Gpu
 from unit_edge.interrupt import Interrupted
-from unit_edge.manifest import Manifest, sha256_of
+from unit_edge.machine.gpu import Gpu
+from unit_edge.manifests.engine import EngineManifest, check_engine
+from unit_edge.manifests.model import Manifest, sha256_of
 
 ROOT = Path(__file__).resolve().parents[2]
 RTX = BuildOptions(backend="rtx")

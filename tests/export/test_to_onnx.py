@@ -23,7 +23,7 @@ from unit_edge.export import to_onnx
 from unit_edge.export.scenes import synthetic_scene
 from unit_edge.export.to_onnx import Exported, export_run
 from unit_edge.export.translator import Translator
-from unit_edge.manifest import Manifest, TensorSpec, sha256_of
+from unit_edge.manifests.model import Manifest, TensorSpec, sha256_of
 from unit_edge.train.networks import UNIT
 
 

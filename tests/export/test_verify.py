@@ -20,10 +20,10 @@ from unit_edge.export.scenes import MOST_FRAMES, scenes_from, synthetic_scene, s
 from unit_edge.export.to_onnx import Exported, export_run
 from unit_edge.export.trained import load_run
 from unit_edge.export.verify import Reference, translator_for, verify_file
-from unit_edge.gpu import find_gpu
-from unit_edge.manifest import Manifest, sha256_of
+from unit_edge.machine.gpu import find_gpu
+from unit_edge.manifests.model import Manifest, sha256_of
 from unit_edge.runtime.backends.open import open_runner
-from unit_edge.train.checkpoint import BEST, load_run_config, load_weights, save_weights
+from unit_edge.train.run.checkpoint import BEST, load_run_config, load_weights, save_weights
 
 
 @pytest.fixture
@@ -75,6 +75,20 @@ def test_other_settings_of_the_head_are_caught(model: Path, run: Path) -> None:
     rewrite(model, detail_settings={"radius": 2})
     with pytest.raises(ModelError, match="detail_settings"):
         verify_file(model, run)
+
+
+def test_a_fault_of_the_export_itself_is_caught(
+    tmp_path: Path, write_run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is exported is held against the run's own networks, not against what the export made of them."""
+
+    def whole(weights: torch.Tensor, axis: int) -> torch.Tensor:
+        return weights.flip(axis)  # right for three channels, wrong for a sub-pixel layer's twelve
+
+    monkeypatch.setattr("unit_edge.export.translator._colours_reversed", whole)
+    with pytest.raises(VerifyError, match="computes something else"):
+        export_run(write_run(tmp_path / "run", "edge-s/half-size"), "night", output=tmp_path / "wrong.onnx")
+    assert not list(tmp_path.glob("wrong*"))
 
 
 def test_a_run_that_went_on_training_is_told_apart(

@@ -26,8 +26,8 @@ import av
 import kept
 import mutators
 
-from unit_edge.manifest import sha256_of
-from unit_edge.printable import printable
+from unit_edge.manifests.model import sha256_of
+from unit_edge.text.printable import printable
 
 HANG_S = 10
 MEMORY_BYTES = 2 * 10**9

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from onnx import TensorProto, helper
 
-from unit_edge.engines import EngineManifest, platform_text, write_pair
-from unit_edge.manifest import Manifest, TensorSpec, sha256_of
+from unit_edge.manifests.engine import EngineManifest, platform_text, write_pair
+from unit_edge.manifests.model import Manifest, TensorSpec, sha256_of
 
 ROOT = Path(__file__).resolve().parents[2]
 VIDEOS = {
@@ -108,7 +108,7 @@ def run(folder: Path) -> None:
     import torch
 
     from unit_edge.settings import load_config
-    from unit_edge.train.checkpoint import save_checkpoint, save_config
+    from unit_edge.train.run.checkpoint import save_checkpoint, save_config
 
     save_config(folder, load_config(TOML))
     save_checkpoint(folder, 3, {"unit.encoders.0.w": torch.zeros(2)}, {"skipped": 0, "best": [0.5, 3]}, 2)

@@ -39,10 +39,10 @@ def command(arguments: list[str]) -> dict[str, Any]:
 
 def address(text: str) -> dict[str, Any]:
     """What may be shown of an input's and an output's address."""
-    from unit_edge.address import parse_address
     from unit_edge.errors import UnitEdgeError
-    from unit_edge.redaction import redact
     from unit_edge.runtime.sinks.outputs import parse_output
+    from unit_edge.text.address import parse_address
+    from unit_edge.text.redaction import redact
 
     shown = []
     try:
@@ -61,9 +61,9 @@ def address(text: str) -> dict[str, Any]:
 def checkpoint(folder: str) -> dict[str, Any]:
     """A run's folder as `train --resume` opens it."""
     from unit_edge.errors import UnitEdgeError
-    from unit_edge.printable import printable
-    from unit_edge.train.checkpoint import load_checkpoint, load_run_config
-    from unit_edge.train.run_log import RunLog
+    from unit_edge.text.printable import printable
+    from unit_edge.train.run.checkpoint import load_checkpoint, load_run_config
+    from unit_edge.train.run.log import RunLog
 
     try:
         run = Path(folder)

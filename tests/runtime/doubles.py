@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from unit_edge.errors import EngineError, ModelError
 from unit_edge.frames import Frame, VideoInfo
-from unit_edge.manifest import Manifest, TensorSpec
+from unit_edge.manifests.model import Manifest, TensorSpec
 
 SIZE = (32, 24)
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from unit_edge.gpu import Gpu
+from unit_edge.machine.gpu import Gpu
 
 VERSION = "1.7.1.116"
 """Of the TensorRT-RTX that the fixture `write_engine` names."""

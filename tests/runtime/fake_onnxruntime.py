@@ -10,7 +10,7 @@ from typing import Any
 import onnxruntime as ort
 import pytest
 
-from unit_edge.gpu import Gpu
+from unit_edge.machine.gpu import Gpu
 from unit_edge.runtime.backends.onnxruntime import gpu
 from unit_edge.runtime.backends.onnxruntime.session import CPU, CUDA, TENSORRT
 

@@ -15,10 +15,12 @@ from probe import frame_number, frame_times, packets
 
 from unit_edge.errors import ConfigError, ModelError, SinkError, SourceError, TruncatedError
 from unit_edge.media.images import read_image
+from unit_edge.runtime.request import check_output, default_output
 from unit_edge.runtime.sheet import contact_sheet
+from unit_edge.runtime.sinks.codecs import Encoding
 from unit_edge.runtime.sinks.images import write_image
 from unit_edge.runtime.sources.video import FileSource
-from unit_edge.runtime.translate import Encoding, Job, check_output, default_output, translate
+from unit_edge.runtime.translate import Job, translate
 
 WriteClip = Callable[..., Path]
 WriteModel = Callable[..., Path]

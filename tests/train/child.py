@@ -8,7 +8,7 @@ import torch
 
 from unit_edge.errors import UnitEdgeError
 from unit_edge.settings import from_dict
-from unit_edge.train.loop import fit
+from unit_edge.train.fit import fit
 
 if __name__ == "__main__":
     torch.set_num_threads(1)

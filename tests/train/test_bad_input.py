@@ -10,18 +10,19 @@ from typing import Any
 import pytest
 import torch
 
-from unit_edge import files
 from unit_edge.config import RunConfig
 from unit_edge.errors import CheckpointError, ConfigError, DataError, TrainingError, UnitEdgeError
+from unit_edge.files import writing
 from unit_edge.settings import from_dict
-from unit_edge.train import checkpoint, loop
+from unit_edge.train import fit as training
 from unit_edge.train.data.decode import ImageItem
 from unit_edge.train.evaluation.evaluate import read_images
 from unit_edge.train.networks import UNIT
+from unit_edge.train.run import checkpoint
 
 
 def fit(config: RunConfig, images: Path, resume: bool = False) -> Path:
-    loop.fit(config, images / "run", data_root=images, resume=resume, device="cpu")
+    training.fit(config, images / "run", data_root=images, resume=resume, device="cpu")
     return images / "run"
 
 
@@ -168,7 +169,7 @@ def test_failed_saves_leave_the_old_files(
     def full(_: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files, "sync", full)  # the temporary file is written by then
+    monkeypatch.setattr(writing, "sync", full)  # the temporary file is written by then
     with torch.no_grad():
         next(unit.parameters()).add_(1)
     for save in (

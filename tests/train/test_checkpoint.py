@@ -9,8 +9,8 @@ import torch
 
 from unit_edge.config import PRESETS, RunConfig, as_dict
 from unit_edge.errors import CheckpointError
-from unit_edge.train import checkpoint
 from unit_edge.train.networks import UNIT
+from unit_edge.train.run import checkpoint
 
 
 def test_weights_come_back(config: RunConfig, tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def results(config: RunConfig, group: Group, poison: bool) -> Outcome:
             images[0][-1] = float("nan")  # which only the last process gets
         own = slice(group.rank * share, (group.rank + 1) * share)
         terms.append(state.advance([x[own] for x in images]))
-        faults.append(list(state.update.faults))
+        faults.append(list(state.faults))
     modules = {"unit": state.unit, "adversaries": state.adversaries}
     tensors = {f"{m}.{n}": v.clone() for m, module in modules.items() for n, v in module.state_dict().items()}
     for m, module in modules.items():

@@ -16,8 +16,7 @@ from unit_edge.train.discriminators.adversaries import Adversaries
 from unit_edge.train.draw import Draw, Part
 from unit_edge.train.guided import GuidedHead
 from unit_edge.train.networks import UNIT
-from unit_edge.train.step import Generators, discriminator_inputs, generator_terms
-from unit_edge.train.update import weights_at
+from unit_edge.train.step import Generators, discriminator_inputs, generator_terms, weights_at
 
 GUIDE = GuideConfig(name="night", segmenter="x.onnx", pixels=3.0, features=0.0)
 WEIGHTS = LossConfig(gan=0, kl=0, reconstruction=0, cycle_kl=0, cycle=0)

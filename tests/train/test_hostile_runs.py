@@ -11,8 +11,8 @@ import pytest
 pytest.importorskip("torch")
 
 from unit_edge.errors import CheckpointError
-from unit_edge.train.checkpoint import load_checkpoint, load_run_config, save_checkpoint
-from unit_edge.train.run_log import RunLog
+from unit_edge.train.run.checkpoint import load_checkpoint, load_run_config, save_checkpoint
+from unit_edge.train.run.log import RunLog
 
 
 def test_bytes_in_the_log_that_are_no_text_cost_only_their_line(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file
 
 from unit_edge.config import RunConfig, as_dict
-from unit_edge.train import loop
+from unit_edge.train import fit
 
 CHILD = Path(__file__).with_name("child.py")
 LAST = Path("checkpoints", "step-0000030", "training.safetensors")
@@ -72,7 +72,7 @@ def same(a: Path, b: Path) -> bool:
 
 
 def test_sigkill_at_random_moments_changes_not_a_bit(long: RunConfig, images: Path) -> None:
-    loop.fit(long, images / "whole", data_root=images, device="cpu")
+    fit.fit(long, images / "whole", data_root=images, device="cpu")
     rng = np.random.default_rng()
     run = images / "killed"
     for number, options in enumerate(((), ("--resume",))):
@@ -81,7 +81,7 @@ def test_sigkill_at_random_moments_changes_not_a_bit(long: RunConfig, images: Pa
         time.sleep(rng.uniform(0, 0.02))
         child.send_signal(signal.SIGKILL)
         child.communicate()
-    loop.fit(long, run, data_root=images, resume=True, device="cpu")
+    fit.fit(long, run, data_root=images, resume=True, device="cpu")
     assert same(images / "whole", run)
     assert (images / "whole" / "log.jsonl").read_text() == (run / "log.jsonl").read_text()
     assert not list(run.rglob(".*"))
@@ -96,8 +96,8 @@ def test_sigterm_saves_and_ends_cleanly(long: RunConfig, images: Path) -> None:
     assert "is saved; go on with --resume" in errors
     (saved,) = (run / "checkpoints").iterdir()
     assert saved.name >= "step-0000003"
-    loop.fit(long, images / "whole", data_root=images, device="cpu")
-    loop.fit(long, run, data_root=images, resume=True, device="cpu")
+    fit.fit(long, images / "whole", data_root=images, device="cpu")
+    fit.fit(long, run, data_root=images, resume=True, device="cpu")
     assert same(images / "whole", run)
 
 
@@ -117,8 +117,8 @@ def test_a_signal_in_the_warm_up_saves_it(long: RunConfig, images: Path, number:
     assert (state["step"], saved.name) == (0, "step-0000000") and 1 <= state["warm_up"] < 60
     assert f"step {state['warm_up']} of the warm-up is saved; go on with --resume" in errors
     assert not (run / "log.jsonl").exists() and not (run / "weights.safetensors").exists()
-    loop.fit(settings, images / "whole", data_root=images, device="cpu")
-    loop.fit(settings, run, data_root=images, resume=True, device="cpu")
+    fit.fit(settings, images / "whole", data_root=images, device="cpu")
+    fit.fit(settings, run, data_root=images, resume=True, device="cpu")
     last = Path("checkpoints", "step-0000003", "training.safetensors")
     whole, resumed = load_file(images / "whole" / last), load_file(run / last)
     assert whole.keys() == resumed.keys()
@@ -129,7 +129,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(long: RunConfig, images: Path)
     """A limit on the size of files stands for the full disk: writing fails in the middle of a file."""
     run = images / "run"
     short = replace(long, optim=replace(long.optim, steps=4))
-    loop.fit(short, run, data_root=images, device="cpu")
+    fit.fit(short, run, data_root=images, device="cpu")
     before = {path.name: path.read_bytes() for path in (run / "checkpoints" / "step-0000004").iterdir()}
     limit = max(map(len, before.values())) // 2
     settings = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -145,20 +145,20 @@ def test_a_full_disk_leaves_the_checkpoint_before(long: RunConfig, images: Path)
     assert names == ["step-0000000", "step-0000004"]  # the former is the warm-up's
     for name, content in before.items():
         assert (run / "checkpoints" / "step-0000004" / name).read_bytes() == content
-    loop.fit(long, run, data_root=images, resume=True, device="cpu")
+    fit.fit(long, run, data_root=images, resume=True, device="cpu")
 
 
 def test_two_processes_learn_what_one_learns_and_one_goes_on(long: RunConfig, images: Path) -> None:
     """Rounding differs, as sums are taken in another order, so the weights are close, not equal."""
     half = replace(long, optim=replace(long.optim, steps=12, decay_from=1.0, lr=1e-4))
-    loop.fit(half, images / "one", data_root=images, device="cpu")
+    fit.fit(half, images / "one", data_root=images, device="cpu")
     errors = finish(
         start(replace(half, optim=replace(half.optim, steps=8)), images / "two", images, processes=2)
     )
     assert "error" not in errors
     log = [json.loads(line) for line in (images / "two" / "log.jsonl").read_text().splitlines()]
     assert [entry["step"] for entry in log] == list(range(1, 9))
-    loop.fit(half, images / "two", data_root=images, resume=True, device="cpu")
+    fit.fit(half, images / "two", data_root=images, resume=True, device="cpu")
     one, two = (load_file(images / name / "weights.safetensors") for name in ("one", "two"))
     for name, value in one.items():
         torch.testing.assert_close(two[name], value, rtol=0, atol=2e-4, msg=name)

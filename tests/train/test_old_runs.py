@@ -13,8 +13,8 @@ from tiny import CPU
 from torch import Tensor
 
 from unit_edge.train.adapt.state import AdaptState, load_adaptation, load_run_settings
-from unit_edge.train.checkpoint import load_run_config, load_weights
 from unit_edge.train.group import Group
+from unit_edge.train.run.checkpoint import load_run_config, load_weights
 from unit_edge.train.state import TrainingState
 
 LAYOUTS = Path(__file__).with_name("runs_of_0.1.json")

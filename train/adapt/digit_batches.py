@@ -65,7 +65,12 @@ class DigitBatches:
             augment(x, self.config.augment, mix(seed, step, AUGMENTATION + index), zoom=domain.zoom)
             for index, (x, domain) in enumerate(zip((x1, x2), self.config.domains, strict=True))
         ]
-        return DigitBatch(changed[0], torch.from_numpy(labels).to(self.device), changed[1], x2)
+        return DigitBatch(
+            source=changed[0],
+            labels=torch.from_numpy(labels).to(self.device),
+            target=changed[1],
+            unchanged=x2,
+        )
 
 
 def to_tensors(images: NDArray[np.uint8]) -> Tensor:

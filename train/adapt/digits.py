@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from unit_edge.config.adapt import CLASSES, SIDE
 from unit_edge.errors import DataError
-from unit_edge.files import replacing
+from unit_edge.files.writing import replacing
 from unit_edge.media.images import IMAGE_SUFFIXES
 from unit_edge.train.data.decode import ImageItem, read_image
 from unit_edge.train.data.frames_cache import cache_root

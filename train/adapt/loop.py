@@ -1,147 +1,148 @@
-"""adapt(): the loop of domain adaptation, from settings to a run folder. Read it top to bottom."""
+"""What a step of domain adaptation does: D1, D2 with E, G fixed, then E, G with D1, D2 fixed.
+
+The terms of both sides are in step.py; fit.py starts a run, and run/steps.py makes step after step.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch import Tensor
 
-from unit_edge.config.adapt import AdaptConfig
-from unit_edge.errors import CheckpointError
-from unit_edge.interrupt import StopWish, watch_signals
-from unit_edge.train import checkpoint
-from unit_edge.train.adapt.digit_batches import DigitBatches
-from unit_edge.train.adapt.digits import Digits, read_all
-from unit_edge.train.adapt.evaluate import UNLABELLED, Accuracy, accuracy, without_labels
-from unit_edge.train.adapt.sheet import COLUMNS, digit_grid, digit_sheet
-from unit_edge.train.adapt.state import AdaptState, load_run_settings
-from unit_edge.train.evaluation import samples
-from unit_edge.train.group import pick_device
-from unit_edge.train.run_log import RunLog
-from unit_edge.train.run_steps import run_steps
-from unit_edge.train.state import differences
+from unit_edge.config.adapt import CLASSES, AdaptConfig
+from unit_edge.train.adapt import losses as adapt_losses
+from unit_edge.train.adapt.networks import Adaptation
+from unit_edge.train.adapt.step import (
+    DigitBatch,
+    Made,
+    autoencoder_terms,
+    discriminator_terms,
+    generator_terms,
+    make,
+)
+from unit_edge.train.draw import Draw, Part, mix
+from unit_edge.train.grad_mode import eval_mode, no_parameter_grad
+from unit_edge.train.group import Group
+from unit_edge.train.optim.descent import Descent
+
+SHARES_STEP = 0.01
+"""Of the running mean of the moving average's probabilities."""
+CODES, DROPOUT = 0, 1
+"""What a step draws random numbers for, beside those of train/adapt/digit_batches.py."""
 
 
-def adapt(
-    config: AdaptConfig, run: Path, *, data_root: Path, resume: bool = False, device: str = "auto"
-) -> Accuracy | None:
-    """Trains a classifier for digits without labels, and leaves weights, checkpoints, samples and a log.
+class AdaptUpdate:
+    """Makes alternating updates, one a call.
 
-    Args:
-        config: the settings.
-        run: the folder; it must be new unless `resume`.
-        data_root: what the domains' paths are relative to.
-        resume: go on from the newest checkpoint of the run.
-        device: "cpu", "cuda" or "auto".
-
-    Returns:
-        The accuracy of the last step's weights on the target's test set; None if it has none. No label of
-        the target is used before.
-
-    Raises:
-        ConfigError, DataError, CheckpointError: see their messages.
-        TrainingError: terms were NaN or Inf again and again.
-        Interrupted: SIGTERM or Ctrl-C came; a checkpoint is written.
+    Attributes:
+        faults: what was not finite in the newest step; the update concerned was skipped.
+        shares: running mean of what the moving average says of the target's images, float[10].
     """
-    if resume:
-        _refuse_other_run(run, config)
-    else:
-        checkpoint.refuse_existing(run)
-    target = pick_device(device)
-    training, tests = load_digits(config, data_root)
-    with watch_signals() as wish:
-        state = _train(config, run, training, resume, target, wish)
-    nets = state.ema.eval()
-    shown = [spread_images(part, COLUMNS) for part in training]
-    names = [domain.name for domain in config.domains]
-    samples.write_png(run / "contact-sheet.png", digit_sheet(nets, shown, names, config.loss.adapts))
-    return accuracy(nets, config, tests) if tests else None
 
+    def __init__(
+        self,
+        config: AdaptConfig,
+        nets: Adaptation,
+        ema: Adaptation,
+        optimisers: list[torch.optim.Optimizer],
+        device: torch.device,
+    ) -> None:
+        """Stores what a step needs.
 
-def load_digits(config: AdaptConfig, root: Path) -> tuple[list[list[Digits]], list[Digits]]:
-    """Both domains' training sets, and the target's test sets.
+        Args:
+            config: the settings.
+            nets: all networks, which learn.
+            ema: their moving average, which teaches; `nets` itself if there is none.
+            optimisers: of D1, D2 and, if they are trained, of E and G.
+            device: that all of this is on.
+        """
+        self.config, self.nets, self.ema = config, nets, ema
+        self.device = device
+        sides = (("D", nets.discriminator), ("E, G", nets.unit))
+        self.descents = [
+            Descent(side, module, optimiser, Group(device))
+            for (side, module), optimiser in zip(sides, optimisers, strict=False)
+        ]
+        self.faults: list[str] = []
+        self.shares = torch.full((CLASSES,), 1 / CLASSES, device=device)
 
-    Raises:
-        DataError: one is missing or unusable; nothing has been written by then.
-    """
-    channels = config.network.channels
-    training = [
-        read_all(config.source.train, root, channels),
-        read_all(config.target.train, root, channels, labelled=False),
-    ]
-    tests = read_all(config.target.test, root, channels) if config.target.test else []
-    return training, tests
+    def __call__(self, batch: DigitBatch, step: int) -> dict[str, float]:
+        """Makes a step; returns every weighted term."""
+        self.faults.clear()
+        torch.manual_seed(mix(self.config.optim.seed, step, DROPOUT))
+        estimates = [buffer.clone() for buffer in self.nets.buffers()]
+        terms = self._step(batch, step)
+        if self.faults:  # which BatchNorm would remember
+            for buffer, good in zip(self.nets.buffers(), estimates, strict=True):
+                buffer.copy_(good)
+        return terms
 
+    def _step(self, batch: DigitBatch, step: int) -> dict[str, float]:
+        seed = self.config.optim.seed
+        made = None
+        draw = Draw((seed, step, CODES), Part(2 * len(batch.source), 0, 2 * len(batch.source)), self.device)
+        if self.config.loss.adapts and step < self.config.optim.warmup_steps:
+            return self._warm_up(batch, draw)
+        if self.config.loss.adapts:
+            with self._autocast():
+                made = make(self.nets, batch, draw)
+        with self._autocast():
+            of_d = self._discriminator_terms(batch, made.detached() if made else None, step)
+        terms = self._descend(0, of_d)
+        if made is not None:
+            with no_parameter_grad(self.nets.discriminator):
+                with self._autocast():
+                    of_g = generator_terms(self.nets, batch, made, self.config)
+                terms |= self._descend(1, of_g)
+        return terms
 
-def _train(
-    config: AdaptConfig,
-    run: Path,
-    training: list[list[Digits]],
-    resume: bool,
-    device: torch.device,
-    wish: StopWish,
-) -> AdaptState:
-    state = AdaptState(config, device)
-    if resume and checkpoint.checkpoints(run):
-        state.restore(run)
-    checkpoint.save_config(run, config)
-    checkpoint.remove_leftovers(run)
-    (run / "samples").mkdir(exist_ok=True)
-    batches = DigitBatches(config, training, device)
-    left = (batches[step] for step in range(state.step, config.optim.steps))
-    run_steps(state, left, run, DigitViewer(state, training, run), wish)
-    return state
+    def _warm_up(self, batch: DigitBatch, draw: Draw) -> dict[str, float]:
+        """Both domains' images through E1, G1 and the source's through D1; the others' halves follow them.
 
+        Translation then starts as the identity, and D2 as D1.
+        """
+        with self._autocast():
+            of_d = discriminator_terms(self.nets, batch, None, None, self.config)
+            of_g = autoencoder_terms(self.nets, batch, draw, self.config)
+        terms = self._descend(0, of_d)
+        terms |= self._descend(1, of_g)
+        self.nets.copy_estimates()
+        return terms
 
-class DigitViewer:
-    """What an adaptation shows of itself: samples, and what can be said of the classifier without labels."""
+    def _discriminator_terms(self, batch: DigitBatch, made: Made | None, step: int) -> dict[str, Tensor]:
+        teacher = None
+        loss = self.config.loss
+        if loss.consistency and step >= loss.consistency_from * self.config.optim.steps:
+            teacher = self._teach(batch.unchanged)
+        return discriminator_terms(self.nets, batch, made, teacher, self.config)
 
-    def __init__(self, state: AdaptState, training: list[list[Digits]], run: Path) -> None:
-        self.state, self.run = state, run
-        self.adapts = state.config.loss.adapts
-        self.unlabelled = spread_images(training[1], UNLABELLED)
-        self.shown = [spread_images(part, COLUMNS) for part in training]
+    @torch.no_grad()
+    def _teach(self, images: Tensor) -> Tensor:
+        """The moving average's probabilities of the target's images, float[N,10]."""
+        discriminator = self.ema.discriminator
+        with eval_mode(discriminator):
+            probabilities = torch.softmax(discriminator.classify(images, 1).float(), 1)
+        if not self.config.loss.balance:
+            return probabilities
+        mean = probabilities.mean(0)
+        if mean.isfinite().all():
+            self.shares = torch.lerp(self.shares, mean, SHARES_STEP)
+        return adapt_losses.balanced(probabilities, self.shares)
 
-    def summary(self, terms: dict[str, float], bar: Any) -> dict[str, str]:
-        """Some terms, for the bar."""
-        shown = ("class1", "features", "translated", "consistency", "reconstruction2", "gan2", "gan2_d")
-        return {name: f"{terms[name]:.2f}" for name in shown if name in terms}
+    def _descend(self, side: int, terms: dict[str, Tensor]) -> dict[str, float]:
+        descent = self.descents[side]
+        descent.begin()
+        descent.backward(terms)
+        for one, other in self.nets.halves():
+            for mine, theirs in zip(one.parameters(), other.parameters(), strict=True):
+                if theirs.grad is None:  # in the warm-up, which starts with equal halves
+                    theirs.grad = mine.grad
+        values = descent.finish()
+        self.faults += descent.faults
+        return values
 
-    def show(self, log: RunLog) -> None:
-        """Writes a grid of digits and their translations, if there are any."""
-        if self.adapts:
-            grid = digit_grid(self.state.ema.eval(), self.shown)
-            samples.write_png(self.run / "samples" / f"{self.state.step:07d}.png", grid)
-            log.picture(self.state.step, grid)
-
-    def score(self, log: RunLog, bar: Any) -> bool:
-        """Says what can be said without labels; that decides of no best."""
-        if self.adapts:
-            values = without_labels(self.state.ema.eval(), self.unlabelled)
-            log.scalars(self.state.step, values, "unlabelled")
-            bar.write(f"step {self.state.step}: " + ", ".join(f"{k} {v:.3f}" for k, v in values.items()))
-        return False
-
-
-def spread_images(sets: list[Digits], count: int) -> NDArray[np.uint8]:
-    """At most `count` images at equal distances in a domain's sets, uint8[N,32,32,C]."""
-    ends = np.cumsum([len(part) for part in sets])
-    places = np.linspace(0, ends[-1] - 1, min(count, int(ends[-1]))).round().astype(int)
-    which = np.searchsorted(ends, places, side="right")
-    return np.stack([sets[w].images[place - ends[w]] for w, place in zip(which, places, strict=True)])
-
-
-def _refuse_other_run(run: Path, config: AdaptConfig) -> None:
-    earlier = load_run_settings(run)
-    differing = differences("network", earlier.network, config.network)
-    for name in ("source", "target"):
-        there, here = getattr(earlier, name), getattr(config, name)
-        differing += differences(name, there, replace(here, test=there.test))
-    if differing:
-        raise CheckpointError(
-            f"{run}: was trained with other settings ({'; '.join(differing)}); train into another folder"
-        )
+    def _autocast(self) -> AbstractContextManager[None]:
+        if self.config.speed.precision == "fp32":
+            return nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16)

@@ -26,9 +26,9 @@ from unit_edge.train.data.dataset import domain_images
 from unit_edge.train.discriminators.adversaries import Adversaries
 from unit_edge.train.draw import Draw
 from unit_edge.train.group import Group
+from unit_edge.train.loop import Update
 from unit_edge.train.networks import DOMAINS, UNIT
 from unit_edge.train.optim.descent import Descent
-from unit_edge.train.update import Update
 
 _ADAM_MOMENTS = 2
 
@@ -63,12 +63,13 @@ class Cost:
         return self.weights_mib + self.ema_mib + self.moments_mib + self.work_mib
 
 
-def describe(config: RunConfig, root: Path) -> str:
+def describe(config: RunConfig, root: Path, cost: Cost | None = None) -> str:
     """The resolved settings, what the networks and a step take, and the images of each domain.
 
     Args:
         config: of the run.
         root: what the domains' paths are relative to.
+        cost: of a step, if it is known already.
 
     Raises:
         DataError, ConfigError: as training would raise them for the images and the settings.
@@ -77,7 +78,7 @@ def describe(config: RunConfig, root: Path) -> str:
         (domain.name, *map(len, domain_images(domain, root, config.data)))
         for domain in (config.domain1, config.domain2)
     ]
-    cost = estimate(config)
+    cost = cost or estimate(config)
     width, height = config.data.crop
     batch, cuts = config.optim.batch, config.speed.accumulate
     whole = sum(cost.parameters.values())

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from unit_edge.train import losses
 from unit_edge.train.draw import Draw, Part
+from unit_edge.train.loop import CYCLES, STREAMS
 from unit_edge.train.networks import DOMAINS, UNIT
 from unit_edge.train.state import TrainingState
-from unit_edge.train.update import CYCLES, STREAMS
 
 
 def released_step(

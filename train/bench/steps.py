@@ -27,9 +27,11 @@ import torch
 
 from unit_edge.config import PRESETS, DataConfig, DomainConfig, OptimConfig, RunConfig, SpeedConfig
 from unit_edge.config import preset_network as network_of
+from unit_edge.machine.child import ChildFailed
+from unit_edge.machine.system import processor_name
 from unit_edge.settings import load_config
 from unit_edge.train.bench.loader import measure_loader
-from unit_edge.train.bench.worker import COMPILE_LIMIT_S, Case, CaseError, Worker
+from unit_edge.train.bench.worker import COMPILE_LIMIT_S, Case, Worker
 from unit_edge.train.group import pick_device
 
 TARGET_RATIO = 0.7
@@ -141,7 +143,7 @@ def measure_preset(preset: str, options: argparse.Namespace) -> Iterator[Row]:
     def case(name: str, way: str = "ours", batch: int = 1, **speed: Any) -> Case:
         config = bench_config(preset, size, batch, **speed)
         kind = cast(Literal["ours", "detached", "released"], way)
-        return Case(name, config, kind, options.device, options.threads)
+        return Case(name=name, config=config, way=kind, device=options.device, threads=options.threads)
 
     with Worker(case("ours")) as ours:
         ways = [case(way, way) for way in ("released", "detached")]
@@ -190,7 +192,7 @@ def compare(workers: list[Worker], options: argparse.Namespace) -> list[Row]:
                 try:
                     limit_s = COMPILE_LIMIT_S if first_of_compiled else options.limit_s
                     times[index].append(worker.step_ms(limit_s))
-                except CaseError as error:
+                except ChildFailed as error:
                     failed[index] = str(error)
         if any(failed[:1]) or all(failed[1:]):
             break
@@ -219,7 +221,7 @@ def _finished(worker: Worker, own: list[float], base: list[float], against: str,
 
 def _row(case: Case) -> Row:
     config = case.config
-    return Row(config.preset, case.name, config.data.crop, config.optim.batch)
+    return Row(preset=config.preset, case=case.name, size=config.data.crop, batch=config.optim.batch)
 
 
 def _quartiles(values: list[float], digits: int) -> tuple[float, float, float]:
@@ -229,15 +231,10 @@ def _quartiles(values: list[float], digits: int) -> tuple[float, float, float]:
 
 def describe_machine(device: str, threads: int | None) -> dict[str, Any]:
     """What the figures belong to."""
-    target, cpu, info = pick_device(device), platform.processor() or platform.machine(), Path("/proc/cpuinfo")
-    if info.exists():
-        models = [
-            line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line
-        ]
-        cpu = models[0] if models else cpu
+    target = pick_device(device)
     return {
         "device": torch.cuda.get_device_name(target) if target.type == "cuda" else "cpu",
-        "cpu": cpu,
+        "cpu": processor_name() or platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
         "threads": threads or torch.get_num_threads(),
         "torch": torch.__version__,

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import os
 import resource
-import signal
 import sys
 import time
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
-from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
-from unit_edge.config import RunConfig
+from unit_edge.config import RunConfig, as_dict
+from unit_edge.machine.child import Child, serve
+from unit_edge.machine.system import resident_bytes
+from unit_edge.settings import from_saved
 from unit_edge.train.bench.released_way import released_step
 from unit_edge.train.group import Group, pick_device
 from unit_edge.train.speed import memory_format
@@ -42,10 +42,6 @@ class Case:
     way: Way = "ours"
     device: str = "auto"
     threads: int | None = None
-
-
-class CaseError(Exception):
-    """A case can't be measured; the message says why."""
 
 
 class Stepper:
@@ -94,39 +90,30 @@ def resident_mib(peak: bool = False) -> float:
 
     Where there is no /proc, it is the peak in both cases.
     """
-    status = Path("/proc/self/status")
-    if status.exists():  # getrusage's peak on Linux begins with that of the process that started this one
-        key = "VmHWM:" if peak else "VmRSS:"
-        return next(int(line.split()[1]) for line in status.read_text().splitlines() if key in line) / 2**10
+    held = resident_bytes(os.getpid())
+    if held:  # getrusage's peak on Linux begins with that of the process that started this one
+        return held[peak] / 2**20
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return used / (2**20 if sys.platform == "darwin" else 2**10)
 
 
-class Worker:
-    """A fresh process for one case, from this side of the pipe; a context manager."""
+class Worker(Child):
+    """A fresh process for one case, from the parent's side; a context manager."""
 
     def __init__(self, case: Case) -> None:
+        super().__init__(__name__)
         self.case = case
-        context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(case, theirs))
-        self._process.start()
-        theirs.close()
 
     def __enter__(self) -> Worker:
+        super().__enter__()
+        self._open = False
         return self
-
-    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
-        self._pipe.close()  # which ends it, unless it is in a long step
-        self._process.join(5 if kind is None else 0)
-        self._process.terminate()
-        self._process.join()
 
     def step_ms(self, limit_s: float) -> float:
         """Has a step made.
 
         Raises:
-            CaseError: it failed, or took longer than the limit.
+            ChildFailed: it failed, or took longer than the limit.
         """
         return self._ask("step", limit_s)
 
@@ -135,28 +122,22 @@ class Worker:
         return self._ask("peak", 60)
 
     def _ask(self, question: str, limit_s: float) -> float:
-        try:
-            self._pipe.send(question)
-            if not self._pipe.poll(limit_s):
-                raise CaseError(f"took longer than {limit_s:.0f} s")
-            answer: float | str = self._pipe.recv()
-        except (EOFError, BrokenPipeError, ConnectionResetError):
-            raise CaseError("its process died, perhaps for want of memory") from None
-        if isinstance(answer, str):
-            raise CaseError(answer)
-        return answer
+        if not self._open:
+            case = {"name": self.case.name, "config": as_dict(self.case.config), "way": self.case.way}
+            self.ask("open", limit_s=limit_s, **case, device=self.case.device, threads=self.case.threads)
+            self._open = True
+        return float(self.ask(question, limit_s=limit_s)["value"])
 
 
-def _serve(case: Case, pipe: Connection) -> None:
-    """Answers "step" and "peak" until the pipe closes; a str tells of a failure."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other side stops this one
-    try:
-        stepper = Stepper(case)
-        while True:
-            question = pipe.recv()
-            pipe.send(stepper.step_ms() if question == "step" else stepper.peak_mib())
-    except (EOFError, BrokenPipeError):
-        pass
-    except Exception as error:
-        pipe.recv()
-        pipe.send(f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"[:200])
+def main() -> None:
+    """The process: opens a case, then answers "step" and "peak"."""
+    opened: list[Stepper] = []
+
+    def carry_out(order: str, **values: Any) -> dict[str, Any]:
+        if order == "open":
+            opened.append(Stepper(Case(**{**values, "config": from_saved(values["config"])})))
+            return {}
+        stepper = opened[0]
+        return {"value": stepper.step_ms() if order == "step" else stepper.peak_mib()}
+
+    serve(carry_out)

@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from unit_edge.config import DataConfig
 from unit_edge.errors import ConfigError, DataError
-from unit_edge.printable import printable
+from unit_edge.text.printable import printable
 from unit_edge.train.data.decode import ImageItem, read_image
 from unit_edge.train.data.image_cache import ImageCache
 from unit_edge.train.data.sources import domain_images, list_images
@@ -230,7 +230,14 @@ def draw_window(image: NDArray[np.uint8], config: DataConfig, rng: np.random.Gen
     left = rng.integers(0, new_width - width + 1)
     top = rng.integers(0, new_height - height + 1)
     mirrored = bool(rng.random() < 0.5 and config.flip)
-    return Window((new_width, new_height), int(left), int(top), width, height, mirrored)
+    return Window(
+        scaled=(new_width, new_height),
+        left=int(left),
+        top=int(top),
+        width=width,
+        height=height,
+        mirrored=mirrored,
+    )
 
 
 def whole(image: NDArray[np.uint8], short_side: int) -> NDArray[np.uint8]:

@@ -15,20 +15,19 @@ import tempfile
 import time
 from pathlib import Path
 
-import cv2
-
 from unit_edge.errors import DataError
-from unit_edge.files import cache_home
+from unit_edge.files.reading import read_json
+from unit_edge.files.writing import cache_home
 from unit_edge.media.containers import reason
-from unit_edge.printable import printable
-from unit_edge.reading import read_json
+from unit_edge.media.png import png_bytes
+from unit_edge.text.printable import printable
 from unit_edge.train.data.video import SampledFrames
 
 _VERSION = 1
 _RECORD = "frames.json"
 _UNFINISHED = ".unfinished-"
 _ABANDONED_S = 24 * 3600
-_FAST = [cv2.IMWRITE_PNG_COMPRESSION, 1]
+_FAST = 1
 
 
 def cache_root() -> Path:
@@ -100,7 +99,7 @@ def _extract(video: Path, every_s: float, folder: Path) -> None:
                     printable(f"{video}: taking a frame every {every_s:g} s into {folder}"), file=sys.stderr
                 )
             path = unfinished / f"{index:06d}.png"
-            path.write_bytes(cv2.imencode(".png", image, _FAST)[1].tobytes())
+            path.write_bytes(png_bytes(image, _FAST))
             frames.append((path.name, path.stat().st_size))
         record = {"video": str(video.absolute()), "every_s": every_s, "fault": sampled.fault}
         (unfinished / _RECORD).write_text(json.dumps({**record, "frames": frames}), encoding="utf-8")

@@ -86,7 +86,7 @@ def mean_of(values: Sequence[float], seed: int) -> Figure:
     low = high = None
     if len(samples) >= FEWEST:
         low, high = _interval(draw(len(samples), seed) @ samples / len(samples))
-    return Figure(float(samples.mean()), low, high, len(samples))
+    return Figure(value=float(samples.mean()), low=low, high=high, count=len(samples))
 
 
 def over_time(
@@ -172,9 +172,9 @@ def _with_ratio(
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = resampled[0] / resampled[1]
     return (
-        Figure(a, *_interval(resampled[0]), count, against),
-        Figure(b, *_interval(resampled[1]), count, against),
-        Figure(a / b if b else math.nan, *_interval(ratio), count, against),
+        Figure(a, *_interval(resampled[0]), count=count, against=against),
+        Figure(b, *_interval(resampled[1]), count=count, against=against),
+        Figure(a / b if b else math.nan, *_interval(ratio), count=count, against=against),
     )
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unit_edge.errors import DataError
-from unit_edge.printable import printable
+from unit_edge.text.printable import printable
 from unit_edge.train.data.dataset import to_tensor
 from unit_edge.train.data.decode import ImageItem, read_image
 from unit_edge.train.evaluation import bootstrap
@@ -134,8 +134,8 @@ def evaluate_images(
     if inception is not None:
         fid, kid = fid_and_kid(translations_kept, read_images(against), inception)
         for name, value in (("fid", fid), ("kid", 1000 * kid)):
-            figures[name] = bootstrap.Figure(value, None, None, len(samples), len(real))
-    result = Evaluation(source, target, figures, samples)
+            figures[name] = bootstrap.Figure(value, None, None, count=len(samples), against=len(real))
+    result = Evaluation(source=source, target=target, figures=figures, samples=samples)
     score = result.ranked_by
     samples.sort(key=lambda sample: sample.scores[score], reverse=paired)  # best first
     if untranslated.low is None:
@@ -203,12 +203,6 @@ def features_of(images: Sequence[Image], features: Features) -> NDArray[np.float
 def read_images(items: Sequence[ImageItem]) -> list[Image]:
     """Decodes images as uint8[H,W,3], BGR; those that can't be read are named on stderr and left out."""
     return [image for _, image in _read(items)]
-
-
-def spread(items: Sequence[T], count: int) -> list[T]:
-    """At most `count` items, spread over a list, in its order."""
-    places = np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int)
-    return [items[place] for place in places]
 
 
 class TranslationScore:

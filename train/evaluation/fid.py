@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unit_edge.errors import ConfigError
+from unit_edge.text.printable import one_line
 from unit_edge.train.evaluation.metrics import Image, kernel_distance
 
 Features = Callable[[Image], NDArray[np.float64]]
@@ -34,9 +35,9 @@ def inception(device: str = "cpu") -> Features:
     try:
         network: Any = build_feature_extractor("clean", torch.device(device), use_dataparallel=False)
     except (OSError, RuntimeError) as error:
-        why = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ConfigError(
-            f"--fid: Inception's weights can't be fetched ({why}); run it once on a machine with a network"
+            f"--fid: Inception's weights can't be fetched ({one_line(error, 200)}); "
+            "run it once on a machine with a network"
         ) from None
     resize: Any = build_resizer("clean")
 

@@ -10,8 +10,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from unit_edge.errors import SinkError
-from unit_edge.files import write_output
+from unit_edge.files.writing import write_output
+from unit_edge.media.png import png_bytes
 from unit_edge.train.data.decode import read_image
 from unit_edge.train.evaluation.bootstrap import CONFIDENCE, RESAMPLES, Figure
 from unit_edge.train.evaluation.metrics import WITHIN_LEVELS, Image, Translate
@@ -146,10 +146,7 @@ def write_sheet(path: Path, evaluation: Evaluation, translate: Translate) -> Non
     ]
     width = max(row.shape[1] for row in rows)
     rows = [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0)), constant_values=_PAPER) for row in rows]
-    done, data = cv2.imencode(".png", np.vstack(rows))
-    if not done:
-        raise SinkError(f"{path}: {width} pixels wide can't be encoded as PNG")
-    write_output(path, data.tobytes())
+    write_output(path, png_bytes(np.vstack(rows)))
 
 
 def _row(name: str, sample: Sample, evaluation: Evaluation, translate: Translate) -> Image:

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unit_edge.errors import CheckpointError
-from unit_edge.files import replacing
+from unit_edge.files.writing import replacing
+from unit_edge.media.png import png_bytes
+from unit_edge.spread import spread
 from unit_edge.train.data.dataset import to_image, to_tensor, whole
 from unit_edge.train.networks import DOMAINS, UNIT
 
@@ -20,12 +22,12 @@ COUNT = 4
 """Images of each domain in a grid."""
 SHEET_WIDTH = 320
 """Of one picture on a contact sheet, in pixels."""
+_TITLE_HEIGHT = 20
 
 
 def pick(images: Sequence[NDArray[np.uint8]], short_side: int) -> list[Tensor]:
     """A few images spread over a list, as network inputs float[1,3,H,W]."""
-    places = np.linspace(0, len(images) - 1, min(COUNT, len(images))).round().astype(int)
-    return [to_tensor(whole(images[place], short_side))[None] for place in places]
+    return [to_tensor(whole(image, short_side))[None] for image in spread(images, COUNT)]
 
 
 @torch.inference_mode()
@@ -56,6 +58,26 @@ def grid(unit: UNIT, samples: Sequence[Sequence[Tensor]]) -> NDArray[np.uint8]:
             cycled = unit.decode(unit.encode_one(translated, other), domain)
             rows.append([x, unit.decode(z, domain), translated, cycled])
     return _stack([np.hstack([to_image(y[0]) for y in row]) for row in rows])
+
+
+def titled(image: NDArray[np.uint8], titles: Sequence[str]) -> NDArray[np.uint8]:
+    """A grid, uint8[H,W,3], below a line with a title for each of its columns of equal width."""
+    width = image.shape[1] // len(titles)
+    caption = np.zeros((_TITLE_HEIGHT, image.shape[1], 3), np.uint8)
+    for column, title in enumerate(titles):
+        size = cv2.getTextSize(title, cv2.FONT_HERSHEY_SIMPLEX, 0.45, 1)[0][0]
+        scale = 0.45 * min(1.0, (width - 8) / max(1, size))
+        place = (column * width + 4, _TITLE_HEIGHT - 6)
+        cv2.putText(caption, title, place, cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), 1, cv2.LINE_AA)
+    return np.vstack([caption, image])
+
+
+def titles_of(names: Sequence[str], encoders: bool) -> list[str]:
+    """The titles of a grid's columns: rows of the first domain, then of the second."""
+    if not encoders:
+        return list(names)
+    first, second = names
+    return [f"{first}, {second}", "reconstruction", f"as {second}, {first}", "and back"]
 
 
 @torch.inference_mode()
@@ -95,10 +117,8 @@ def write_png(path: Path, image: NDArray[np.uint8]) -> None:
         CheckpointError: it can't be written.
     """
     try:
-        done, data = cv2.imencode(".png", image)
-        assert done, "uint8[H,W,3] always fits a PNG"
         with replacing(path) as temporary:
-            temporary.write_bytes(data.tobytes())
+            temporary.write_bytes(png_bytes(image))
     except OSError as error:
         raise CheckpointError(f"{path}: can't be written ({error.strerror or error})") from None
 

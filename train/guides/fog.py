@@ -32,7 +32,7 @@ class FogSettings:
     exposure: float
     """Mean linear light of what is not sky, before the fog."""
     visibility_m: float
-    """How far one sees, from 60 m to 450 m."""
+    """How far one sees: fog is called dense below 200 m."""
     airlight: float
     """Linear light of the fog at the horizon."""
     tint: float
@@ -51,15 +51,15 @@ class FogSettings:
     def draw(rng: np.random.Generator) -> FogSettings:
         """A fog of the family that the networks learn."""
         return FogSettings(
-            exposure=float(rng.uniform(0.10, 0.18)),
-            visibility_m=float(np.exp(rng.uniform(np.log(60), np.log(450)))),
-            airlight=float(rng.uniform(0.42, 0.75)),
-            tint=float(rng.uniform(-0.4, 0.9)),
-            graded=float(rng.uniform(-0.1, 0.3)),
-            patches=float(rng.uniform(0.0, 0.2)),
-            grey=float(rng.uniform(0.2, 0.5)),
-            lamps=float(rng.uniform(0.5, 1.5)),
-            noise=float(rng.uniform(0.0, 0.06)),
+            exposure=float(rng.uniform(0.12, 0.16)),
+            visibility_m=float(np.exp(rng.uniform(np.log(90), np.log(220)))),
+            airlight=float(rng.uniform(0.52, 0.68)),
+            tint=float(rng.uniform(-0.1, 0.5)),
+            graded=float(rng.uniform(0.0, 0.2)),
+            patches=float(rng.uniform(0.0, 0.1)),
+            grey=float(rng.uniform(0.3, 0.45)),
+            lamps=float(rng.uniform(0.8, 1.2)),
+            noise=float(rng.uniform(0.0, 0.04)),
         )
 
 

@@ -1,8 +1,11 @@
 """Day as night: ambient light nearly gone, a black sky, headlights on the road, and what emits light.
 
 Punnappurath et al. (CVPR 2022) darken and relight a day picture in linear light for neural ISPs; here the
-classes of a segmentation say what the light falls on and what shines by itself. Only light that the day
-picture has a reason for is drawn: translators that invent tail lights harm detectors trained on their output.
+classes of a segmentation say what the light falls on and what shines by itself.
+
+A network gives one night for a picture, so it learns the middle of all that is drawn for it: what chance
+decides comes out as a grey mean. So what shines follows from what the picture shows (the tops of poles, the
+darkest panes, vehicles ahead and on the other side), and the drawn ranges are narrow.
 """
 
 from __future__ import annotations
@@ -22,13 +25,16 @@ WARM = np.array([0.42, 0.72, 1.0], np.float32)
 WHITE = np.array([0.85, 0.95, 1.0], np.float32)
 """Headlights and LED street lights, BGR."""
 
+_TOE = np.float32(0.012)
+"""Linear light that a camera halves; less of it is lost in the dark."""
+
 
 @dataclass(frozen=True)
 class NightSettings:
     """One night, drawn anew for each picture."""
 
     street_light: float
-    """Ambient light on the street as a share of the day's: a country road 0.01, a city street 0.08."""
+    """Ambient light on the street as a share of the day's: a city street has about 0.08."""
     warmth: float
     """0: white street lights; 1: sodium."""
     headlights: float
@@ -36,9 +42,7 @@ class NightSettings:
     sky_glow: float
     """Light of the sky at the horizon."""
     lit_windows: float
-    """Share of a building's windows that are lit."""
-    lamps: bool
-    """Street lamps are on."""
+    """Light of the windows with the most contrast."""
     bloom: float
     noise: float
 
@@ -46,14 +50,13 @@ class NightSettings:
     def draw(rng: np.random.Generator) -> NightSettings:
         """A night of the family that the networks learn."""
         return NightSettings(
-            street_light=float(np.exp(rng.uniform(np.log(0.02), np.log(0.22)))),
-            warmth=float(rng.uniform(0.2, 1.0)),
-            headlights=float(rng.uniform(0.1, 0.4)),
-            sky_glow=float(rng.uniform(0.001, 0.016)),
-            lit_windows=float(rng.uniform(0.0, 0.1)),
-            lamps=bool(rng.random() < 0.85),
-            bloom=float(rng.uniform(0.6, 1.8)),
-            noise=float(rng.uniform(0.1, 0.5)),
+            street_light=float(rng.uniform(0.05, 0.1)),
+            warmth=float(rng.uniform(0.4, 0.8)),
+            headlights=float(rng.uniform(0.25, 0.45)),
+            sky_glow=float(rng.uniform(0.004, 0.012)),
+            lit_windows=float(rng.uniform(0.4, 0.8)),
+            bloom=float(rng.uniform(1.0, 1.5)),
+            noise=float(rng.uniform(0.05, 0.15)),
         )
 
 
@@ -75,7 +78,7 @@ def night(
     sky = np.clip((scene.sky - 0.06) / 0.45, 0, 1)
     surface = exposed(scene.light, 1 - sky, 0.18)
     grey = surface.mean(-1, keepdims=True)
-    surface = np.clip(grey + (surface - grey) * 0.8, 0, 1.1)
+    surface = np.clip(grey + (surface - grey) * 1.1, 0, 1.1)
     surface *= (1 - 0.65 * scene.own_car)[..., None]
     light = surface * _illumination(scene, settings)
     light = light + np.float32(0.25) * settings.street_light * settings.bloom * blurred(
@@ -85,7 +88,8 @@ def night(
     above = np.clip(scene.horizon - np.arange(scene.height, dtype=np.float32) / scene.height, 0, 1)[:, None]
     glow = settings.sky_glow * (0.12 + 0.88 * np.exp(-above / 0.14))
     light += (glow * sky)[..., None] * _colour(settings.warmth * 0.5)
-    light += bloom(_emission(scene, settings, rng), settings.bloom)
+    light += bloom(_emission(scene, settings), settings.bloom)
+    light *= light / (light + _TOE)
     return to_srgb(with_noise(light, settings.noise, rng))
 
 
@@ -112,79 +116,73 @@ def _colour(warmth: float) -> Array:
     return np.asarray((WHITE * (1 - warmth) + WARM * warmth) * 1.1, np.float32)
 
 
-def _emission(scene: Scene, settings: NightSettings, rng: np.random.Generator) -> Array:
+def _emission(scene: Scene, settings: NightSettings) -> Array:
     """What shines by itself, linear light, float[H,W,3]."""
     shining = np.zeros_like(scene.light)
-    _windows(scene, settings, rng, shining)
+    _windows(scene, settings, shining)
     signals(scene, shining)
-    _glints(scene, settings, rng, shining)
-    if settings.lamps:
-        _street_lamps(scene, settings, rng, shining)
-    _vehicle_lights(scene, rng, shining)
+    _glints(scene, settings, shining)
+    _street_lamps(scene, settings, shining)
+    _vehicle_lights(scene, shining)
     return shining
 
 
-def _street_lamps(scene: Scene, settings: NightSettings, rng: np.random.Generator, shining: Array) -> None:
-    """A lamp at the top of poles that end well above the horizon, with sky or dark behind them."""
+def _street_lamps(scene: Scene, settings: NightSettings, shining: Array) -> None:
+    """A lamp at the top of poles that end above the horizon, with sky or dark behind them."""
     colour = _colour(settings.warmth)
     for left, top, width, height in scene.pieces(Part.POLE):
-        tall = height > 0.12 * scene.height and height > 1.5 * width
-        if not tall or top > scene.horizon * 0.75 * scene.height or rng.random() > 0.8:
+        tall = height > 0.08 * scene.height and height > 1.3 * width
+        if not tall or top > scene.horizon * 0.9 * scene.height:
             continue
         row = scene.classes[min(top + 1, scene.height - 1), left : left + width, Part.POLE]
         centre = left + int(row.argmax())
-        size = max(0.7, scene.height * 0.0035 * np.sqrt(height / (0.3 * scene.height)))
-        spot(shining, centre, max(0, top), size, colour * 8.0)
+        size = max(0.9, scene.height * 0.007 * np.sqrt(height / (0.3 * scene.height)))
+        spot(shining, centre, max(0, top), size, colour * 20.0)
 
 
-def _glints(scene: Scene, settings: NightSettings, rng: np.random.Generator, shining: Array) -> None:
+def _glints(scene: Scene, settings: NightSettings, shining: Array) -> None:
     """Small bright things near the horizon become its small lights: shops, signs, far lamps and vehicles."""
     rows = (np.arange(scene.height, dtype=np.float32) + 0.5) / scene.height - scene.horizon
     band = np.exp(-((rows + 0.03) ** 2) / (2 * 0.06**2))[:, None]
     parts = [Part.BUILDING, Part.TRAFFIC_SIGN, Part.POLE]
     spots = spots_in(scene.grey, 0.6 * scene.height) * band * scene.classes[..., parts].sum(-1)
-    cells = rng.random((8, 16)).astype(np.float32)
-    colours = cv2.resize((cells > 0.5).astype(np.float32), (scene.width, scene.height))[..., None]
-    share = cv2.resize(np.clip(cells * 3 - 1.6, 0, 1), (scene.width, scene.height))[..., None]
-    colour = colours * WHITE + (1 - colours) * _colour(min(1.0, settings.warmth + 0.3))
-    shining += spots[..., None] * share * colour * np.float32(rng.uniform(0.3, 3.0))
+    # what is bluish by day has a white light, what is reddish a warm one
+    blue = np.clip((scene.light[..., 0] - scene.light[..., 2]) * 6 + 0.5, 0, 1)[..., None]
+    colour = blue * WHITE + (1 - blue) * _colour(min(1.0, settings.warmth + 0.3))
+    shining += (spots * np.clip(spots * 2 - 0.4, 0, 1))[..., None] * colour * np.float32(4.0)
 
 
-def _vehicle_lights(scene: Scene, rng: np.random.Generator, shining: Array) -> None:
-    """Tail lights shine where the picture has them; vehicles on the other side may face us."""
+def _vehicle_lights(scene: Scene, shining: Array) -> None:
+    """Tail lights shine where the picture has them and on vehicles ahead; those on the left face us."""
     red = small_and_red(scene)
     for left, top, width, height in scene.vehicles:
         if height < 0.03 * scene.height or width < 0.02 * scene.width:
             continue
-        whole = top + height < 0.97 * scene.height and left > 0 and left + width < scene.width
+        on_road = top < (scene.horizon + 0.1) * scene.height and top + height < 0.97 * scene.height
+        whole = on_road and left > 0 and left + width < scene.width
         box = np.s_[top : top + height, left : left + width]
         lamps = red[box] * scene.classes[box][..., Part.VEHICLE]
-        strength = 3.5 if rng.random() < 0.75 else 1.2
         if lamps.sum() > 0.004 * width * height:
-            shining[box] += (lamps * strength)[..., None] * RED
+            shining[box] += (lamps * 5.0)[..., None] * RED
             continue
         centre = (left + width / 2) / scene.width
-        oncoming = whole and centre < 0.42 and height < 0.25 * scene.height and rng.random() < 0.6
-        ahead = whole and 0.4 < centre < 0.7 and width < 1.5 * height and rng.random() < 0.6
+        whole = whole and width < 1.7 * height  # else it is two, or seen from the side
+        oncoming = whole and centre < 0.42 and height < 0.25 * scene.height
+        ahead = whole and 0.42 <= centre < 0.75
         if not (oncoming or ahead):
             continue
-        colour = WHITE * 8.0 if oncoming else RED * 4.0
+        colour = WHITE * 20.0 if oncoming else RED * 10.0
         row = top + height * (0.62 if oncoming else 0.5)
         for share in (0.16, 0.84):
-            spot(shining, left + width * share, row, max(0.6, height * 0.045), colour)
+            spot(shining, left + width * share, row, max(0.7, height * 0.07), colour)
 
 
-def _windows(scene: Scene, settings: NightSettings, rng: np.random.Generator, shining: Array) -> None:
-    """Dark, small patches of buildings are windows; a share of them is lit, in cells of one size."""
+def _windows(scene: Scene, settings: NightSettings, shining: Array) -> None:
+    """Dark, small patches of buildings are windows; those with the most contrast are lit."""
     where = scene.classes[..., Part.BUILDING]
     if where.max() < 0.5:
         return
     size = max(3, round(scene.height * 0.045)) | 1
     closed = cv2.morphologyEx(scene.grey, cv2.MORPH_CLOSE, np.ones((size, size), np.uint8))
-    panes = np.clip((closed - scene.grey) * 5 - 0.5, 0, 1) * np.clip(where * 2 - 1, 0, 1)
-    cells = max(1, scene.height // max(4, round(scene.height * 0.03)))
-    rows = (np.arange(scene.height) * cells // scene.height)[:, None]
-    columns = (np.arange(scene.width) * cells // scene.height)[None]
-    lit = (rng.random((cells + 1, int(columns.max()) + 2)) < settings.lit_windows).astype(np.float32)
-    strength = rng.uniform(0.05, 0.5, lit.shape).astype(np.float32)
-    shining += (panes * (lit * strength)[rows, columns])[..., None] * _colour(0.55)
+    panes = np.clip((closed - scene.grey) * 5 - 1.5, 0, 1) * np.clip(where * 2 - 1, 0, 1)
+    shining += (panes * settings.lit_windows)[..., None] * _colour(0.55)

@@ -40,7 +40,7 @@ class RainSettings:
     tint: float
     """Of the sky and the haze: 1 bluish, -1 warm."""
     visibility_m: float
-    """How far one sees: from 900 m in a downpour to 15 km."""
+    """How far one sees: in rain, some kilometres."""
     wetness: float
     """0: damp; 1: a film of water on all of the road."""
     puddles: float
@@ -57,16 +57,16 @@ class RainSettings:
     def draw(rng: np.random.Generator) -> RainSettings:
         """A rain of the family that the networks learn."""
         return RainSettings(
-            exposure=float(rng.uniform(0.06, 0.15)),
-            sky=float(rng.uniform(0.45, 0.92)),
-            tint=float(rng.uniform(-0.3, 0.8)),
-            visibility_m=float(np.exp(rng.uniform(np.log(900), np.log(15000)))),
-            wetness=float(rng.uniform(0.35, 1.0)),
-            puddles=float(rng.uniform(0.0, 0.2)),
-            roughness=float(rng.uniform(0.025, 0.08)),
-            grey=float(rng.uniform(-0.1, 0.25)),
-            lamps=float(rng.uniform(0.4, 1.2)),
-            noise=float(rng.uniform(0.0, 0.06)),
+            exposure=float(rng.uniform(0.07, 0.1)),
+            sky=float(rng.uniform(0.5, 0.75)),
+            tint=float(rng.uniform(0.0, 0.5)),
+            visibility_m=float(np.exp(rng.uniform(np.log(2000), np.log(6000)))),
+            wetness=float(rng.uniform(0.8, 1.0)),
+            puddles=float(rng.uniform(0.1, 0.2)),
+            roughness=float(rng.uniform(0.035, 0.06)),
+            grey=float(rng.uniform(0.0, 0.15)),
+            lamps=float(rng.uniform(0.8, 1.2)),
+            noise=float(rng.uniform(0.0, 0.04)),
         )
 
 

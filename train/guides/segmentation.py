@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unit_edge.errors import ConfigError, DataError, ModelError
-from unit_edge.files import cache_home, replacing
-from unit_edge.manifest import sha256_of
-from unit_edge.onnx_file import check_onnx
+from unit_edge.files.onnx_file import check_onnx
+from unit_edge.files.writing import cache_home, replacing
+from unit_edge.manifests.model import sha256_of
+from unit_edge.text.printable import one_line
 from unit_edge.train.guides.scene import Part
 
 CITYSCAPES: dict[Part, tuple[int, ...]] = {
@@ -121,7 +122,7 @@ class Segmenter:
                     self.network, options, providers=["CPUExecutionProvider"]
                 )
             except Exception as error:  # its exceptions share no base but this
-                why = str(error).splitlines()[0]
+                why = one_line(error, 200)
                 raise ConfigError(f"guide.segmenter = {str(self.network)!r}: {why}") from None
         return self._session
 

@@ -1,7 +1,7 @@
 """Every board: figures with where they are from, or None with a note.
 
 Peaks are worked out from clocks and units, not copied: operations a clock of one tensor core are
-known from a whitepaper or from a dense figure in a datasheet, and tests/test_boards.py compares the
+known from a whitepaper or from a dense figure in a datasheet, and tests/boards/test_boards.py compares the
 products with published totals. Most documents were not opened in November 2026, but seen in
 excerpts and quotations by others; "quoted" and "device listing" mark what rests on nothing else.
 """

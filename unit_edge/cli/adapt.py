@@ -17,10 +17,10 @@ from unit_edge.cli.options.common import (
     SettingsOption,
     needs,
 )
-from unit_edge.cli.say import echo
+from unit_edge.cli.terminal.say import echo, echo_json
 from unit_edge.errors import ConfigError
-from unit_edge.files import write_output
-from unit_edge.reading import read_json
+from unit_edge.files.reading import read_json
+from unit_edge.files.writing import write_output
 
 if TYPE_CHECKING:
     from unit_edge.train.adapt.evaluate import Accuracy
@@ -57,7 +57,7 @@ def adapt(
     from unit_edge.settings import load_adapt_config, override_adapt
 
     with needs("train"):
-        from unit_edge.train.adapt.loop import adapt as train
+        from unit_edge.train.adapt.fit import adapt as train
         from unit_edge.train.adapt.state import load_run_settings
 
     overrides = list(settings or [])
@@ -167,7 +167,7 @@ def _show(result: Accuracy, what: str) -> None:
     by_class = result.by_class()
     shares = (f"{digit}: {'-' if share is None else f'{share:.3f}'}" for digit, share in enumerate(by_class))
     echo("by digit " + "  ".join(shares))
-    echo(_as_json(result))
+    echo_json(_as_json(result))
 
 
 def _as_json(result: Accuracy) -> str:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
+import json
 import os
+import sys
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,15 +16,15 @@ import typer
 from typer.core import TyperGroup
 
 from unit_edge import __version__
-from unit_edge.cli import adapt, bench, build, check, doctor, inspect, serve, train, translate
+from unit_edge.cli import adapt, bench, build, check, doctor, init, inspect, serve, train, translate
 from unit_edge.cli.evaluate import evaluate
 from unit_edge.cli.options import outputs
-from unit_edge.cli.options.common import ModelArgument, domains_text
-from unit_edge.cli.say import echo
+from unit_edge.cli.options.common import AsJson, ModelArgument, OverwriteOption, domains_text
+from unit_edge.cli.terminal.say import echo
 from unit_edge.errors import UnitEdgeError
-from unit_edge.printable import printable
-from unit_edge.redaction import redact
 from unit_edge.registry import bundled_models, resolve_model
+from unit_edge.text.printable import one_line, printable
+from unit_edge.text.redaction import redact
 
 _PIXELS_AT_MOST = 2**28
 
@@ -33,21 +38,30 @@ class _Commands(TyperGroup):
         except BrokenPipeError:
             raise
         except (UnitEdgeError, OSError) as error:
-            echo(f"error: {redact(' '.join(str(error).split()))}", err=True)
+            echo(f"error: {redact(one_line(error))}", err=True)
             raise typer.Exit(1) from None
         except KeyboardInterrupt as error:
             echo("stopped", err=True)
             raise typer.Exit(128 + getattr(error, "signal_number", 2)) from None
         except Exception as error:
-            if isinstance(message := getattr(error, "message", None), str):  # a usage error, as typed
+            message = getattr(error, "message", None)  # a usage error, as typed
+            if isinstance(message, str) and type(error).__name__ != "NoArgsIsHelpError":
                 error.message = printable(redact(message))  # type: ignore[attr-defined]
+                error.show = partial(_show_usage, error)  # type: ignore[attr-defined]
             raise
+
+
+def _show_usage(error: Any, file: object = None) -> None:
+    """A usage error on one line."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "unit-edge"
+    text = error.format_message().rstrip(".")
+    echo(f"error: {' '.join(text.split())}; `{command} --help` has what there is", err=True)
 
 
 app = typer.Typer(
     name="unit-edge",
     cls=_Commands,
-    add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -61,7 +75,11 @@ def main() -> None:
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
     # A header may claim 2^30 pixels in a few bytes, and they would be made room for.
     os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(_PIXELS_AT_MOST))
-    app()
+    # what a terminal's encoding lacks is written out, in tables and progress too
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    app(prog_name="unit-edge")
 
 
 def _print_version(wanted: bool) -> None:
@@ -82,7 +100,8 @@ def _about(
     Translate a video with a bundled model:
       unit-edge translate drive.mp4 --to night
     Train your own, export it, use it:
-      unit-edge train my.toml --run runs/my
+      unit-edge init day night --data DATA -o my.toml
+      unit-edge train my.toml --data DATA
       unit-edge evaluate runs/my
       unit-edge export runs/my --to night -o my-night.onnx
       unit-edge translate drive.mp4 --model my-night.onnx
@@ -98,24 +117,31 @@ app.command()(serve.serve)
 
 
 @app.command()
-def models() -> None:
+def models(as_json: AsJson = False) -> None:
     """List the bundled models."""
+    if as_json:
+        rows = [{"path": str(path), **dataclasses.asdict(manifest)} for path, manifest in bundled_models()]
+        echo(json.dumps(rows, indent=2))
+        return
     for path, manifest in bundled_models():
         size_mib = path.stat().st_size / 2**20
         echo(f"{manifest.name:20} {domains_text(manifest):16} {manifest.precision:5} {size_mib:5.1f} MiB")
 
 
 @app.command()
-def info(model: ModelArgument) -> None:
+def info(model: ModelArgument, as_json: AsJson = False) -> None:
     """Show what a model is and was made from.
 
     The file is compared with its manifest first. `unit-edge inspect` looks into it.
     """
-    from unit_edge.manifest import size_text
+    from unit_edge.manifests.model import size_text
     from unit_edge.runtime.backends.open import read_model
 
     path = resolve_model(model)
     manifest = read_model(path)
+    if as_json:
+        echo(json.dumps({"path": str(path), **dataclasses.asdict(manifest)}, indent=2))
+        return
     size = f"short side {manifest.network_short_side}"
     if manifest.network_size is not None:
         size = "{}x{}".format(*manifest.network_size)
@@ -142,6 +168,7 @@ def sheet(
     start: Annotated[
         str | None, typer.Option(metavar="TIME", help="Where in the original the translation begins.")
     ] = None,
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Make a before/after contact sheet.
 
@@ -153,11 +180,14 @@ def sheet(
     """
     from unit_edge.runtime.sheet import contact_sheet
 
+    init.refuse_existing(output, overwrite)
     contact_sheet(before, after, output, count=count, start=outputs.seconds(start) or Fraction(0))
     echo(f"{output}: before and after")
 
 
 for _command in (
+    init.init,
+    init.configs,
     train.train,
     evaluate,
     check.check,

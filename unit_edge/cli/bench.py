@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -10,14 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unit_edge.cli.say import echo
+from unit_edge.cli.terminal.say import echo, echo_json
 from unit_edge.errors import ConfigError, UnitEdgeError
-from unit_edge.sizes import parse_size
+from unit_edge.files.writing import check_writable
+from unit_edge.text.sizes import parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from unit_edge.costs import CostsAt
+    from unit_edge.manifests.costs import CostsAt
     from unit_edge.runtime.bench.cases import Case, Wanted
     from unit_edge.runtime.bench.result import Row
 
@@ -118,28 +118,28 @@ def bench(
         return
     if source is not None and size is not None:
         raise ConfigError("--size is for frames of noise; leave it out, the frames of --input have their own")
-    from unit_edge.address import parse_address
     from unit_edge.interrupt import Interrupted, watch_signals
     from unit_edge.runtime.bench.benchmark import Callbacks, Settings, benchmark
     from unit_edge.runtime.bench.cases import Wanted, cases_of
+    from unit_edge.text.address import parse_address
 
     address = None if source is None else parse_address(source)
     if address is not None and address.kind in ("images", "stdin"):
         raise ConfigError(f"--input {address.name}: expected a video, a camera or a stream")
     wanted = Wanted(
-        models or (),
-        engine.split(","),
-        [_whole(text, "--batch") for text in batch.split(",")] if batch else (),
-        [found for text in size.split(",") if (found := parse_size(text))] if size else (),
-        streams,
-        threads,
-        None if address is None or address.live else _clip_size(address.path),
+        models=models or (),
+        engines=engine.split(","),
+        batches=[_whole(text, "--batch") for text in batch.split(",")] if batch else (),
+        sizes=[found for text in size.split(",") if (found := parse_size(text))] if size else (),
+        streams=streams,
+        threads=threads,
+        clip_size=None if address is None or address.live else _clip_size(address.path),
     )
     cases = cases_of(wanted)
     others = _others(cases, wanted, against) if against is not None else []
     for note in dict.fromkeys(case.note for case in [*cases, *others] if case.note):
         echo(f"note: {note}", err=True)
-    settings = Settings(seconds, frames, warm_up, address, peak)
+    settings = Settings(seconds=seconds, frames=frames, warm_up_s=warm_up, source=address, peak=peak)
     if all(case.refused for case in cases):
         raise UnitEdgeError(_reasons([(case.name, case.refused) for case in cases]))
     status = _Status(several=len(cases) + len(others) > 1)
@@ -148,7 +148,7 @@ def bench(
             cases,
             settings,
             wish,
-            Callbacks(status.doing, status.finished, _costs, _build),
+            Callbacks(doing=status.doing, finished=status.finished, costs=_costs, build=_build),
             against=others,
         )
     status.clear()
@@ -167,6 +167,7 @@ def _checked(path: Path) -> Path:
         check_path(path)
     elif path.suffix or path.is_file():
         raise ConfigError(f"output {path}: expected a .json, .csv or .md file, or a folder")
+    check_writable(path / "x" if path.is_dir() else path)
     return path
 
 
@@ -272,7 +273,7 @@ def _show(report: dict[str, Any], outputs: Sequence[Path]) -> None:
             for written in _write(path, report):
                 echo(f"wrote {written}")
     finally:  # a full disk doesn't take the figures along
-        echo(json.dumps(report))
+        echo_json(report)
 
 
 def _write(path: Path, report: dict[str, Any]) -> Iterator[Path]:
@@ -310,6 +311,6 @@ def _compare(old: Path, new: Path, tolerance: float) -> None:
         ratio = "" if change.ratio is None else f"  {change.ratio:.3f} x the FPS"
         echo(f"{change.verdict:8} {change.row}, {change.figure}{ratio}")
     worse = sum(change.regression for change in changes)
-    echo(json.dumps({"regressions": worse, "changes": [asdict(change) for change in changes]}))
+    echo_json({"regressions": worse, "changes": [asdict(change) for change in changes]})
     if worse:
         raise typer.Exit(REGRESSION)

@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
-from unit_edge.cli.options.common import ModelArgument
-from unit_edge.cli.say import echo
+from unit_edge.cli.options.common import ModelArgument, OverwriteOption
+from unit_edge.cli.terminal.progress import heartbeat
+from unit_edge.cli.terminal.say import echo
+from unit_edge.errors import EngineError
 from unit_edge.registry import resolve_model
-from unit_edge.sizes import parse_size
+from unit_edge.text.sizes import parse_size
 
 _Size = "WxH"
 
@@ -45,6 +47,7 @@ def build(
     max_size: Annotated[
         str | None, typer.Option(metavar=_Size, help="Largest frame; costs memory. [default: 1920x1080]")
     ] = None,
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Build a TensorRT engine from an ONNX model.
 
@@ -53,7 +56,8 @@ def build(
       unit-edge build my-night.onnx
       unit-edge build my-night.onnx --backend rtx --board rtx-4090 -o night.rtx.engine
 
-    An engine runs on the kind of GPU and the TensorRT that it was built for; its .json says which.
+    An engine runs on the kind of GPU and the TensorRT that it was built for; its .json says which. One
+    that was built of the same model before is replaced, other files with --overwrite only.
     """
     from unit_edge.boards.find import find_board
     from unit_edge.export.to_engine import BuildOptions, build_engine
@@ -68,5 +72,13 @@ def build(
         hardware_compatible=hardware_compatible,
         sizes=(parse_size(min_size), parse_size(opt_size), parse_size(max_size)),
     )
-    path = build_engine(resolve_model(model), output, options)
+    try:
+        with heartbeat(f"building an engine of {model}"):
+            path = build_engine(resolve_model(model), output, options, overwrite=overwrite)
+    except EngineError as error:
+        if board is None or "not installed" not in str(error):
+            raise
+        raise EngineError(
+            f"{error}; or let the board build it: `unit-edge export RUN --to DOMAIN --board {board}`"
+        ) from None
     echo(f"{path}: {path.stat().st_size / 2**20:.1f} MiB")

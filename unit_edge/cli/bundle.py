@@ -9,7 +9,7 @@ import typer
 
 from unit_edge.boards.find import all_boards, find_board
 from unit_edge.cli.options.common import needs
-from unit_edge.cli.say import echo
+from unit_edge.cli.terminal.say import echo
 
 if TYPE_CHECKING:
     from unit_edge.export.bundle.bundle import Bundle, Variant
@@ -54,12 +54,17 @@ def export_for_board(
         from unit_edge.export.bundle.board_choice import choose
         from unit_edge.export.bundle.bundle import export_bundle
         from unit_edge.export.to_onnx import Int8
-    from unit_edge.roofline import assumptions
+    from unit_edge.boards.roofline import assumptions
 
     choice = choose(board, precision, calibrate is not None, pythons)
     int8 = None
     if calibrate is not None:
-        int8 = Int8(calibrate, int8_for or choice.int8_for, int8_skip, allow_low_quality)
+        int8 = Int8(
+            calibrate=calibrate,
+            variant=int8_for or choice.int8_for,
+            skip=int8_skip,
+            allow_low_quality=allow_low_quality,
+        )
     for line in (f"board {board.name}: {board.title}{_others(name, board.name)}", *choice.notes):
         echo(line)
     bundle = export_bundle(

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unit_edge import __version__
-from unit_edge.cli.checked import open_detector, open_translator, read_ground_truth
 from unit_edge.cli.options.common import EngineOption, ThreadsOption, needs
-from unit_edge.cli.progress import Line
+from unit_edge.cli.subjects.checked import open_detector, open_translator, read_ground_truth
+from unit_edge.cli.terminal.progress import Line
+from unit_edge.cli.terminal.say import echo_json
 from unit_edge.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -229,7 +230,7 @@ def check(
     if not quiet:
         _print(summary, answers, notes)
         typer.echo(f"\n{folder}: {', '.join(path.name for path in files)}")
-    typer.echo(one_line(about, answers))
+    echo_json(one_line(about, answers))
     if wish:
         raise Interrupted(wish.signal_number)
     raise_faults(work.faults, seen.frames)

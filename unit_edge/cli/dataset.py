@@ -13,7 +13,7 @@ import typer
 from unit_edge import __version__
 from unit_edge.cli.options.common import needs
 from unit_edge.cli.options.dataset import INDEX_SUFFIXES
-from unit_edge.cli.progress import Line
+from unit_edge.cli.terminal.progress import Line
 from unit_edge.errors import ConfigError, SinkError, TruncatedError
 from unit_edge.registry import find_model, resolve_model
 
@@ -46,7 +46,9 @@ class DatasetOptions:
     @property
     def given(self) -> bool:
         """Whether any of them is, which only data sets take."""
-        return self != DatasetOptions(None, None, None, None, None, False, 0)
+        return self != DatasetOptions(
+            images=None, mix=None, suffix=None, detector=None, min_kept=None, flag=False, seed=0
+        )
 
 
 def is_dataset(source: str, dataset: bool) -> bool:
@@ -89,12 +91,12 @@ def translate_dataset(
                 f"--suffix {suffix!r}: with several domains it must have {{to}} in it, as _{{to}}"
             )
         plan = Plan(
-            options.mix,
-            suffix,
-            options.seed,
-            _kept(options, threads, stack),
-            options.min_kept or 0,
-            options.flag,
+            mix=options.mix,
+            suffix=suffix,
+            seed=options.seed,
+            kept=_kept(options, threads, stack),
+            min_kept=options.min_kept or 0,
+            flag=options.flag,
         )
         about: dict[str, Any] = {
             "made_by": f"unit-edge {__version__}",
@@ -167,7 +169,14 @@ def _translators(
     for path in paths:
         runner = stack.enter_context(open_runner(path, engine, threads=threads))
         manifest = runner.manifest
-        found.append(Translator(translator(runner), manifest.target, manifest.name, manifest.sha256))
+        found.append(
+            Translator(
+                translate=translator(runner),
+                target=manifest.target,
+                model=manifest.name,
+                sha256=manifest.sha256,
+            )
+        )
     if model is not None and domains and domains != [found[0].target]:
         raise ConfigError(
             f"{model}: translates to {found[0].target}, not to {', '.join(domains)}; leave --to out"

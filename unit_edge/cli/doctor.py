@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unit_edge.cli.say import echo
+from unit_edge.cli.terminal.say import echo
 
 if TYPE_CHECKING:
     from unit_edge.runtime.doctor.doctor import Report

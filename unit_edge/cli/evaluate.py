@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unit_edge import __version__
-from unit_edge.cli.evaluated import (
+from unit_edge.cli.options.common import RememberedData, needs
+from unit_edge.cli.subjects.evaluated import (
     Direction,
     Options,
     Subject,
@@ -22,15 +23,14 @@ from unit_edge.cli.evaluated import (
     find_rivals,
     open_subject,
 )
-from unit_edge.cli.kept import Counted
-from unit_edge.cli.options.common import DataRoot, needs
-from unit_edge.cli.say import echo
+from unit_edge.cli.subjects.kept import Counted
+from unit_edge.cli.terminal.say import echo, echo_json
 from unit_edge.errors import DataError, SinkError
 
 if TYPE_CHECKING:
     from unit_edge.train.evaluation.results import Evaluation
 
-_REDRAW_S = 0.2
+_REDRAW_S, _LINE_S = 0.2, 30.0
 
 
 def evaluate(
@@ -41,7 +41,7 @@ def evaluate(
     to: Annotated[
         str | None, typer.Option(metavar="DOMAIN", help="One direction of a run. [default: both]")
     ] = None,
-    data: DataRoot = Path(),
+    data: RememberedData = None,
     images: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Images to translate: a folder or a .txt list.")
     ] = None,
@@ -97,10 +97,12 @@ def evaluate(
 
     Distance to the target domain and edges kept; with --paired, pixel accuracy; with --clip, flicker; of a
     run, reconstruction and cycle error. The folder gets evaluation.json and a picture of the best, the
-    median and the worst translation; those of an earlier evaluation are replaced. The last line is JSON.
+    median and the worst translation; those of an earlier evaluation are replaced. In a pipe, the
+    last line is JSON.
     """
+    root = data if data is not None else _place_of(Path(run if run is not None else model_or_run))
     options = Options(
-        *(to, data, images, against, run, paired, clip, frames, head, count, split, device, best, seed),
+        *(to, root, images, against, run, paired, clip, frames, head, count, split, device, best, seed),
         baselines=baselines,
         fid=fid,
         detector=detector,
@@ -128,7 +130,16 @@ def evaluate(
         result_json = report.as_json(evaluations, about, sheets)
         report.write_json(folder / "evaluation.json", result_json)
     echo(f"\n{folder}: evaluation.json" + "".join(f", {sheet.name}" for sheet in sheets if sheet))
-    echo(report.one_line(result_json))
+    echo_json(report.one_line(result_json))
+
+
+def _place_of(run: Path) -> Path:
+    """Where a run's pictures were; the current folder of what is no run."""
+    if not run.is_dir():
+        return Path()
+    with needs("train"):
+        from unit_edge.train.run.checkpoint import data_root_of
+    return data_root_of(run)
 
 
 def _measure(direction: Direction, subject: Subject, options: Options) -> Evaluation:
@@ -198,15 +209,17 @@ def _made(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[str], None]]:
-    """A line on a terminal that is redrawn, and cleared in the end."""
-    drawn_at = 0.0
+    """A line on a terminal that is redrawn, and cleared in the end; elsewhere one every 30 s."""
     shown = sys.stderr.isatty()
+    every_s = _REDRAW_S if shown else _LINE_S
+    drawn_at = time.monotonic() - (every_s if shown else 0)
 
     def draw(text: str) -> None:
         nonlocal drawn_at
-        if shown and time.monotonic() - drawn_at > _REDRAW_S:
+        if time.monotonic() - drawn_at > every_s:
             drawn_at = time.monotonic()
-            print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+            start, end = ("\r\x1b[K", "") if shown else ("", "\n")
+            print(f"{start}{text}", end=end, file=sys.stderr, flush=True)
 
     try:
         yield draw

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unit_edge.cli.options.common import needs
-from unit_edge.cli.say import echo
+from unit_edge.cli.terminal.say import echo
 from unit_edge.errors import ConfigError, ModelError
 from unit_edge.registry import resolve_model
-from unit_edge.sizes import parse_size
+from unit_edge.text.sizes import parse_size
 
 if TYPE_CHECKING:
     from unit_edge.boards.board import Board
-    from unit_edge.costs import CostsAt
-    from unit_edge.manifest import Manifest
+    from unit_edge.manifests.costs import CostsAt
+    from unit_edge.manifests.model import Manifest
 
 _AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 _DEFAULT_SIZE = (1280, 720)
@@ -51,11 +51,11 @@ def inspect(
     Of an ONNX model: tensors, operations, precision and multiply-accumulates of each layer, memory, and
     whether it is the file that its manifest names. `unit-edge info` is the short form, and needs no onnx.
     """
-    from unit_edge.cli.inspection import inspect_file
+    from unit_edge.cli.subjects.inspection import inspect_file
 
     wanted = parse_size(size)
     path = resolve_model(file)
-    with needs("export"):
+    with needs("inspect"):
         report = inspect_file(path, wanted)
     if as_json:
         echo(json.dumps(report, indent=2))
@@ -109,7 +109,7 @@ def boards(
 
 
 def _predicted(path: Path, wanted: tuple[int, int] | None, chosen: tuple[Board, ...]) -> dict[str, Any]:
-    from unit_edge.roofline import assumptions, precisions_of, predict
+    from unit_edge.boards.roofline import assumptions, precisions_of, predict
     from unit_edge.runtime.backends.open import read_model
 
     manifest = read_model(path)
@@ -151,7 +151,7 @@ def _costs(path: Path, manifest: Manifest, wanted: tuple[int, int] | None) -> Co
         )
         raise ConfigError(
             f"{path}: its manifest has no costs for frames of {size[0]}x{size[1]}, only {known or 'none'}; "
-            'to count them install onnx with `pip install "unit-edge[export]"`'
+            'to count them install onnx with `pip install "unit-edge[inspect]"`'
         ) from None
     try:
         return costs_at(resolve(load_onnx(path), size))

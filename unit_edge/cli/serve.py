@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from unit_edge.address import parse_address
 from unit_edge.cli.options import live as cli_live
 from unit_edge.cli.options.common import EngineOption, ThreadsOption, decided, needs
-from unit_edge.cli.say import echo
+from unit_edge.cli.terminal.say import echo
 from unit_edge.errors import ConfigError
 from unit_edge.registry import bundled_models, find_model, resolve_model
+from unit_edge.text.address import parse_address
 
 
 def serve(

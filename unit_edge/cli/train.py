@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from unit_edge.cli import adapt, bundle
 from unit_edge.cli.options.common import (
     ConfigArgument,
-    DataRoot,
     DeviceOption,
     ModelArgument,
+    OverwriteOption,
+    RememberedData,
     ResumeOption,
     SettingsOption,
     needs,
 )
-from unit_edge.cli.say import echo
-from unit_edge.errors import ConfigError
+from unit_edge.cli.terminal.progress import heartbeat
+from unit_edge.cli.terminal.say import echo
+from unit_edge.cli.terminal.threads import settle_threads
+from unit_edge.errors import ConfigError, DataError
 from unit_edge.registry import resolve_model
-from unit_edge.sizes import parse_size
+from unit_edge.text.sizes import parse_size
+
+if TYPE_CHECKING:
+    from unit_edge.config import RunConfig
+
+_LOOK_AT = 120
 
 
 def train(
@@ -29,7 +39,7 @@ def train(
     run: Annotated[
         Path | None, typer.Option("--run", "--run-dir", metavar="DIR", help="[default: runs/CONFIG]")
     ] = None,
-    data: DataRoot = Path(),
+    data: RememberedData = None,
     resume: ResumeOption = False,
     device: DeviceOption = "auto",
     settings: SettingsOption = None,
@@ -37,13 +47,14 @@ def train(
         int | None, typer.Option(metavar="MIB", min=0, help="Memory for decoded images (data.limit_ram_mib).")
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show settings, sizes, memory and image counts; train nothing.")
+        bool, typer.Option("--dry-run", help="Show settings, sizes, memory and how long it would take.")
     ] = False,
 ) -> None:
     """Train UNIT on two domains of images that need not be pairs.
 
     \b
     Examples:
+      unit-edge init day night --data DATA -o my.toml
       unit-edge train my.toml --dry-run
       unit-edge train my.toml
       unit-edge train my.toml --run runs/longer --set optim.steps=40000
@@ -53,13 +64,13 @@ def train(
     """
     from unit_edge.settings import load_config, override
 
+    settle_threads()
     overrides = list(settings or [])
     if limit_ram is not None:
         overrides.append(f"data.limit_ram_mib={limit_ram}")
     with needs("train"):
-        from unit_edge.train.bench.dry_run import describe
-        from unit_edge.train.checkpoint import load_run_config
-        from unit_edge.train.loop import fit
+        from unit_edge.train.fit import fit
+        from unit_edge.train.run.checkpoint import data_root_of, load_run_config
 
     if config is not None:
         chosen = load_config(config, overrides)
@@ -68,10 +79,57 @@ def train(
         chosen = override(load_run_config(run), overrides)
     else:
         raise ConfigError("say what to train: a CONFIG.toml, or --run DIR --resume to go on with a run")
+    root = data if data is not None else data_root_of(run) if resume else Path()
+    if min(chosen.data.crop) > chosen.data.short_side[1]:
+        crop, side = "{}x{}".format(*chosen.data.crop), chosen.data.short_side[1]
+        echo(
+            f"warning: data.crop {crop} is above data.short_side {side}: pictures are enlarged to it",
+            err=True,
+        )
     if dry_run:
-        echo(describe(chosen, data))
+        _show_what_it_takes(chosen, root, device)
         return
-    fit(chosen, run, data_root=data, resume=resume, device=device)
+    fit(chosen, run, data_root=root, resume=resume, device=device)
+    if os.environ.get("RANK", "0") == "0":
+        _show_what_is_there(chosen, run)
+
+
+def _show_what_it_takes(config: RunConfig, root: Path, device: str) -> None:
+    from unit_edge.train.bench.dry_run import describe, estimate
+    from unit_edge.train.bench.step_time import measure_steps
+    from unit_edge.train.start.survey import survey, warnings
+
+    looked = tuple(survey(one, root, config.data, _LOOK_AT) for one in (config.domain1, config.domain2))
+    for text in (*warnings((looked[0], looked[1])), *(one.too_small(config.data.crop) for one in looked)):
+        if text:
+            echo(f"warning: {text}", err=True)
+    for one in looked:
+        if all(w < config.data.crop[0] or h < config.data.crop[1] for w, h in one.sizes):
+            raise DataError(f"domain {one.name}: no picture is as large as the crop; lower data.crop")
+    cost = estimate(config)
+    echo(describe(config, root, cost))
+    echo(f"\n{measure_steps(config, root, device, cost).summary(config)}")
+
+
+def _show_what_is_there(config: RunConfig, run: Path) -> None:
+    """The end of a training: what it left, and what to do with it."""
+    known = {
+        "weights.safetensors": "the networks",
+        "best.safetensors": "those that scored best",
+        "contact-sheet.png": "held-out pictures and their translations",
+        "samples": "the same as it went on",
+        "log.jsonl": "losses and scores",
+    }
+    echo(f"{run}: {config.optim.steps} steps are done")
+    for name, about in known.items():
+        if (run / name).exists():
+            echo(f"  {run / name}: {about}")
+    if not config.network.encoders:
+        return
+    quoted, to = shlex.quote(str(run)), config.domain2.name
+    best = " --best" if (run / "best.safetensors").exists() else ""
+    echo(f"next: unit-edge evaluate {quoted}")
+    echo(f"      unit-edge export {quoted} --to {to}{best} -o {shlex.quote(f'{run.name}-{to}.onnx')}")
 
 
 def export(
@@ -142,6 +200,7 @@ def export(
     ] = False,
     python: bundle.Pythons = None,
     wheels: bundle.Wheels = True,
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Write a trained model as ONNX, verified.
 
@@ -204,8 +263,16 @@ def export(
 
     int8 = None
     if calibrate is not None:
-        int8 = Int8(calibrate, int8_for or "cpu", tuple(int8_skip or ()), allow_low_quality)
-    exported = export_run(run, to, output=output, precision=precision, int8=int8, **options)
+        int8 = Int8(
+            calibrate=calibrate,
+            variant=int8_for or "cpu",
+            skip=tuple(int8_skip or ()),
+            allow_low_quality=allow_low_quality,
+        )
+    with heartbeat(f"exporting {run}"):
+        exported = export_run(
+            run, to, output=output, precision=precision, int8=int8, overwrite=overwrite, **options
+        )
     echo(f"{exported.model}: {exported.model.stat().st_size / 2**20:.1f} MiB")
     echo(exported.report.summary())
     if precision == "int8":
@@ -253,6 +320,7 @@ def verify(
         from unit_edge.export.verify import verify_file
 
     def show(errors: dict[str, float]) -> None:
+        echo(f"{'layer':28} {'difference':>10}  (root mean square, of the run's)")
         for name, error in errors.items():
             echo(f"{name:28} {100 * error:8.3f} %")
 

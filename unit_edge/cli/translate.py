@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unit_edge.address import LIVE_KINDS, parse_address
-from unit_edge.cli import clips as cli_clips
 from unit_edge.cli import dataset as cli_dataset
 from unit_edge.cli.options import dataset as cli_dataset_options
 from unit_edge.cli.options import live as cli_live
 from unit_edge.cli.options import outputs as cli_outputs
 from unit_edge.cli.options.common import EngineOption, ThreadsOption, decided, domains_text
-from unit_edge.cli.progress import Progress
-from unit_edge.cli.say import echo
+from unit_edge.cli.terminal import clips as cli_clips
+from unit_edge.cli.terminal.progress import Progress
+from unit_edge.cli.terminal.say import echo
 from unit_edge.errors import ConfigError
+from unit_edge.files.writing import check_writable
 from unit_edge.registry import find_model, resolve_model
-from unit_edge.sizes import parse_size
+from unit_edge.text.address import LIVE_KINDS, parse_address
+from unit_edge.text.sizes import parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from unit_edge.runtime.backends.base import Runner
     from unit_edge.runtime.pipeline import Stats
 
 
 def translate(
     source: cli_live.InputArgument,
-    to: Annotated[str | None, typer.Option(metavar="DOMAIN", help="What it shall look like: night.")] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="DOMAIN", help="What it shall look like: night, snow, rain, day, clear."),
+    ] = None,
     from_: Annotated[
         str | None, typer.Option("--from", metavar="DOMAIN", help="What it is, where several models fit.")
     ] = None,
@@ -110,7 +114,9 @@ def translate(
     Of a labelled data set (COCO, YOLO, Cityscapes, KITTI, BDD100K) pictures are translated, labels and splits
     kept, and dataset.json says what each was made from; docs/datasets.md has the rest.
     """
-    wanted = cli_dataset.DatasetOptions(images, mix, suffix, detector, min_kept, flag, seed)
+    wanted = cli_dataset.DatasetOptions(
+        images=images, mix=mix, suffix=suffix, detector=detector, min_kept=min_kept, flag=flag, seed=seed
+    )
     if cli_dataset.is_dataset(source, dataset):
         targets = [domain.strip() for domain in to.split(",")] if to else []
         if not targets and model is None:
@@ -138,28 +144,27 @@ def translate(
     if show:  # before anything loads PyAV, or the window would hang
         from unit_edge.runtime.window.show import translate_in_window
 
-    from unit_edge.runtime.backends.open import open_runner, read_model
+    from unit_edge.runtime.backends.open import check_model, open_runner
     from unit_edge.runtime.clips import clips_of, outputs_of
+    from unit_edge.runtime.request import TranslateRequest, default_output, parse_outputs
     from unit_edge.runtime.sheet import contact_sheet
     from unit_edge.runtime.sinks.codecs import Encoding
     from unit_edge.runtime.sinks.look import Look
-    from unit_edge.runtime.sinks.outputs import parse_output
     from unit_edge.runtime.sinks.weather import Weather
     from unit_edge.runtime.sources.excerpt import Excerpt
-    from unit_edge.runtime.translate import Beside, check_outputs, default_output
-    from unit_edge.runtime.translate import translate as translate_files
+    from unit_edge.runtime.translate import Beside, carry_out
 
-    run_translation: Callable[..., Stats] = translate_files
-    if show:
-        run_translation = translate_in_window
+    run_translation: Callable[..., Stats] = translate_in_window if show else carry_out
 
     if model is not None:
         model_path = resolve_model(model)
     elif to is not None:
+        to, from_ = to.casefold(), None if from_ is None else from_.casefold()
         model_path = find_model(to, from_)
     else:
         raise ConfigError("say what to translate to: --to DOMAIN, or --model FILE.onnx")
-    manifest = read_model(model_path)
+    checked = check_model(model_path)
+    manifest = checked.manifest
     if to not in (None, manifest.target) or from_ not in (None, manifest.source):
         raise ConfigError(
             f"{model_path}: translates {domains_text(manifest)}; give that, or no --to and --from"
@@ -171,8 +176,8 @@ def translate(
         )
     address, length = parse_address(source), cli_outputs.seconds(duration)
     clips = clips_of(address)
-    default = [] if show else [str(default_output(source, manifest.target))]
-    outputs = [parse_output(text) for text in output or default]
+    default = [] if show else [str(default_output(address, manifest.target))]
+    outputs = parse_outputs(output or default)
     files = [item.path for item in outputs if item.kind == "file"]
     made = ", ".join(item.name for item in outputs) or "shown"
     live = address.kind in LIVE_KINDS
@@ -190,33 +195,30 @@ def translate(
     look = Look(side_by_side=side_by_side, size=parse_size(size), weather=weather)
     if sheet_path is not None and not sheet_path.absolute().parent.is_dir():
         raise ConfigError(f"{sheet_path}: there is no folder {sheet_path.parent}; make it first")
+    if sheet_path is not None:
+        check_writable(sheet_path)
+    request = TranslateRequest(
+        address=address,
+        outputs=outputs,
+        model=checked,
+        threads=threads,
+        encoding=encoding,
+        excerpt=excerpt,
+        look=look,
+        steady=steady,
+        overwrite=overwrite,
+        resume=resume,
+        options=options,
+    )
     if not clips:
-        check_outputs(source, outputs, overwrite=overwrite, resume=resume, encoding=encoding)
+        request.check(shown=show)
     to_stdout = any(item.kind == "raw" for item in outputs)
 
-    def run(
-        source: str | Path,
-        targets: list[str | Path],
-        model: Path | Runner,
-        display: Progress,
-        made: str,
-        raw_to: int = 1,
-    ) -> None:
+    def run(request: TranslateRequest, display: Progress, made: str, raw_to: int = 1) -> None:
         with display.reporting(made, manifest.name):
             run_translation(
-                source,
-                targets,
-                model,
-                engine=decision.engine,
-                threads=threads,
-                encoding=encoding,
-                excerpt=excerpt,
-                look=look,
-                steady=steady,
+                request,
                 beside=Beside(raw_to=raw_to, raw_format=raw_format, notice=display.warn),
-                overwrite=overwrite,
-                resume=resume,
-                options=options,
                 notice=display.notice,
                 started=display.start,
                 progress=display.update,
@@ -228,25 +230,19 @@ def translate(
         for _, target in pairs:
             encoding.codec_for(target.suffix)
         decision = decided(engine, manifest, model_path, quiet=quiet)
-        with open_runner(model_path, decision.engine, threads=threads) as runner:
-            cli_clips.each(
-                pairs,
-                lambda clip, target, display: run(clip, [target], runner, display, str(target)),
-                reason=decision.reason,
-                quiet=quiet,
-            )
+        with open_runner(checked, decision.engine, threads=threads) as runner:
+            of_all = replace(request, model=runner)
+
+            def one(clip: Path, target: Path, display: Progress) -> None:
+                pair = replace(of_all, address=parse_address(clip), outputs=parse_outputs(target))
+                run(pair, display, str(target))
+
+            cli_clips.each(pairs, one, reason=decision.reason, quiet=quiet)
         return
     decision = decided(engine, manifest, model_path, quiet=quiet)
     display = Progress(quiet=quiet, reason=decision.reason, to_stderr=to_stdout)
     with cli_outputs.stdout_for_frames(to_stdout) as raw_to:
-        run(
-            source,
-            [item.path if item.kind == "file" else item.target for item in outputs],
-            model_path,
-            display,
-            made,
-            raw_to,
-        )
+        run(replace(request, engine=decision.engine), display, made, raw_to)
     if sheet_path is not None:
         contact_sheet(address.path, files[0], sheet_path, start=excerpt.start)
         if not quiet:

@@ -10,7 +10,8 @@ from unit_edge.config.log import LogConfig
 from unit_edge.config.loss import LossConfig
 from unit_edge.config.network import NetworkConfig
 from unit_edge.config.optim import OptimConfig
-from unit_edge.config.run import PRESETS, RunConfig, as_dict, preset_network
+from unit_edge.config.presets import PRESETS, preset_network
+from unit_edge.config.run import RunConfig, as_dict
 from unit_edge.config.speed import SpeedConfig
 
 __all__ = [

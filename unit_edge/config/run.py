@@ -1,4 +1,4 @@
-"""All settings of a training run, and the presets of its networks.
+"""All settings of a training run.
 
 unit_edge/settings.py reads them from TOML and JSON.
 """
@@ -17,6 +17,7 @@ from unit_edge.config.log import LogConfig
 from unit_edge.config.loss import LossConfig
 from unit_edge.config.network import NetworkConfig
 from unit_edge.config.optim import OptimConfig
+from unit_edge.config.presets import PRESETS
 from unit_edge.config.speed import SpeedConfig
 from unit_edge.errors import require
 
@@ -28,7 +29,7 @@ class RunConfig:
     domain1: DomainConfig
     domain2: DomainConfig
     preset: str = "paper"
-    """Named starting point of the network's settings: a key of `PRESETS`."""
+    """Where what a file leaves out comes from: a key of `PRESETS` (unit_edge/config/presets.py)."""
     network: NetworkConfig = field(default_factory=NetworkConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     guide: GuideConfig = field(default_factory=GuideConfig)
@@ -47,41 +48,6 @@ class RunConfig:
         check_guide(self.guide, self.network, self.loss)
 
 
-PRESETS: dict[str, dict[str, Any]] = {
-    "paper": {},
-    "released": {
-        "residual_width": 256,
-        "norm": "instance",
-        "dropout": 0.5,
-        "discriminator": (64, 128, 256, 512),
-        "discriminator_kernel": 1,
-        "scales": 3,
-    },
-    "edge-s": {
-        "front": (16, 24, 48),
-        "residual_width": 64,
-        "residual_blocks": 3,
-        "shared": 3,
-        "negative_slope": 0.2,
-        "upsampling": "nearest",
-        "out_kernel": 3,
-        "stem": "half",
-        "output": "subpixel",
-        "dilations": (1, 2, 4),
-        "init": "kaiming-half",
-        "discriminator": (32, 64, 128, 128),
-        "discriminator_kernel": 3,
-        "scales": 2,
-        "spectral_norm": True,
-    },
-}
-
-
 def as_dict(config: RunConfig) -> dict[str, Any]:
     """Plain tables for JSON; `settings.from_dict` restores the same settings."""
     return dataclasses.asdict(config)
-
-
-def preset_network(preset: str) -> NetworkConfig:
-    """The network settings of a preset."""
-    return NetworkConfig(**PRESETS[preset])

@@ -12,7 +12,7 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from unit_edge.errors import SourceError
-from unit_edge.files import what_else
+from unit_edge.files.writing import what_else
 
 VIDEO_SUFFIXES = (
     *(".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts"),

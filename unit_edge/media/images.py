@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unit_edge.errors import ImageError
-from unit_edge.files import what_else
+from unit_edge.files.writing import what_else
 from unit_edge.media.orientation import Orientation
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".avif", ".tif", ".tiff")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from unit_edge.errors import EngineError
 from unit_edge.runtime.backends.gpu_times import Split
-from unit_edge.runtime.backends.onnxruntime.session import one_line
+from unit_edge.text.printable import one_line
 
 
 class BoundSession:

@@ -10,15 +10,15 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from unit_edge.errors import EngineError
-from unit_edge.manifest import Manifest
+from unit_edge.manifests.model import Manifest
 from unit_edge.runtime.backends.base import CheckedRunner
 from unit_edge.runtime.backends.onnxruntime.session import (
     CPU,
     check_tensors,
-    one_line,
     open_session,
     session_options,
 )
+from unit_edge.text.printable import one_line
 
 
 class OrtRunner(CheckedRunner):

@@ -19,9 +19,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from unit_edge.errors import EngineError
-from unit_edge.files import cache_home, replacing
-from unit_edge.manifest import sha256_of
-from unit_edge.reading import read_json
+from unit_edge.files.reading import read_json
+from unit_edge.files.writing import cache_home, replacing
+from unit_edge.manifests.model import sha256_of
 
 _CONTENTS = "contents.json"
 _UNFINISHED = ".unfinished-"

@@ -15,8 +15,8 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from unit_edge.errors import EngineError, UnitEdgeError
-from unit_edge.gpu import find_gpu
-from unit_edge.manifest import Manifest
+from unit_edge.machine.gpu import find_gpu
+from unit_edge.manifests.model import Manifest
 from unit_edge.runtime.backends.base import CheckedRunner
 from unit_edge.runtime.backends.by_size import BySize
 from unit_edge.runtime.backends.gpu_times import Split

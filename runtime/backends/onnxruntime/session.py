@@ -11,7 +11,8 @@ from pathlib import Path
 import onnxruntime as ort
 
 from unit_edge.errors import EngineError, ModelError
-from unit_edge.manifest import Manifest, TensorSpec, tensor_text
+from unit_edge.manifests.model import Manifest, TensorSpec, tensor_text
+from unit_edge.text.printable import one_line
 
 CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
 Provider = str | tuple[str, dict[str, str]]
@@ -136,8 +137,3 @@ def _text(spec: TensorSpec) -> str:
 def _spec_of(node: ort.NodeArg) -> TensorSpec:
     shape = tuple(size if isinstance(size, int) else None for size in node.shape)
     return TensorSpec(node.name, node.type.removeprefix("tensor(").removesuffix(")"), shape)
-
-
-def one_line(error: BaseException) -> str:
-    """An exception's text without its line breaks."""
-    return " ".join(str(error).split())

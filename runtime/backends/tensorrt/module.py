@@ -6,9 +6,9 @@ import importlib
 import platform
 from typing import Any
 
-from unit_edge.engines import BACKENDS
 from unit_edge.errors import ConfigError, EngineError
-from unit_edge.gpu import find_gpu
+from unit_edge.machine.gpu import find_gpu
+from unit_edge.manifests.engine import BACKENDS
 
 _MODULES = {"tensorrt": "tensorrt", "rtx": "tensorrt_rtx"}
 

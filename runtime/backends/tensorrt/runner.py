@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unit_edge.engines import check_engine
 from unit_edge.errors import EngineError, ModelError
-from unit_edge.gpu import find_gpu
-from unit_edge.manifest import Manifest
+from unit_edge.machine.gpu import find_gpu
+from unit_edge.manifests.engine import EngineManifest, check_engine, check_machine
+from unit_edge.manifests.model import Manifest
 from unit_edge.runtime.backends.base import CheckedOverlappingRunner
 from unit_edge.runtime.backends.gpu_times import Split
 from unit_edge.runtime.backends.tensorrt.module import load_tensorrt, make_logger
@@ -33,13 +33,13 @@ class TensorRtRunner(CheckedOverlappingRunner):
 
     in_flight = 2
 
-    def __init__(self, path: Path) -> None:
-        """Reads the manifest.
+    def __init__(self, path: Path, about: EngineManifest | None = None) -> None:
+        """Stores the engine, whose manifest is read if `about` isn't what `check_engine` gave of it.
 
         Raises:
             ModelError: the engine or its manifest is missing or damaged.
         """
-        self._about = check_engine(path)
+        self._about = about or check_engine(path)
         super().__init__(path, Manifest.from_dict(self._about.model, path.with_suffix(".json")))
 
     @property
@@ -55,7 +55,7 @@ class TensorRtRunner(CheckedOverlappingRunner):
                 "translate with the .onnx file instead"
             )
         _, trt = load_tensorrt(self._about.backend)
-        check_engine(self._model, tensorrt=str(trt.__version__), gpu=gpu)
+        check_machine(self._model, self._about, tensorrt=str(trt.__version__), gpu=gpu)
         self._version, self._gpu = trt.__version__, gpu.name
         _check_cuda()
         with ExitStack() as stack:

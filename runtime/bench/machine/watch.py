@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import fmean
 from types import TracebackType
 
+from unit_edge.machine.system import resident_bytes
 from unit_edge.runtime.sensors.power import GpuReading, Nvml, PowerSensor
 from unit_edge.runtime.sensors.system import (
     Counters,
@@ -19,7 +20,6 @@ from unit_edge.runtime.sensors.system import (
     power_mode,
     process_cpu_s,
     read_counters,
-    resident_bytes,
 )
 
 _EVERY_S = 0.5
@@ -113,7 +113,7 @@ class Watch:
 
     def _take(self) -> Instant:
         cpu_s, own_s = process_cpu_s(self._pid, self._root), time.process_time()
-        return Instant(time.monotonic(), read_counters(self._root), cpu_s, own_s)
+        return Instant(at_s=time.monotonic(), counters=read_counters(self._root), cpu_s=cpu_s, own_s=own_s)
 
     def _sample(self) -> None:
         while True:

@@ -44,7 +44,11 @@ def compare(old: dict[str, Any], new: dict[str, Any], tolerance: float) -> list[
     changes = []
     for name in {**before, **after}:
         if name not in before or name not in after:
-            changes.append(Change(name, "model only", None, "missing" if name in before else "new"))
+            changes.append(
+                Change(
+                    row=name, figure="model only", ratio=None, verdict="missing" if name in before else "new"
+                )
+            )
             continue
         for figure, key in (("model only", "model_only"), ("end to end", "end_to_end")):
             then, now = before[name].get(key), after[name].get(key)
@@ -52,7 +56,7 @@ def compare(old: dict[str, Any], new: dict[str, Any], tolerance: float) -> list[
                 changes.append(_change(name, figure, then, now, tolerance))
             elif then is not None:
                 verdict = "failed" if after[name]["failed"] else "missing"
-                changes.append(Change(name, figure, None, verdict))
+                changes.append(Change(row=name, figure=figure, ratio=None, verdict=verdict))
     return changes
 
 
@@ -65,7 +69,7 @@ def _change(name: str, figure: str, then: dict[str, Any], now: dict[str, Any], t
         verdict = "slower"
     elif apart and ratio > 1 + tolerance:
         verdict = "faster"
-    return Change(name, figure, ratio, verdict)
+    return Change(row=name, figure=figure, ratio=ratio, verdict=verdict)
 
 
 def _quartiles(figures: dict[str, Any]) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from unit_edge.errors import ConfigError
-from unit_edge.files import write_output
+from unit_edge.files.writing import write_output
 from unit_edge.runtime.bench.report.table import (
     DEFINITIONS,
     as_markdown,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from unit_edge.errors import UnitEdgeError
-from unit_edge.files import replacing
+from unit_edge.files.writing import replacing
 from unit_edge.runtime.bench.cases import memory_of
 from unit_edge.runtime.bench.report.table import title
 

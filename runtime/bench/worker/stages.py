@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from unit_edge.address import Address
 from unit_edge.frames import Frame, VideoInfo
 from unit_edge.interrupt import StopWish
 from unit_edge.runtime.backends.base import Runner
@@ -23,6 +22,7 @@ from unit_edge.runtime.pipeline import run
 from unit_edge.runtime.sinks.video.sink import VideoSink
 from unit_edge.runtime.sources.base import FrameSource
 from unit_edge.runtime.sources.open import SourceOptions, open_source
+from unit_edge.text.address import Address
 
 _HELD_FRAMES = 16
 _MOST_FRAMES = 100_000

@@ -1,20 +1,12 @@
-"""A process that measures one case: it does what it is told by lines of JSON, and answers with such lines.
-
-In a process of its own a case starts with nothing loaded, its memory and processor time are its own, and if
-it crashes or is killed for want of memory, the others go on.
-"""
+"""A process that measures one case, as its parent (bench/process.py) tells it to."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import os
-import queue
 import shutil
-import sys
 import tempfile
-import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -24,10 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unit_edge.address import parse_address
-from unit_edge.errors import EngineError, UnitEdgeError
+from unit_edge.errors import EngineError
 from unit_edge.frames import VideoInfo
-from unit_edge.manifest import Manifest
+from unit_edge.machine.child import serve
+from unit_edge.machine.system import resident_bytes
+from unit_edge.manifests.model import Manifest
 from unit_edge.runtime.backends.base import Runner, is_overlapping
 from unit_edge.runtime.backends.gpu_times import Split, last_split
 from unit_edge.runtime.backends.open import open_runner
@@ -43,13 +36,13 @@ from unit_edge.runtime.bench.worker.stages import (
 )
 from unit_edge.runtime.bench.worker.warmup import warm_up
 from unit_edge.runtime.resize import Fit
-from unit_edge.runtime.sensors.system import available_bytes, resident_bytes
+from unit_edge.runtime.sensors.system import available_bytes
 from unit_edge.runtime.sources.open import SourceOptions
 from unit_edge.runtime.sources.video import FileSource
+from unit_edge.text.address import parse_address
 
 _NOISE_FRAMES = 4
 _MEMORY_SHARE = 0.9
-_LEAVE_S = 3.0
 
 
 class Session:
@@ -207,36 +200,16 @@ def check_memory(streams: int, opened: int, each: int, free: int) -> None:
         )
 
 
-def _read_orders(orders: queue.SimpleQueue[str], folder: Path) -> None:
-    """Passes lines on; "" when the parent has closed the pipe or is gone, and then it ends at all costs."""
-    for line in sys.stdin:
-        orders.put(line)
-    orders.put("")
-    time.sleep(_LEAVE_S)
-    shutil.rmtree(folder, ignore_errors=True)
-    os._exit(1)  # a measurement that nobody waits for any more
-
-
 def main() -> None:
     """The process: carries out orders until its parent closes the pipe, or is gone."""
     with contextlib.suppress(OSError):  # if memory runs out, this process goes and not another
         Path("/proc/self/oom_score_adj").write_text("1000")
-    # what libraries print must not get between the lines of JSON
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
     with tempfile.TemporaryDirectory(prefix="unit-edge-bench-") as folder, ExitStack() as stack:
         session = Session(stack, Path(folder))
-        orders: queue.SimpleQueue[str] = queue.SimpleQueue()
-        threading.Thread(target=_read_orders, args=(orders, Path(folder)), daemon=True).start()
-        while line := orders.get():
-            order = json.loads(line)
-            try:
-                answer = getattr(session, order.pop("order"))(**order)
-            except (UnitEdgeError, OSError, MemoryError) as error:
-                answer = {"error": " ".join(str(error).split()) or type(error).__name__}
-            except Exception as error:
-                answer = {"error": f"{type(error).__name__}: {' '.join(str(error).split())}"}
-            print(json.dumps(answer), file=answers, flush=True)
+        serve(
+            lambda order, **values: getattr(session, order)(**values),
+            give_up=lambda: shutil.rmtree(folder, ignore_errors=True),
+        )
 
 
 if __name__ == "__main__":

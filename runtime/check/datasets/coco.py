@@ -46,7 +46,7 @@ def read_coco_set(path: Path, images: Path | None) -> DataSet:
         else:
             pictures.append(Picture(folder / name, _IMAGES / relative))
     index = JsonIndex(path.name, content)
-    return DataSet(kind, path.parent, pictures, index, faults)
+    return DataSet(kind=kind, root=path.parent, pictures=pictures, index=index, faults=faults)
 
 
 class JsonIndex:

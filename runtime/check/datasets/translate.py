@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from unit_edge.errors import SinkError, SourceError
-from unit_edge.files import replacing, write_output
+from unit_edge.files.writing import replacing, write_output
 from unit_edge.interrupt import StopWish
 from unit_edge.media.images import read_image
 from unit_edge.runtime.check.datasets.dataset import DataSet, Picture, renamed
@@ -154,7 +154,9 @@ def _one(
     stem = stem_of(kind, picture.name)
     for translator, suffix in jobs_of(picture, translators, plan):
         name = renamed(picture.name, stem, suffix)
-        entry = Entry(str(picture.name), str(name), None, None, None, plan.seed)
+        entry = Entry(
+            source=str(picture.name), file=str(name), target=None, model=None, sha256=None, seed=plan.seed
+        )
         if translator is not None:
             entry = replace(entry, target=translator.target, model=translator.model, sha256=translator.sha256)
         before = journal.done.get((entry.source, entry.target, entry.sha256))

@@ -31,7 +31,13 @@ def read_yolo_set(path: Path) -> DataSet:
             label = label_path(picture)
             labels = ((label, _inside(label, root, path)),) if label.is_file() else ()
             pictures[name] = Picture(picture, name, labels)
-    return DataSet("YOLO", root, list(pictures.values()), YoloIndex(path, found, root), faults)
+    return DataSet(
+        kind="YOLO",
+        root=root,
+        pictures=list(pictures.values()),
+        index=YoloIndex(path, found, root),
+        faults=faults,
+    )
 
 
 def _plain(path: Path) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from unit_edge.errors import ConfigError, DataError
+from unit_edge.text.printable import one_line
 
 
 def read_yaml(path: Path) -> object:
@@ -25,7 +26,7 @@ def read_yaml(path: Path) -> object:
     try:
         content: object = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise DataError(f"{path}: can't be read as YAML ({' '.join(str(error).split())})") from None
+        raise DataError(f"{path}: can't be read as YAML ({one_line(error)})") from None
     return content
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from unit_edge.errors import EngineError, ModelError
 from unit_edge.runtime.check.networks.decoders.layout import Size, Tensors
 from unit_edge.runtime.check.networks.fit import Placement, Preprocess, as_input, place
+from unit_edge.text.printable import one_line
 
 _SIZE_WHERE_FREE = (640, 640)
 _SIZES_NAME = "orig_target_sizes"  # of RT-DETR's export: it gives boxes in pixels of this size
@@ -96,7 +97,7 @@ class Network:
         try:
             outputs = self._session.run(names, feed)
         except Exception as error:  # onnxruntime's exceptions share no base but this
-            raise EngineError(f"{self.path}: ONNX Runtime failed: {' '.join(str(error).split())}") from error
+            raise EngineError(f"{self.path}: ONNX Runtime failed: {one_line(error)}") from error
         return dict(zip(names, map(np.asarray, outputs), strict=True)), placement
 
     def _as_given(self, canvas: NDArray[np.uint8], preprocess: Preprocess) -> NDArray[np.generic]:

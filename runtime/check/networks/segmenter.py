@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unit_edge.errors import ConfigError, ModelError
-from unit_edge.manifest import tensor_text
+from unit_edge.manifests.model import tensor_text
 from unit_edge.runtime.check.networks.decoders.layout import Array, Size
 from unit_edge.runtime.check.networks.fit import PADDING, Preprocess
 from unit_edge.runtime.check.networks.names import names_in, read_names

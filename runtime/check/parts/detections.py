@@ -132,7 +132,9 @@ class Detections:
                 "worst.png", strip_png(self.worst.frames), "The frames in which most was lost or invented"
             ),
         ]
-        section = Section("Detections", [DEFINITIONS], detection_rows(figures), pictures)
+        section = Section(
+            title="Detections", paragraphs=[DEFINITIONS], rows=detection_rows(figures), pictures=pictures
+        )
         flat = [dict(_flat(group)) for group in figures["groups"]]
         frames = [vars(row) for row in self.frames]
         return Answer(figures, [section], {"detections.csv": flat, "frames.csv": frames})

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from unit_edge.media.png import png_bytes
 from unit_edge.runtime.check.found import Found
 from unit_edge.runtime.check.intervals import ratios
 from unit_edge.runtime.check.pairs import Image, Pair
@@ -99,7 +100,11 @@ class Structure:
             return
         cut = slice(top, top + window[0]), slice(left, left + window[1])
         picture = np.concatenate([_enlarged(pair.before[cut]), _enlarged(after[cut])], axis=1)
-        entry = (-value, self._seen, Crop(value, pair.name, left, top, picture))
+        entry = (
+            -value,
+            self._seen,
+            Crop(similarity=value, name=pair.name, left=left, top=top, picture=picture),
+        )
         if len(self._worst) < self._count:
             heapq.heappush(self._worst, entry)
         else:
@@ -119,7 +124,11 @@ class Structure:
         )
         pictures = [Picture("structure.png", _sheet(crops), "Windows whose structure changed most")]
         figures = {"ssim_of_gradients": figure.as_dict(), "windows": rows}
-        return Answer(figures, [Section("Structure", [text], [], pictures)], {"structure.csv": rows})
+        return Answer(
+            figures,
+            [Section(title="Structure", paragraphs=[text], rows=[], pictures=pictures)],
+            {"structure.csv": rows},
+        )
 
 
 def _on_boxes(found: Found | None, shape: tuple[int, ...], window: tuple[int, int]) -> NDArray[np.bool_]:
@@ -163,6 +172,4 @@ def _sheet(crops: list[Crop]) -> bytes:
     for place, cell in enumerate(cells):
         top, left = place // _COLUMNS * height, place % _COLUMNS * width
         sheet[top : top + cell.shape[0], left : left + cell.shape[1]] = cell
-    done, data = cv2.imencode(".png", sheet)
-    assert done, "PNG takes any picture of this size"
-    return data.tobytes()
+    return png_bytes(sheet)

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from unit_edge.media.png import png_bytes
 from unit_edge.runtime.check.boxes import Boxes
 from unit_edge.runtime.check.matching import Outcome
 from unit_edge.runtime.check.pairs import Image, Pair
@@ -55,7 +56,14 @@ class WorstFrames:
         moment = pair.name if pair.seconds is None else str(int(pair.seconds))
         key = str(pair.path), moment
         lost, invented = len(outcome.lost), len(outcome.invented)
-        new = WorstFrame(pair.name, pair.scene, lost, invented, len(outcome.before), pair.before)
+        new = WorstFrame(
+            name=pair.name,
+            scene=pair.scene,
+            lost=lost,
+            invented=invented,
+            boxes=len(outcome.before),
+            picture=pair.before,
+        )
         if not new.badness[0] or (key in self._found and self._found[key].badness >= new.badness):
             return
         least = min(self._found, key=lambda k: self._found[k].badness) if self._found else None
@@ -64,7 +72,14 @@ class WorstFrames:
                 return
             del self._found[least]
         picture = self._draw(pair, outcome)
-        self._found[key] = WorstFrame(pair.name, pair.scene, lost, invented, len(outcome.before), picture)
+        self._found[key] = WorstFrame(
+            name=pair.name,
+            scene=pair.scene,
+            lost=lost,
+            invented=invented,
+            boxes=len(outcome.before),
+            picture=picture,
+        )
 
     @property
     def frames(self) -> list[WorstFrame]:
@@ -128,9 +143,7 @@ def strip(frames: Sequence[WorstFrame]) -> Image:
 
 def strip_png(frames: Sequence[WorstFrame]) -> bytes:
     """The strip as a PNG file."""
-    done, data = cv2.imencode(".png", strip(frames))
-    assert done, "PNG takes any picture of this size"
-    return data.tobytes()
+    return png_bytes(strip(frames))
 
 
 def _legend(width: int) -> Image:

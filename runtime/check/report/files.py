@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from unit_edge.errors import SinkError
-from unit_edge.files import write_output
+from unit_edge.files.writing import write_output
 from unit_edge.runtime.check.part import Answer, Table
 from unit_edge.runtime.check.report.page import page
 

@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from unit_edge.address import Address
 from unit_edge.errors import SourceError, TruncatedError
 from unit_edge.runtime.clips import clips_of
 from unit_edge.runtime.resize import resized
@@ -18,6 +17,7 @@ from unit_edge.runtime.sources.base import FrameSource
 from unit_edge.runtime.sources.capture import Capture
 from unit_edge.runtime.sources.images import ImageSource
 from unit_edge.runtime.sources.open import SourceOptions, open_source
+from unit_edge.text.address import Address
 
 _PAUSE_S = 0.1
 _LATE_S = 0.5

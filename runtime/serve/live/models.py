@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unit_edge.errors import ConfigError
-from unit_edge.manifest import Manifest
+from unit_edge.manifests.model import Manifest
 from unit_edge.runtime.backends.base import Runner
 from unit_edge.runtime.backends.open import open_runner, read_model
 

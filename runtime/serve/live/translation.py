@@ -11,11 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from unit_edge.address import LIVE_KINDS, Address
 from unit_edge.errors import UnitEdgeError
 from unit_edge.interrupt import Interrupted, StopWish
-from unit_edge.printable import one_line
-from unit_edge.redaction import redact
 from unit_edge.runtime.frame_times import Passage
 from unit_edge.runtime.pipeline import Stats, run
 from unit_edge.runtime.serve.live.capture import FileCapture, SteeredCapture, Work
@@ -28,6 +25,9 @@ from unit_edge.runtime.sources.capture import CameraMode, Capture, open_capture
 from unit_edge.runtime.sources.live import LiveSource
 from unit_edge.runtime.sources.open import SourceOptions
 from unit_edge.runtime.window.recorder import Recorder
+from unit_edge.text.address import LIVE_KINDS, Address
+from unit_edge.text.printable import one_line
+from unit_edge.text.redaction import redact
 
 _RETRY_S = (1.0, 30.0)
 _WENT_WELL_S = 60.0

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from unit_edge.errors import UnitEdgeError
-from unit_edge.redaction import redact
 from unit_edge.runtime.serve.settings import ServeSettings
 from unit_edge.runtime.serve.uploads.kinds import HEAD, TAKEN, suffix_of
 from unit_edge.runtime.serve.uploads.worker import Task
+from unit_edge.text.redaction import redact
 
 _QUIET_S = 15.0
 _SLOWEST = 16 << 10  # bytes a second

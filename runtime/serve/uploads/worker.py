@@ -136,8 +136,8 @@ def _gallery(task: Task) -> tuple[dict[str, str], str | None]:
 
 def _picture(path: Path) -> Any:
     """The picture, or the first one of a video."""
-    from unit_edge.address import parse_address
     from unit_edge.runtime.sources.open import open_source
+    from unit_edge.text.address import parse_address
 
     with open_source(parse_address(path)) as source:
         return next(iter(source)).image

@@ -23,8 +23,8 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from unit_edge.errors import SinkError
-from unit_edge.files import open_unlinked, replacing
-from unit_edge.reading import parse_json, read_json
+from unit_edge.files.reading import parse_json, read_json
+from unit_edge.files.writing import open_unlinked, replacing
 
 try:
     import fcntl
@@ -301,13 +301,13 @@ def _part(path: Path, start: Fraction | None = None) -> Part | None:
             if not count and start is not None:
                 late, pts = pts - start, start
             if packet.is_keyframe and count:
-                whole = Part(path, count, last, end, late)
+                whole = Part(path=path, packets=count, last=last, end=end, late=late)
             count += 1
             last, end = max(last, pts), max(end, pts + (packet.duration or 0) * packet.time_base)
         ends_well = path.suffix != _MEDIA or _boxes_are_whole(path)
     except (_DamagedError, OSError):
         ends_well = False
-    return Part(path, count, last, end, late) if ends_well and count else whole
+    return Part(path=path, packets=count, last=last, end=end, late=late) if ends_well and count else whole
 
 
 def _boxes_are_whole(path: Path) -> bool:

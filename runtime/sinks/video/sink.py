@@ -22,7 +22,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from unit_edge.errors import SinkError, TruncatedError, UnitEdgeError
-from unit_edge.files import sync
+from unit_edge.files.writing import sync
 from unit_edge.frames import Frame, VideoInfo
 from unit_edge.media.colour import FromBgr
 from unit_edge.media.containers import reason
@@ -231,7 +231,7 @@ class VideoSink:
             if self._file.error is not None:
                 raise self._file.error
             last = self._last_pts * self._time_base
-            parts.append(Part(self._parts.media, self._packets, last, self._end))
+            parts.append(Part(path=self._parts.media, packets=self._packets, last=last, end=self._end))
         if not parts:
             return
         comment = ""

@@ -18,8 +18,7 @@ from typer.testing import CliRunner
 from unit_edge import __version__
 from unit_edge.boards.find import all_boards, find_board
 from unit_edge.cli.app import app
-from unit_edge.cli.inspection import inspect_file
-from unit_edge.costs import Costs, CostsAt
+from unit_edge.cli.subjects.inspection import inspect_file
 from unit_edge.errors import ConfigError, ModelError, UnitEdgeError
 from unit_edge.export.bundle.board_choice import System, choose, frame_size_for
 from unit_edge.export.bundle.build_script import build_script
@@ -27,6 +26,7 @@ from unit_edge.export.bundle.bundle import export_bundle
 from unit_edge.export.bundle.wheelhouse import _missing, platforms
 from unit_edge.export.scenes import synthetic_scene
 from unit_edge.export.to_onnx import Int8
+from unit_edge.manifests.costs import Costs, CostsAt
 from unit_edge.runtime.backends.open import read_model
 
 NANO = choose(find_board("orin-nano"), None, False, ())

@@ -21,7 +21,7 @@ from unit_edge.runtime.backends.open import open_runner
 from unit_edge.train.adapt.digit_batches import to_tensors
 from unit_edge.train.adapt.digits import read_digits
 from unit_edge.train.adapt.evaluate import probabilities
-from unit_edge.train.adapt.loop import adapt
+from unit_edge.train.adapt.fit import adapt
 from unit_edge.train.adapt.state import load_adaptation
 
 
@@ -107,7 +107,7 @@ def test_a_file_that_computes_something_else_is_found(run: Path, tmp_path: Path)
     with pytest.raises(ModelError, match="differs from its manifest"):
         verify_digits(exported.model, run)
     manifest = json.loads(exported.model.with_suffix(".json").read_text())
-    from unit_edge.manifest import sha256_of
+    from unit_edge.manifests.model import sha256_of
 
     manifest["sha256"] = sha256_of(exported.model)
     exported.model.with_suffix(".json").write_text(json.dumps(manifest))

@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from typer.testing import CliRunner
 
 from unit_edge.cli.app import app
-from unit_edge.cli.inspection import inspect_file
+from unit_edge.cli.subjects.inspection import inspect_file
 from unit_edge.config import Detail, RunConfig
 from unit_edge.errors import ModelError
 from unit_edge.export.graph.costs import activations_bytes, costs_at, count_costs, layers, traffic_bytes
@@ -24,7 +24,7 @@ from unit_edge.export.graph.graph import resolve
 from unit_edge.export.scenes import synthetic_scene
 from unit_edge.export.to_onnx import Exported, export_run
 from unit_edge.export.translator import OVERSAMPLING
-from unit_edge.manifest import Manifest, sha256_of
+from unit_edge.manifests.model import Manifest, sha256_of
 from unit_edge.registry import bundled_models
 from unit_edge.train.bench.dry_run import count_parameters, estimate, one_direction
 from unit_edge.train.networks import UNIT

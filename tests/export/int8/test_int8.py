@@ -23,8 +23,8 @@ from unit_edge.export.int8.moved import MOST
 from unit_edge.export.int8.quantise import chosen, learned_nodes
 from unit_edge.export.scenes import synthetic_scene
 from unit_edge.export.to_onnx import Exported, Int8, export_run
-from unit_edge.manifest import Manifest, sha256_of
-from unit_edge.train.checkpoint import load_run_config, load_weights, save_weights
+from unit_edge.manifests.model import Manifest, sha256_of
+from unit_edge.train.run.checkpoint import load_run_config, load_weights, save_weights
 
 
 @pytest.fixture(scope="session")

@@ -14,8 +14,8 @@ import pytest
 from doubles import scene
 
 from unit_edge.errors import ConfigError, EngineError, ModelError
-from unit_edge.gpu import find_gpu
-from unit_edge.manifest import Manifest
+from unit_edge.machine.gpu import find_gpu
+from unit_edge.manifests.model import Manifest
 from unit_edge.registry import bundled_models
 from unit_edge.runtime.backends.base import is_overlapping
 from unit_edge.runtime.backends.open import open_runner, read_model

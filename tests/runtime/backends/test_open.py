@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from unit_edge.errors import ConfigError, EngineError, ModelError
-from unit_edge.gpu import Gpu
-from unit_edge.manifest import TensorSpec, size_text
+from unit_edge.machine.gpu import Gpu
+from unit_edge.manifests.model import TensorSpec, size_text
 from unit_edge.runtime.backends.open import open_runner
 
 WriteModel = Callable[..., Path]
@@ -51,7 +51,7 @@ def test_no_onnx_inside(write_model: WriteModel) -> None:
 
 
 def test_damaged_onnx_with_a_manifest_that_fits(write_model: WriteModel, tmp_path: Path) -> None:
-    from unit_edge.manifest import sha256_of
+    from unit_edge.manifests.model import sha256_of
 
     junk = tmp_path / "junk.bin"
     junk.write_bytes(b"\x08" + np.random.default_rng(0).bytes(400))

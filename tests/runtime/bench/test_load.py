@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from unit_edge.errors import ConfigError
-from unit_edge.gpu import find_gpu
 from unit_edge.interrupt import StopWish
+from unit_edge.machine.gpu import find_gpu
 from unit_edge.runtime.backends.open import open_runner, read_model
 from unit_edge.runtime.bench import peak as bench_peak
 from unit_edge.runtime.bench.load_model import PRECISIONS, Load, write_load

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from unit_edge.machine.system import processor_name, resident_bytes
 from unit_edge.runtime.bench.machine.machine import describe_machine
 from unit_edge.runtime.bench.machine.watch import (
     Instant,
@@ -30,9 +31,7 @@ from unit_edge.runtime.sensors.system import (
     on_battery,
     power_mode,
     process_cpu_s,
-    processor_name,
     read_counters,
-    resident_bytes,
     swap_used_bytes,
 )
 

@@ -19,7 +19,6 @@ from live_servers import LiveServer, free_port
 from numpy.typing import NDArray
 from probe import frame_number, frame_times
 
-from unit_edge.address import parse_address
 from unit_edge.errors import ModelError, SinkError, SourceError, TruncatedError
 from unit_edge.runtime.pipeline import Stats, run
 from unit_edge.runtime.sinks.video.sink import VideoSink
@@ -27,6 +26,7 @@ from unit_edge.runtime.sources.capture import CameraMode, csi_pipeline, open_cap
 from unit_edge.runtime.sources.gst_elements import element_names, missing_elements
 from unit_edge.runtime.sources.live import LiveSource
 from unit_edge.runtime.sources.open import SourceOptions, open_source
+from unit_edge.text.address import parse_address
 
 
 @pytest.fixture(autouse=True)

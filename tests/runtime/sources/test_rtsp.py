@@ -15,11 +15,11 @@ from doubles import AddRunner
 from live_servers import free_port
 from probe import frame_times
 
-from unit_edge.address import parse_address
 from unit_edge.errors import SourceError
 from unit_edge.runtime.pipeline import Stats, run
 from unit_edge.runtime.sinks.video.sink import VideoSink
 from unit_edge.runtime.sources.open import SourceOptions, open_source
+from unit_edge.text.address import parse_address
 
 SERVER = Path(__file__).with_name("rtsp_server.py")
 PARTS = ("x264enc", "rtph264pay", "videotestsrc")

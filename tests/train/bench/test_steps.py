@@ -11,9 +11,10 @@ import torch
 from tiny import TINY
 
 from unit_edge.config import DataConfig, DomainConfig, OptimConfig, RunConfig
+from unit_edge.machine.child import ChildFailed
 from unit_edge.train.bench import steps
 from unit_edge.train.bench.released_way import released_step
-from unit_edge.train.bench.worker import Case, CaseError, Stepper, Worker
+from unit_edge.train.bench.worker import Case, Stepper, Worker
 from unit_edge.train.group import Group
 from unit_edge.train.state import TrainingState
 
@@ -75,7 +76,7 @@ def test_a_stepper_of_each_way_steps() -> None:
 
 def test_a_worker_tells_why_it_fails() -> None:
     broken = Case("broken", settings(), device="nonsense")
-    with Worker(broken) as worker, pytest.raises(CaseError, match="nonsense"):
+    with Worker(broken) as worker, pytest.raises(ChildFailed, match="nonsense"):
         worker.step_ms(60)
 
 

@@ -11,12 +11,12 @@ import torch
 from numpy.typing import NDArray
 
 from unit_edge.errors import DataError
+from unit_edge.spread import spread
 from unit_edge.train.data.decode import ImageItem
 from unit_edge.train.evaluation.evaluate import (
     evaluate_clip,
     evaluate_images,
     read_images,
-    spread,
     translation_scores,
 )
 from unit_edge.train.evaluation.results import Evaluation

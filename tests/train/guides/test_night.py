@@ -59,3 +59,11 @@ def test_what_was_light_in_the_shadow_keeps_its_order() -> None:
     image[110:116, 100:160] = 230
     picture = night(image, classes, np.random.default_rng(3)).astype(float)
     assert picture[111:115, 110:150].mean() > 1.3 * picture[120:124, 110:150].mean()
+
+
+def test_what_shines_follows_from_the_picture_and_not_from_chance() -> None:
+    """A network gives one picture: of lights that chance turns on it would learn a grey mean."""
+    shining = [rendered(seed).max(-1) > 150 for seed in range(5)]
+    assert shining[0].sum() > 20
+    for other in shining[1:]:
+        assert (shining[0] & other).sum() > 0.7 * (shining[0] | other).sum()

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unit_edge.cli.say import echo
+from unit_edge.cli.terminal.say import echo
 from unit_edge.errors import UnitEdgeError
 
 if TYPE_CHECKING:
-    from unit_edge.manifest import Manifest
+    from unit_edge.manifests.model import Manifest
     from unit_edge.runtime.backends.choice import Decision
 
 ModelArgument = Annotated[
@@ -25,6 +25,16 @@ ConfigArgument = Annotated[
 ]
 DataRoot = Annotated[
     Path, typer.Option(metavar="DIR", envvar="UNIT_EDGE_DATA", help="What the domains' folders are in.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+OverwriteOption = Annotated[bool, typer.Option("-y", "--overwrite", help="Replace an existing file.")]
+RememberedData = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        envvar="UNIT_EDGE_DATA",
+        help="What the domains' folders are in. [default: where the run found them, or .]",
+    ),
 ]
 ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint.")]
 DeviceOption = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu or cuda.")]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unit_edge.errors import ConfigError
-from unit_edge.sizes import parse_size
+from unit_edge.text.sizes import parse_size
 
 if TYPE_CHECKING:
     from unit_edge.runtime.sources.open import SourceOptions

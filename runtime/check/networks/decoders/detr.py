@@ -65,29 +65,29 @@ def _count(outputs: Tensors) -> int | None:
 _IMAGENET = Preprocess("stretch", "rgb", "imagenet")
 
 DETR = Layout(
-    "detr",
-    "logits [1,Q,C+1], pred_boxes [1,Q,4]: softmax, the last class is no object",
-    _IMAGENET,
-    lambda outputs, size: _queries(outputs) is not None,
-    _decode_detr,
+    name="detr",
+    tensors="logits [1,Q,C+1], pred_boxes [1,Q,4]: softmax, the last class is no object",
+    preprocess=_IMAGENET,
+    fits=lambda outputs, size: _queries(outputs) is not None,
+    decode=_decode_detr,
     coco_ids=True,
     count=lambda outputs: None if (count := _count(outputs)) is None else count - 1,
 )
 DETR_SIGMOID = Layout(
-    "detr-sigmoid",
-    "logits [1,Q,C], pred_boxes [1,Q,4]: sigmoid, as Deformable DETR, RT-DETR and D-FINE; recognised "
+    name="detr-sigmoid",
+    tensors="logits [1,Q,C], pred_boxes [1,Q,4]: sigmoid, as Deformable DETR, RT-DETR and D-FINE; recognised "
     "by 80 or 91 classes, or told",
-    Preprocess("stretch"),
-    lambda outputs, size: _count(outputs) in (80, 91),
-    _decode_sigmoid,
+    preprocess=Preprocess("stretch"),
+    fits=lambda outputs, size: _count(outputs) in (80, 91),
+    decode=_decode_sigmoid,
     coco_ids=True,
     count=_count,
 )
 RTDETR = Layout(
-    "rtdetr",
-    "float[1,Q,4+C]: centre, size, scores, Q up to 1000: ultralytics' RT-DETR",
-    Preprocess("stretch"),
-    _fits_rtdetr,
-    _decode_rtdetr,
+    name="rtdetr",
+    tensors="float[1,Q,4+C]: centre, size, scores, Q up to 1000: ultralytics' RT-DETR",
+    preprocess=Preprocess("stretch"),
+    fits=_fits_rtdetr,
+    decode=_decode_rtdetr,
     count=lambda outputs: next(iter(outputs.values())).shape[2] - 4,
 )

@@ -34,11 +34,11 @@ def _decode(outputs: Tensors, size: Size, floor: float) -> Boxes:
 
 
 FASTESTDET = Layout(
-    "fastestdet",
-    "float[1,5+C,H/16,W/16]: objectness, box, classes in channels",
-    Preprocess("stretch", "bgr", "0-1"),
-    _fits,
-    _decode,
+    name="fastestdet",
+    tensors="float[1,5+C,H/16,W/16]: objectness, box, classes in channels",
+    preprocess=Preprocess("stretch", "bgr", "0-1"),
+    fits=_fits,
+    decode=_decode,
     overlapping=True,
     count=lambda outputs: next(iter(outputs.values())).shape[1] - 5,
 )

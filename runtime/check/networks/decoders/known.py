@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from unit_edge.errors import ConfigError, ModelError
-from unit_edge.manifest import tensor_text
+from unit_edge.manifests.model import tensor_text
 from unit_edge.runtime.check.networks.decoders import detr, fastestdet, nms, ssd, yolo
 from unit_edge.runtime.check.networks.decoders.layout import Layout, Size, Tensors
 

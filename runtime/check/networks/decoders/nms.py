@@ -38,16 +38,16 @@ def _decode_seven(outputs: Tensors, size: Size, floor: float) -> Boxes:
 
 
 END2END = Layout(
-    "yolo-nms",
-    "float[1,N,6]: x1, y1, x2, y2, confidence, class; ultralytics with nms=True, YOLOv10, YOLO26",
-    Preprocess(),
-    _fits_six,
-    _decode_six,
+    name="yolo-nms",
+    tensors="float[1,N,6]: x1, y1, x2, y2, confidence, class; ultralytics with nms=True, YOLOv10, YOLO26",
+    preprocess=Preprocess(),
+    fits=_fits_six,
+    decode=_decode_six,
 )
 YOLOV7 = Layout(
-    "yolov7-nms",
-    "float[N,7]: picture, x1, y1, x2, y2, class, confidence; YOLOv7 with --end2end",
-    Preprocess(),
-    _fits_seven,
-    _decode_seven,
+    name="yolov7-nms",
+    tensors="float[N,7]: picture, x1, y1, x2, y2, class, confidence; YOLOv7 with --end2end",
+    preprocess=Preprocess(),
+    fits=_fits_seven,
+    decode=_decode_seven,
 )

@@ -94,20 +94,20 @@ def _raw_count(outputs: Tensors) -> int | None:
 
 
 SSD = Layout(
-    "ssd",
-    "boxes [N,4] (pixels or shares), scores [N], classes [N]: torchvision, TensorFlow (detection_boxes), "
-    "EfficientNMS (det_boxes)",
-    Preprocess("stretch"),
-    lambda outputs, size: _found(outputs) is not None,
-    _decode,
+    name="ssd",
+    tensors="boxes [N,4] (pixels or shares), scores [N], classes [N]: torchvision, "
+    "TensorFlow (detection_boxes), EfficientNMS (det_boxes)",
+    preprocess=Preprocess("stretch"),
+    fits=lambda outputs, size: _found(outputs) is not None,
+    decode=_decode,
     coco_ids=True,
 )
 SSD_RAW = Layout(
-    "ssd-raw",
-    "boxes [1,N,4] and scores [1,N,C], whose class 0 is the background",
-    Preprocess("stretch"),
-    lambda outputs, size: "logits" not in outputs and _raw(outputs) is not None,
-    _decode_raw,
+    name="ssd-raw",
+    tensors="boxes [1,N,4] and scores [1,N,C], whose class 0 is the background",
+    preprocess=Preprocess("stretch"),
+    fits=lambda outputs, size: "logits" not in outputs and _raw(outputs) is not None,
+    decode=_decode_raw,
     overlapping=True,
     coco_ids=True,
     count=_raw_count,

@@ -97,38 +97,38 @@ def _decode_x_done(outputs: Tensors, size: Size, floor: float) -> Boxes:
 _AS_YOLOX = Preprocess("top-left", "bgr", "0-255")
 
 V5 = Layout(
-    "yolov5",
-    "float[1,N,5+C], N = 3 (W/8 H/8 + W/16 H/16 + W/32 H/32)",
-    Preprocess(),
-    lambda outputs, size: _v5(outputs, size) is not None,
-    _decode_v5,
+    name="yolov5",
+    tensors="float[1,N,5+C], N = 3 (W/8 H/8 + W/16 H/16 + W/32 H/32)",
+    preprocess=Preprocess(),
+    fits=lambda outputs, size: _v5(outputs, size) is not None,
+    decode=_decode_v5,
     overlapping=True,
     count=lambda outputs: next(iter(outputs.values())).shape[-1] - 5,
 )
 V8 = Layout(
-    "yolov8",
-    "float[1,4+C,N], N = W/8 H/8 + W/16 H/16 + W/32 H/32; also YOLO11 and YOLOv9",
-    Preprocess(),
-    lambda outputs, size: _v8(outputs, size) is not None,
-    _decode_v8,
+    name="yolov8",
+    tensors="float[1,4+C,N], N = W/8 H/8 + W/16 H/16 + W/32 H/32; also YOLO11 and YOLOv9",
+    preprocess=Preprocess(),
+    fits=lambda outputs, size: _v8(outputs, size) is not None,
+    decode=_decode_v8,
     overlapping=True,
     count=lambda outputs: next(iter(outputs.values())).shape[1] - 4,
 )
 X = Layout(
-    "yolox",
-    "float[1,N,5+C], N = W/8 H/8 + W/16 H/16 + W/32 H/32, offsets and log sizes",
-    _AS_YOLOX,
-    lambda outputs, size: _x(outputs, size) is not None,
-    _decode_x,
+    name="yolox",
+    tensors="float[1,N,5+C], N = W/8 H/8 + W/16 H/16 + W/32 H/32, offsets and log sizes",
+    preprocess=_AS_YOLOX,
+    fits=lambda outputs, size: _x(outputs, size) is not None,
+    decode=_decode_x,
     overlapping=True,
     count=lambda outputs: next(iter(outputs.values())).shape[-1] - 5,
 )
 X_DECODED = Layout(
-    "yolox-decoded",
-    "the same in pixels (exported with decode_in_inference); never recognised, only told",
-    _AS_YOLOX,
-    lambda outputs, size: False,
-    _decode_x_done,
+    name="yolox-decoded",
+    tensors="the same in pixels (exported with decode_in_inference); never recognised, only told",
+    preprocess=_AS_YOLOX,
+    fits=lambda outputs, size: False,
+    decode=_decode_x_done,
     overlapping=True,
     count=lambda outputs: next(iter(outputs.values())).shape[-1] - 5,
 )

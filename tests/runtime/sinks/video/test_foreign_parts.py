@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from unit_edge.errors import SinkError
-from unit_edge.files import open_unlinked, replacing
+from unit_edge.files.writing import open_unlinked, replacing
 from unit_edge.runtime.translate import translate
 
 PRECIOUS = "nobody else's business"

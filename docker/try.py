@@ -1,0 +1,122 @@
+"""Builds and runs docker/cpu.Dockerfile without Docker, as root: Debian by mmdebstrap, the steps by chroot.
+
+    sudo python3 docker/try.py FOLDER
+
+Where Docker's base is python:3.13-slim-trixie, this one is Debian trixie ($SUITE) with its own Python. It
+knows the instructions that the file has, and fails at others. At the end it translates a picture as the
+image's user.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+CONTEXT = (
+    "unit_edge",
+    "train",
+    "export",
+    "runtime",
+    "models",
+    "docker",
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+)
+LENT = ("/etc/pip.conf", "/etc/resolv.conf", "/etc/ssl/certs/ca-certificates.crt")
+"""Of this machine, for the build stage."""
+_PICTURE = "import cv2, numpy; cv2.imwrite('/work/day.png', numpy.full((192, 320, 3), 200, numpy.uint8))"
+
+
+def steps(path: Path) -> list[tuple[str, str]]:
+    """A Dockerfile's instructions, with continued lines joined."""
+    lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
+    text = "\n".join(lines).replace("\\\n", " ")
+    return [(line.split()[0], " ".join(line.split()[1:])) for line in text.splitlines() if line.strip()]
+
+
+class Stage:
+    """A root folder that instructions change."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.env, self.user, self.cwd = root, {"PATH": "/usr/local/bin:/usr/bin:/bin"}, "root", "/"
+        self.entry: list[str] = []
+
+    def run(self, command: list[str]) -> None:
+        """In the root, as its user."""
+        settings = [f"{name}={value}" for name, value in {**self.env, "HOME": "/tmp"}.items()]
+        inside = ["sh", "-c", f'cd {shlex.quote(self.cwd)} && exec "$@"', "sh", *command]
+        full = ["chroot", f"--userspec={self.user}", str(self.root), "env", "-i", *settings, *inside]
+        subprocess.run(full, check=True)
+
+    def copy(self, source: Path, target: str) -> None:
+        """A file or folder into the root."""
+        to = self.root / target.lstrip("/")
+        if source.is_dir():
+            shutil.copytree(source, to, dirs_exist_ok=True, symlinks=True)
+        else:
+            to.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, to)
+
+
+def debian(folder: Path, packages: str) -> None:
+    """A small Debian with some packages; this machine's package sources and pip settings are lent to it."""
+    command = [
+        "mmdebstrap",
+        "--variant=minbase",
+        f"--include={packages}",
+        "--dpkgopt=path-exclude=/usr/share/doc/*",
+    ]
+    command += ["--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*"]
+    subprocess.run([*command, os.environ.get("SUITE", "trixie"), str(folder), *sys.argv[2:]], check=True)
+
+
+def main() -> None:
+    """Builds both stages, then runs the second."""
+    work = Path(sys.argv[1]).resolve()
+    work.mkdir(parents=True)
+    debian(work / "build", "python3,python3-pip,ca-certificates")
+    debian(work / "image", "python3-minimal,python3")
+    stages, current = {"build": Stage(work / "build")}, Stage(work / "image")
+    lent = [Path(name) for name in LENT if Path(name).is_file()]
+    for path in lent:
+        stages["build"].copy(path, str(path))
+    for what, text in steps(ROOT / "docker" / "cpu.Dockerfile"):
+        if what == "FROM":
+            current = stages["build"] if text.endswith(" AS build") else Stage(work / "image")
+        elif what == "WORKDIR":
+            (current.root / text.lstrip("/")).mkdir(parents=True, exist_ok=True)
+            current.cwd = text
+        elif what == "COPY" and text == ". .":
+            for name in CONTEXT:
+                current.copy(ROOT / name, f"{current.cwd}/{name}")
+        elif what == "COPY" and text.startswith("--from=build "):
+            _, source, target = text.split()
+            current.copy(stages["build"].root / source.lstrip("/"), target)
+        elif what == "RUN":
+            current.run(["sh", "-c", text])
+        elif what == "ENV":
+            for pair in shlex.split(text):
+                name, _, value = pair.partition("=")
+                current.env[name] = value.replace("$PATH", current.env["PATH"])
+        elif what == "USER":
+            current.user = f"{text}:{text}"
+        elif what == "ENTRYPOINT":
+            current.entry = json.loads(text)
+        elif what not in ("VOLUME", "HEALTHCHECK", "CMD"):
+            sys.exit(f"{what} is unknown here")
+    current.run([*current.entry, "models"])
+    current.run(["python3", "-c", _PICTURE])
+    current.run([*current.entry, "translate", "/work/day.png", "--to", "night", "-o", "/work/night.png"])
+    size = subprocess.run(["du", "-sm", str(current.root)], capture_output=True, text=True, check=True).stdout
+    sys.stdout.write(f"the image runs; {size.split()[0]} MB unpacked\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,173 @@
+"""What all commands do alike: one line if they are typed wrong, no silent replacing, ordinary files."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from unit_edge.cli.app import app
+from unit_edge.cli.terminal import progress
+from unit_edge.cli.terminal.say import echo_json
+from unit_edge.errors import EngineError, ModelError
+from unit_edge.files.writing import replacing
+
+WriteModel = Callable[..., Path]
+WriteClip = Callable[..., Path]
+
+
+def cli(*arguments: str | Path) -> tuple[int, str, str]:
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    return done.exit_code, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["nonsense"], "No such command"),
+        (["translate"], "Missing argument"),
+        (["models", "--colour"], "No such option"),
+        (["sheet", "a", "b", "c", "-n", "none"], "Invalid value"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line_that_names_the_help(arguments: list[str], expected: str) -> None:
+    code, out, err = cli(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ") and expected in err and "--help` has what there is" in err
+    assert err.count("\n") == 1
+
+
+def test_domains_are_found_however_they_are_written(write_clip: WriteClip, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "day.png"), np.full((48, 64, 3), 99, np.uint8))
+    code, out, err = cli("translate", tmp_path / "day.png", "--to", "Night", "-o", tmp_path / "night.png")
+    assert (code, err) == (0, "") and "1 image" in out
+
+
+def test_models_and_info_as_json(write_model: WriteModel) -> None:
+    names = {row["name"]: row for row in json.loads(cli("models", "--json")[1])}
+    assert (
+        Path(names["day2night-edge-s"]["path"]).is_file() and names["day2night-edge-s"]["target"] == "night"
+    )
+    assert json.loads(cli("info", write_model("invert"), "--json")[1])["source"] == "day"
+
+
+def test_the_module_is_the_program() -> None:
+    done = subprocess.run([sys.executable, "-m", "unit_edge", "--version"], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.startswith("unit-edge ")
+    assert (
+        "__main__"
+        not in subprocess.run(
+            [sys.executable, "-m", "unit_edge", "nonsense"], capture_output=True, text=True
+        ).stderr
+    )
+
+
+def test_completion_knows_commands() -> None:
+    asked = {"_UNIT_EDGE_COMPLETE": "complete_bash", "COMP_WORDS": "unit-edge tr", "COMP_CWORD": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "unit_edge"], env={**os.environ, **asked}, capture_output=True, text=True
+    )
+    assert done.stdout.split() == ["translate", "train"]
+
+
+def test_names_that_a_terminal_cant_show_are_written_out(write_model: WriteModel, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "day 🚗.png"), np.full((48, 64, 3), 99, np.uint8))
+    command = [sys.executable, "-m", "unit_edge", "translate", "day 🚗.png", "--model", str(write_model())]
+    latin = {**os.environ, "PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"}
+    done = subprocess.run(command, cwd=tmp_path, env=latin, capture_output=True)
+    assert done.returncode == 0 and done.stderr == b""
+    assert done.stdout.startswith(b"day \\U0001f697-night.png: 1 image")
+
+
+def test_sheet_replaces_nothing_unless_told(write_clip: WriteClip, tmp_path: Path) -> None:
+    clip, sheet = write_clip("a.mp4"), tmp_path / "s.png"
+    sheet.write_text("precious")
+    code, _, err = cli("sheet", clip, clip, sheet, "-n", "2")
+    assert code == 1 and "exists already; add --overwrite" in err and sheet.read_text() == "precious"
+    assert cli("sheet", clip, clip, sheet, "-n", "2", "-y")[0] == 0
+
+
+def test_a_run_given_as_a_model_is_named_with_its_export(write_clip: WriteClip, tmp_path: Path) -> None:
+    (tmp_path / "runs" / "my").mkdir(parents=True)
+    (tmp_path / "runs" / "my" / "config.json").write_text("{}")
+    code, _, err = cli("translate", write_clip(), "--model", tmp_path / "runs" / "my")
+    assert code == 1 and "is a training run" in err and "unit-edge export" in err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file modes of POSIX")
+def test_files_have_the_modes_that_the_user_wants(tmp_path: Path) -> None:
+    """What a library makes for its owner alone too."""
+    before = os.umask(0o027)
+    try:
+        with replacing(tmp_path / "a") as temporary:
+            temporary.unlink()
+            os.close(os.open(temporary, os.O_CREAT | os.O_WRONLY, 0o600))
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
+
+
+def test_json_is_for_pipes_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    for stream, expected in ((io.StringIO(), '{"a": 1}\n'), (Terminal(), "")):
+        monkeypatch.setattr(sys, "stdout", stream)
+        echo_json({"a": 1})
+        assert stream.getvalue() == expected
+
+
+def test_long_work_says_now_and_then_that_it_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "_LINE_S", 0.05)
+    with progress.heartbeat("exporting runs/my"):
+        deadline = time.monotonic() + 20
+        said = ""
+        while "so far" not in said and time.monotonic() < deadline:
+            time.sleep(0.05)
+            said += capsys.readouterr().err
+    assert said.startswith("exporting runs/my: 0 s so far\n")
+    line = progress.Line(10, "pictures", quiet=False)
+    time.sleep(0.06)
+    line.draw(5)
+    assert capsys.readouterr().err.startswith("5/10 pictures")
+
+
+def test_a_runner_says_what_it_is_given_and_that_it_isnt_open(write_model: WriteModel) -> None:
+    from unit_edge.runtime import open_runner
+
+    runner = open_runner(write_model("invert"))
+    frames = np.zeros((1, 48, 64, 3), np.uint8)
+    with pytest.raises(EngineError, match="isn't open; use it inside"):
+        runner.infer(frames)
+    with runner:
+        assert (runner.infer(frames) == 255).all()
+        with pytest.raises(ModelError, match=r"given list, expected an array .*numpy\.stack"):
+            runner.infer(list(frames))  # type: ignore[arg-type]
+    with pytest.raises(EngineError, match="isn't open"):
+        runner.infer(frames)
+
+
+def test_frames_for_a_loop_of_ones_own(write_clip: WriteClip, write_model: WriteModel) -> None:
+    from unit_edge.runtime import open_runner, translate_frames
+    from unit_edge.runtime.sources.video import FileSource
+
+    clip = write_clip(frames=5)
+    with FileSource(clip) as source:
+        originals = [(frame.index, frame.pts, 255 - frame.image) for frame in source]
+    made = [(f.index, f.pts, f.image) for f in translate_frames(clip, write_model("invert"))]
+    assert [one[:2] for one in made] == [one[:2] for one in originals] and len(made) == 5
+    assert all(np.array_equal(a[2], b[2]) for a, b in zip(made, originals, strict=True))
+    assert open_runner("night").manifest.target == "night"

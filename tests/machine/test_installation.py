@@ -1,0 +1,79 @@
+"""The hint to install an extra is a command that works for this copy, however it came here."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from unit_edge.machine import installation
+from unit_edge.machine.installation import extra_command, fitting
+
+REQUIRES = """Requires-Dist: numpy>=1.26
+Requires-Dist: torch>=2.6; extra == "train"
+Requires-Dist: tomli>=2; python_version < "3.11" and extra == "train"
+Requires-Dist: onnx>=1.17; extra == "export"
+"""
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
+    """install(direct_url, version) → this process sees only such an installation."""
+
+    def made(direct_url: dict[str, object] | None, version: str = "0.1.0") -> None:
+        folder = tmp_path / f"unit_edge-{version}.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Name: unit-edge\nVersion: {version}\n{REQUIRES}")
+        if direct_url is not None:
+            (folder / "direct_url.json").write_text(json.dumps(direct_url))
+        monkeypatch.setattr(sys, "path", [str(tmp_path)])
+        monkeypatch.setattr(installation, "_has_pip", lambda: True)
+        monkeypatch.delenv("UNIT_EDGE_CONTAINER", raising=False)
+
+    return made
+
+
+def test_of_an_index(install) -> None:  # type: ignore[no-untyped-def]
+    install(None)
+    assert extra_command("train") == 'pip install "unit-edge[train]"'
+
+
+def test_of_a_checkout(install, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    folder = tmp_path / "my copy"
+    folder.mkdir()
+    install({"url": folder.as_uri(), "dir_info": {"editable": True}})
+    assert extra_command("train,cpu") == f"pip install -e '{folder}[train,cpu]'"
+
+
+def test_of_a_wheel_while_it_is_there(install, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    wheel = tmp_path / "unit_edge-0.1.0-py3-none-any.whl"
+    wheel.touch()
+    install({"url": wheel.as_uri(), "archive_info": {}})
+    assert extra_command("cpu") == f'pip install "unit-edge[cpu] @ {wheel.as_uri()}"'
+    wheel.unlink()
+    assert extra_command("cpu") == 'pip install "unit-edge[cpu]"'
+
+
+def test_of_a_bundle_and_a_container_names_packages(install, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    install(None, "0.1.0+board")
+    assert extra_command("train,export") == "pip install 'torch>=2.6' 'tomli>=2' 'onnx>=1.17'"
+
+
+def test_of_pipx_and_uv(install, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    install(None)
+    monkeypatch.setattr(sys, "prefix", "/home/me/.local/pipx/venvs/unit-edge")
+    assert extra_command("cpu") == 'pipx install --force "unit-edge[cpu]"'
+    monkeypatch.setattr(sys, "prefix", "/home/me/.local/share/uv/tools/unit-edge")
+    assert extra_command("cpu") == 'uv tool install --force "unit-edge[cpu]"'
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    (tmp_path / "pyvenv.cfg").touch()
+    monkeypatch.setattr(installation, "_has_pip", lambda: False)
+    assert extra_command("cpu").startswith("uv pip install --python ")
+
+
+def test_texts_are_changed_where_they_are_printed(install) -> None:  # type: ignore[no-untyped-def]
+    install(None, "0.1.0+board")
+    text = 'onnx is missing: `pip install "unit-edge[export]"`, or do without'
+    assert fitting(text) == "onnx is missing: `pip install 'onnx>=1.17'`, or do without"

@@ -1,0 +1,1 @@
+"""What commands work on, found and opened from what was typed."""

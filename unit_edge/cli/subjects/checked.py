@@ -1,0 +1,95 @@
+"""What `unit-edge check` checks with: the detector, the labels, the model that translates on the way."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from unit_edge.errors import ConfigError
+from unit_edge.registry import resolve_model
+from unit_edge.text.sizes import parse_size
+
+if TYPE_CHECKING:
+    from unit_edge.runtime.check.networks.detector import Detector
+    from unit_edge.runtime.check.pairs import Translate, Work
+    from unit_edge.runtime.check.parts.ground_truth import GroundTruth
+
+
+def open_detector(
+    path: Path,
+    decode: str | None,
+    preprocess: str | None,
+    classes: Path | None,
+    only: str | None,
+    size: str | None,
+    threads: int | None,
+) -> Detector:
+    from unit_edge.runtime.check.networks.detector import Detector, DetectorOptions
+
+    names = tuple(name.strip() for name in only.split(",")) if only else ()
+    wanted = parse_size(size, "--detector-size")
+    return Detector(
+        path,
+        DetectorOptions(
+            decode=decode, preprocess=preprocess, classes=classes, only=names, size=wanted, threads=threads
+        ),
+    )
+
+
+def read_ground_truth(
+    path: Path,
+    rename: str | None,
+    work: Work,
+    detector: Detector,
+    confidence: float,
+    iou: float,
+    seed: int,
+) -> GroundTruth:
+    from unit_edge.runtime.check.labels.read import read_labels
+    from unit_edge.runtime.check.parts.ground_truth import GroundTruth
+
+    if not work.pictures:
+        raise ConfigError(f"--ground-truth {path}: is of pictures, and INPUT is of videos; give their frames")
+    names: dict[str, str] = {}
+    for pair in rename.split(",") if rename else ():
+        label, equals, name = pair.partition("=")
+        if not (label and equals and name):
+            raise ConfigError(f"--rename {pair!r}; expected LABEL=CLASS, such as pedestrian=person")
+        names[label.strip()] = name.strip()
+    pictures = [before for before, _ in work.items]
+    labels = read_labels(path, pictures, detector.names)
+    work.faults += labels.faults
+    work.faults += [
+        f"{path}: {name}: labelled, but no such picture" for name in labels.without_picture(pictures)
+    ]
+    return GroundTruth(
+        labels,
+        detector.names,
+        rename=names,
+        confidence=confidence,
+        iou_threshold=iou,
+        faults=work.faults,
+        seed=seed,
+    )
+
+
+def open_translator(
+    model: str | None, engine: str, threads: int | None, stack: ExitStack
+) -> tuple[Translate | None, dict[str, str] | None]:
+    """What translates a frame on the way, and what it is; None for both where that is done already."""
+    if model is None:
+        return None, None
+    from unit_edge.runtime.backends.open import open_runner
+    from unit_edge.runtime.check.translator import translator
+
+    runner = stack.enter_context(open_runner(resolve_model(model), engine, threads=threads))
+    manifest = runner.manifest
+    about = {
+        "name": manifest.name,
+        "source": manifest.source,
+        "target": manifest.target,
+        "sha256": manifest.sha256,
+        "engine": runner.engine,
+    }
+    return translator(runner), about

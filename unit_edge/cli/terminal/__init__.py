@@ -1,0 +1,1 @@
+"""What commands show: lines, progress, what became of each clip."""

@@ -1,0 +1,135 @@
+"""Files that are there whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from unit_edge.errors import SinkError
+
+_NAME_SHOWN = 40
+# Windows has none of them
+_NOT_BY_LINK = getattr(os, "O_NOFOLLOW", 0)
+_NOT_WAITING = getattr(os, "O_NONBLOCK", 0)
+_CLOSED_BY_EXEC = getattr(os, "O_CLOEXEC", 0)
+
+
+def cache_home() -> Path:
+    """$XDG_CACHE_HOME/unit-edge, or ~/.cache/unit-edge."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    if not Path(base).is_absolute():  # as the XDG specification has it
+        base = "~/.cache"
+    return Path(base).expanduser() / "unit-edge"
+
+
+def hidden_beside(path: Path) -> Path:
+    """A name beside `path` that nobody can know before, so that nobody can have put a link there."""
+    return path.with_name(f".{path.name[:_NAME_SHOWN]}.{secrets.token_hex(8)}.tmp")
+
+
+def create_alone(path: Path) -> int:
+    """Makes a new file, and opens it for writing; the descriptor is the caller's to close.
+
+    Raises:
+        OSError: something is there already, be it a link to nowhere.
+    """
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CLOSED_BY_EXEC, 0o666)
+
+
+def open_unlinked(path: Path, flags: int) -> int:
+    """Opens a regular file that may be there already, or makes it; the descriptor is the caller's to close.
+
+    For names that somebody else could foresee: a link there isn't followed, a pipe or device not opened.
+
+    Raises:
+        OSError: there is something else than a regular file.
+    """
+    try:
+        descriptor = os.open(path, flags | os.O_CREAT | _NOT_BY_LINK | _NOT_WAITING | _CLOSED_BY_EXEC, 0o666)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):
+            raise OSError(error.errno, "is a link or a pipe, expected a file; remove it", str(path)) from None
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "is no regular file; remove it", str(path))
+    return descriptor
+
+
+def what_else(path: Path) -> str:
+    """What a path is that can't be read twice, and may never end: "a pipe", "a device"; "" if it is none."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return ""
+    if stat.S_ISFIFO(mode):
+        return "a pipe"
+    if stat.S_ISSOCK(mode):
+        return "a socket"
+    return "a device" if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) else ""
+
+
+@contextmanager
+def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
+    """A name beside `path` to write to: it becomes `path` at the end, or is gone if anything fails.
+
+    Args:
+        path: the file; one that is there is replaced in one step.
+        durable: it also survives a power cut: its content is on the disk before the name is.
+
+    Raises:
+        OSError: it can't be put in place.
+    """
+    temporary = hidden_beside(path)
+    descriptor = create_alone(temporary)
+    mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
+    os.close(descriptor)
+    try:
+        yield temporary
+        if stat.S_IMODE(temporary.stat().st_mode) != mode:  # some libraries make files for their owner alone
+            temporary.chmod(mode)
+        if durable:
+            sync(temporary)
+        temporary.replace(path)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def check_writable(path: Path) -> None:
+    """Raises SinkError if a file couldn't be made there: before the work that ends with it.
+
+    Its folder needn't exist yet.
+    """
+    folder = path.absolute().parent
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not os.access(folder, os.W_OK):
+        raise SinkError(f"{path}: {folder} can't be written to; give another place")
+
+
+def write_output(path: Path, content: bytes) -> None:
+    """Writes a file that the user asked for.
+
+    Raises:
+        SinkError: it can't be written.
+    """
+    try:
+        with replacing(path) as temporary:
+            temporary.write_bytes(content)
+    except OSError as error:
+        raise SinkError(f"{path}: can't be written ({error.strerror or error})") from None
+
+
+def sync(path: Path) -> None:
+    """Waits until a file's content, or a folder's entries, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

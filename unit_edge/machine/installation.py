@@ -1,0 +1,94 @@
+"""The command that adds an extra to this copy of unit-edge, however it was installed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import sys
+from importlib.metadata import Distribution, distributions
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from unit_edge import __version__
+
+_MARKED = re.compile(r"""(?P<what>[^;]+?)\s*;.*extra\s*==\s*["'](?P<extra>[\w-]+)["']""")
+
+
+_HINT = re.compile(r'pip install "unit-edge\[([\w,-]+)\]"')
+
+
+def fitting(text: str) -> str:
+    """A text whose `pip install "unit-edge[EXTRA]"` are what does that for this copy."""
+    return _HINT.sub(lambda found: extra_command(found[1]), text)
+
+
+def extra_command(extra: str) -> str:
+    """What installs an extra, or several with commas: 'pip install "unit-edge[train]"'.
+
+    For an editable copy it names its folder, for a wheel its file; for what pipx or uv installed, it is
+    their command. In a container (docker/) and of a board's bundle, unit-edge itself can't be had again,
+    so the extra's packages are named.
+    """
+    found = _installed()
+    pip = _pip()
+    if found is None:
+        return f'{pip} "unit-edge[{extra}]"'
+    if os.environ.get("UNIT_EDGE_CONTAINER") or "+" in __version__ + found.version:
+        packages = " ".join(shlex.quote(one) for one in _packages(found, extra))
+        return f"{pip} {packages}"
+    source = _source(found)
+    where = f"unit-edge[{extra}]"
+    if source.get("editable"):
+        return f"{pip} -e {shlex.quote(source['path'] + f'[{extra}]')}"
+    if source:
+        where += f" @ {source['url']}"
+    prefix = Path(sys.prefix).as_posix()
+    if "/pipx/venvs/" in prefix:
+        return f'pipx install --force "{where}"'
+    if "/uv/tools/" in prefix:
+        return f'uv tool install --force "{where}"'
+    return f'{pip} "{where}"'
+
+
+def _pip() -> str:
+    if (Path(sys.prefix) / "pyvenv.cfg").is_file() and not _has_pip():
+        return f"uv pip install --python {shlex.quote(sys.executable)}"
+    return "pip install"
+
+
+def _has_pip() -> bool:
+    return any(distributions(name="pip"))
+
+
+def _installed() -> Distribution | None:
+    # in a checkout, the folder that setuptools leaves there comes first
+    found = [one for one in distributions(name="unit-edge") if one.read_text("METADATA")]
+    return next((one for one in found if one.read_text("direct_url.json")), found[0] if found else None)
+
+
+def _source(found: Distribution) -> dict[str, Any]:
+    """Where it was installed from, if not from an index (direct_url.json, PEP 610)."""
+    try:
+        about = json.loads(found.read_text("direct_url.json") or "{}")
+        url = str(about["url"])
+        editable = bool(about.get("dir_info", {}).get("editable"))
+    except (ValueError, KeyError, AttributeError, TypeError):
+        return {}
+    parts = urlsplit(url)
+    path = unquote(parts.path) if parts.scheme == "file" else ""
+    if parts.scheme == "file" and not Path(path).exists():
+        return {}  # it has gone, as after a build in a temporary folder
+    return {"url": url, "editable": editable, "path": path}
+
+
+def _packages(found: Distribution, extra: str) -> list[str]:
+    """Requirements of some extras, as metadata has them, without other markers."""
+    wanted, packages = set(extra.split(",")), []
+    for requirement in found.requires or []:
+        marked = _MARKED.match(requirement)
+        if marked and marked["extra"] in wanted:
+            packages.append(marked["what"].replace(" ", ""))
+    return packages

@@ -1,0 +1,1 @@
+"""What a model, an engine and a graph's costs say of themselves, beside their files."""
