@@ -24,6 +24,7 @@ from unit_edge.export.bundle.own_wheel import write_own_wheel
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("unit_edge", "train", "export", "runtime")
+PAGE = {".html", ".css", ".js", ".svg"}
 
 
 # what a tree has that is no part of what is packed
@@ -95,7 +96,7 @@ def test_wheel_holds_every_module_and_model_and_the_cards(made: Path) -> None:
     for folder in FOLDERS:
         prefix = "" if folder == "unit_edge" else "unit_edge/"
         for path in (source / folder).rglob("*"):
-            if path.suffix in {".py", ".onnx", ".json", ".toml", ".typed"}:
+            if path.suffix in {".py", ".onnx", ".json", ".toml", ".typed", *PAGE}:
                 expected.add(prefix + path.relative_to(source).as_posix())
     assert names == expected
 
@@ -109,7 +110,7 @@ def test_a_boards_wheel_holds_every_module_and_installs(tmp_path: Path) -> None:
         ("" if folder == "unit_edge" else "unit_edge/") + path.relative_to(ROOT).as_posix()
         for folder in FOLDERS
         for path in (ROOT / folder).rglob("*")
-        if path.suffix in {".py", ".toml", ".typed"}
+        if path.suffix in {".py", ".toml", ".typed", *PAGE}
     }
     assert {name for name in names if ".dist-info/" not in name} == expected
     (record,) = (name for name in names if name.endswith("/RECORD"))

@@ -14,7 +14,7 @@ from unit_edge import __version__
 from unit_edge.errors import UnitEdgeError
 
 _PACKAGES = ("unit_edge", "unit_edge.train", "unit_edge.export", "unit_edge.runtime")
-_SUFFIXES = {".py", ".toml", ".typed"}
+_SUFFIXES = {".py", ".toml", ".typed", ".html", ".css", ".js", ".svg"}
 _EARLIEST = (1980, 1, 1, 0, 0, 0)
 """The time of every file, so that the same content gives the same bytes."""
 

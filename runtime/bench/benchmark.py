@@ -17,7 +17,6 @@ from unit_edge.interrupt import Interrupted, StopWish
 from unit_edge.manifests.costs import CostsAt
 from unit_edge.runtime.bench.cases import Case
 from unit_edge.runtime.bench.machine.machine import describe_machine
-from unit_edge.runtime.bench.machine.power import find_ina3221, open_nvml
 from unit_edge.runtime.bench.machine.watch import Sensors, Watch
 from unit_edge.runtime.bench.measure import end_to_end, model_only
 from unit_edge.runtime.bench.peak import Built, Limits
@@ -25,6 +24,7 @@ from unit_edge.runtime.bench.process import CaseFailed, Worker
 from unit_edge.runtime.bench.result import ModelOnly, Report, Roof, Row, Timers, Versus
 from unit_edge.runtime.bench.statistics import ratio_of_rounds
 from unit_edge.runtime.bench.timers import seconds_for_a_frame
+from unit_edge.runtime.sensors.power import find_ina3221, open_nvml
 from unit_edge.text.address import Address
 
 VERSUS_ROUNDS = 12

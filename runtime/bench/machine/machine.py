@@ -10,7 +10,7 @@ from typing import Any
 from unit_edge import __version__
 from unit_edge.machine.gpu import find_gpus
 from unit_edge.machine.system import board_model, memory_gb, processor_name, system_name
-from unit_edge.runtime.bench.machine.system import (
+from unit_edge.runtime.sensors.system import (
     available_bytes,
     governor,
     power_mode,

@@ -12,8 +12,8 @@ from statistics import fmean
 from types import TracebackType
 
 from unit_edge.machine.system import resident_bytes
-from unit_edge.runtime.bench.machine.power import GpuReading, Nvml, PowerSensor
-from unit_edge.runtime.bench.machine.system import (
+from unit_edge.runtime.sensors.power import GpuReading, Nvml, PowerSensor
+from unit_edge.runtime.sensors.system import (
     Counters,
     frequency_share,
     on_battery,

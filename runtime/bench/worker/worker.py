@@ -25,7 +25,6 @@ from unit_edge.runtime.backends.base import Runner, is_overlapping
 from unit_edge.runtime.backends.gpu_times import GpuTimes, last_split
 from unit_edge.runtime.backends.open import open_runner
 from unit_edge.runtime.batch import stacked
-from unit_edge.runtime.bench.machine.system import available_bytes
 from unit_edge.runtime.bench.worker.bandwidth import memory_bandwidth
 from unit_edge.runtime.bench.worker.model import time_calls
 from unit_edge.runtime.bench.worker.stages import (
@@ -37,6 +36,7 @@ from unit_edge.runtime.bench.worker.stages import (
 )
 from unit_edge.runtime.bench.worker.warmup import warm_up
 from unit_edge.runtime.resize import Fit
+from unit_edge.runtime.sensors.system import available_bytes
 from unit_edge.runtime.sources.open import SourceOptions
 from unit_edge.runtime.sources.video import FileSource
 from unit_edge.text.address import parse_address

@@ -10,12 +10,15 @@ from typing import Any
 class DiskFile(io.FileIO):
     """A new file, unbuffered; `error` is the first that a write has met with.
 
+    `size_bytes` is what has been written.
+
     FFmpeg forgets the errors of what it writes when it closes a fragmented MP4.
     """
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "x")
         self.error: OSError | None = None
+        self.size_bytes = 0
 
     def write(self, data: Any) -> int:
         left = memoryview(data)
@@ -25,4 +28,5 @@ class DiskFile(io.FileIO):
         except OSError as error:
             self.error = self.error or error
             raise
+        self.size_bytes += len(data)
         return len(data)

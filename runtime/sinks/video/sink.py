@@ -151,6 +151,11 @@ class VideoSink:
         self._from_bgr = FromBgr(info.colour.matrix)
 
     @property
+    def size_bytes(self) -> int:
+        """How much of the picture has been written."""
+        return self._file.size_bytes
+
+    @property
     def _encoded_as(self) -> str:
         """Streams of which this is equal can be joined."""
         return hashlib.sha256(self._stream.codec_context.extradata or b"").hexdigest()

@@ -13,8 +13,17 @@ import pytest
 
 from unit_edge.machine.system import processor_name, resident_bytes
 from unit_edge.runtime.bench.machine.machine import describe_machine
-from unit_edge.runtime.bench.machine.power import GpuReading, Nvml, find_ina3221
-from unit_edge.runtime.bench.machine.system import (
+from unit_edge.runtime.bench.machine.watch import (
+    Instant,
+    Samples,
+    Sensors,
+    Watch,
+    load_spoilers,
+    power_spoilers,
+    speed_spoilers,
+)
+from unit_edge.runtime.sensors.power import GpuReading, Nvml, find_ina3221
+from unit_edge.runtime.sensors.system import (
     Counters,
     available_bytes,
     frequency_share,
@@ -24,15 +33,6 @@ from unit_edge.runtime.bench.machine.system import (
     process_cpu_s,
     read_counters,
     swap_used_bytes,
-)
-from unit_edge.runtime.bench.machine.watch import (
-    Instant,
-    Samples,
-    Sensors,
-    Watch,
-    load_spoilers,
-    power_spoilers,
-    speed_spoilers,
 )
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's own files")

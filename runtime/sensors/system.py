@@ -18,6 +18,8 @@ from unit_edge.machine.system import words_of
 
 _NVPMODEL_LIMIT_S = 5
 _CGROUP_UNLIMITED = 1 << 60
+_CPU_SENSORS = ("coretemp", "k10temp", "zenpower", "cpu_thermal")
+_PLAUSIBLE_C = (0, 150)  # a zone that is switched off says 0 or -256
 
 
 @dataclass(frozen=True)
@@ -145,3 +147,17 @@ def _numbers(root: Path, pattern: str) -> Iterator[int]:
         text = _read(path)
         if text is not None and text.isdecimal():
             yield int(text)
+
+
+def temperature_c(root: Path = Path("/")) -> float | None:
+    """Of the hottest thermal zone, or of the processor's own sensor, in degrees Celsius."""
+    zones = _numbers(root, "sys/class/thermal/thermal_zone*/temp")
+    sensors = [
+        value
+        for name in (root / "sys/class/hwmon").glob("hwmon*/name")
+        if _read(name) in _CPU_SENSORS
+        for value in _numbers(name.parent, "temp*_input")
+    ]
+    readings = [value / 1000 for value in (*zones, *sensors)]
+    plausible = [value for value in readings if _PLAUSIBLE_C[0] < value < _PLAUSIBLE_C[1]]
+    return max(plausible, default=None)

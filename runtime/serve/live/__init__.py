@@ -1,0 +1,1 @@
+"""The translation that all viewers share."""

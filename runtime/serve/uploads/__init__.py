@@ -1,0 +1,1 @@
+"""Clips and pictures that viewers give."""

@@ -1,0 +1,1 @@
+"""What viewers get: H.264 by WebRTC, or JPEGs."""
