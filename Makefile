@@ -84,7 +84,7 @@ install-completion: .venv/runtime.done ## Let the current shell complete command
 dist: .venv/release.done ## Make sdist, wheel, SBOM and checksums in dist/, and check them
 	@.venv/release/bin/python release/dist.py
 	@.venv/release/bin/python -m twine check --strict dist/*.whl dist/*.tar.gz
-	@.venv/release/bin/check-wheel-contents --ignore W004,W010 dist/*.whl
+	@.venv/release/bin/check-wheel-contents dist/*.whl
 	@.venv/release/bin/validate-pyproject pyproject.toml
 	@.venv/release/bin/python release/check_types.py dist/*.whl
 

@@ -49,11 +49,16 @@ def _outputs(translator: Translator, names: list[str], frame: NDArray[np.uint8])
     seen: dict[str, Any] = {}
     hooks = []
     for name in names:
+        layer, _, phase = name.partition(".phase")  # see graph/upsampling.py
+        down, right = map(int, phase or "00")
+        step = 2 if phase else 1
 
-        def keep(_: Any, __: Any, output: torch.Tensor, name: str = name) -> None:
-            seen[name] = output[0].float().numpy()
+        def keep(
+            _: Any, __: Any, output: torch.Tensor, name: str = name, at: tuple[int, ...] = (down, right, step)
+        ) -> None:
+            seen[name] = output[0, :, at[0] :: at[2], at[1] :: at[2]].float().numpy()
 
-        hooks.append(translator.get_submodule(name).register_forward_hook(keep))
+        hooks.append(translator.get_submodule(layer).register_forward_hook(keep))
     try:
         with torch.inference_mode():
             translator(torch.from_numpy(frame[None]))

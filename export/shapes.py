@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 from unit_edge.config import Detail, RunConfig
 from unit_edge.errors import ConfigError
-from unit_edge.export.translator import MULTIPLE, small_size
+from unit_edge.export.translator import small_size
 from unit_edge.frames import FRAME_SIDES
+from unit_edge.frames import NETWORK_MULTIPLE as MULTIPLE
 
 DETAILS = ("guided", "none")
 MOST_FRAMES = 64

@@ -19,6 +19,8 @@ import torch
 from unit_edge import __version__
 from unit_edge.errors import ConfigError, ModelError, SinkError, UnitEdgeError
 from unit_edge.export.graph.costs import count_costs
+from unit_edge.export.graph.cut import with_named_cut
+from unit_edge.export.graph.upsampling import with_small_upsampling
 from unit_edge.export.int8.calibrate import CalibrationFrames
 from unit_edge.export.int8.choice import quantise_what_can_be
 from unit_edge.export.int8.moved import FRAMES, Moved
@@ -131,9 +133,7 @@ def export_run(
     suffix = {"fp32": "", "fp16": "-fp16"}.get(precision, "-int8")
     if int8 is not None and int8.variant == "tensorrt":
         suffix += "-tensorrt"
-    path = output_path(output, _name(trained, source, to) + suffix)
-    if path.exists() and not overwrite:
-        raise SinkError(f"{path}: exists already; add --overwrite to replace it, or give another -o")
+    path = output_path(output, _name(trained, source, to) + suffix, overwrite=overwrite)
     calibration = None if int8 is None else CalibrationFrames(int8.calibrate, plan.frame_size)
     translator = Translator(trained.unit, source, plan.guided)
     as_trained = AsTrained(trained.unit, source, plan.guided)
@@ -143,13 +143,17 @@ def export_run(
     half = precision == "fp16" or (int8 is not None and int8.variant == "tensorrt")
     opset = OPSET_OF_HALF_INT8 if half and int8 is not None else OPSET
     content = serialise(in_fp16(translator) if half else translator, manifest, opset)
+    content = with_small_upsampling(content)
+    if plan.detail is not None:
+        content, cut = with_named_cut(content)
+        manifest = dataclasses.replace(manifest, cut=cut)
     with workspace(path) as folder:
         temporary = folder / path.name
 
-        def run_with(content: bytes, work: Callable[[Runner], T]) -> T:
+        def run_with(content: bytes, work: Callable[[Runner], T], *, whole: bool = True) -> T:
             temporary.write_bytes(content)
             dataclasses.replace(manifest, sha256=sha256_of(temporary)).write(temporary.with_suffix(".json"))
-            with open_runner(temporary, "onnxruntime", lean=True) as runner:
+            with open_runner(temporary, "onnxruntime", lean=True, whole=whole) as runner:
                 return work(runner)
 
         made = None
@@ -169,8 +173,10 @@ def export_run(
             manifest.versions["onnxruntime"] = onnxruntime.__version__
         manifest = dataclasses.replace(manifest, costs=count_costs(onnx.load_model_from_string(content)))
         report = run_with(content, reference.compare)
+        reports = [report, run_with(content, reference.compare, whole=False)] if manifest.cut else [report]
         if int8 is None or not int8.allow_low_quality:
-            check_report(path, manifest, report, made)
+            for each in reports:
+                check_report(path, manifest, each, made)
         manifest = dataclasses.replace(manifest, sha256=sha256_of(temporary))
         manifest.write(temporary.with_suffix(".json"))
         temporary.replace(path)
@@ -220,11 +226,12 @@ def _name(trained: TrainedRun, source: int, to: str) -> str:
     return name
 
 
-def output_path(output: Path | None, name: str) -> Path:
+def output_path(output: Path | None, name: str, *, overwrite: bool = True) -> Path:
     """Where a model goes: NAME.onnx in the current or the given folder, or the given file.
 
     Raises:
         ConfigError: another suffix, or a folder that is not there.
+        SinkError: there is such a file, and it may not be replaced.
     """
     path = Path(f"{name}.onnx") if output is None else output
     if path.is_dir():
@@ -233,6 +240,8 @@ def output_path(output: Path | None, name: str) -> Path:
         raise ConfigError(f"output {path}, expected a name that ends in .onnx, or an existing folder")
     if not path.parent.is_dir():
         raise ConfigError(f"output {path}: there is no folder {path.parent}; make it first")
+    if path.exists() and not overwrite:
+        raise SinkError(f"{path}: exists already; add --overwrite to replace it, or give another -o")
     return path
 
 

@@ -130,7 +130,7 @@ def verify_file(
     )
     reference = Reference(AsTrained(trained.unit, source, guided), size, frames)
     engine = "onnxruntime" if engine == "auto" and not built else engine
-    with open_runner(model, engine, lean=True) as runner:
+    with open_runner(model, engine, lean=True, whole=True) as runner:
         report = reference.compare(runner)
     if sheet is not None:
         reference.write_worst(sheet)

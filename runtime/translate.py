@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unit_edge.frames import VideoInfo
+from unit_edge.errors import SourceError
+from unit_edge.frames import ELONGATED, VideoInfo, elongated
 from unit_edge.interrupt import StopWish
 from unit_edge.runtime.backends.base import Opened, Runner
 from unit_edge.runtime.backends.open import CheckedModel, open_runner
@@ -138,6 +139,9 @@ def carry_out(
         runner = stack.enter_context(closed)
         skip = skipped(None if request.live else kept, steady=request.steady)
         frames = stack.enter_context(open_source(address, request.options, notice, request.excerpt, skip))
+        width, height = frames.info.width, frames.info.height
+        if runner.manifest.frame_size is None and elongated(width, height):
+            raise SourceError(f"{address.name}: {width}x{height}: {ELONGATED}")
         names = [path.name for path in frames.paths] if isinstance(frames, ImageSource) else []
         has_audio = encoding.audio and frames.info.has_audio
 

@@ -63,8 +63,9 @@ def test_sdist_holds_what_it_needs_to_build_and_test_itself(made: Path) -> None:
     assert [member.name for member in members] == sorted(member.name for member in members)
     assert {(member.mtime, member.uid, member.uname) for member in members} == {(members[0].mtime, 0, "")}
     names = {member.name.partition("/")[2] for member in members if member.isfile()}
-    tree = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("*.py")}
-    tree |= {path.relative_to(ROOT).as_posix() for path in ROOT.glob("models/*/*")}
+    source = made / "source"
+    tree = {path.relative_to(source).as_posix() for path in (source / "tests").rglob("*.py")}
+    tree |= {path.relative_to(source).as_posix() for path in source.glob("models/*/*")}
     tree |= {"Makefile", "constraints.txt", "mkdocs.yml", "docs/reference.py", "docs/assets/first-look.webp"}
     tree |= {
         ".ci/run",

@@ -139,6 +139,7 @@ def loader(
     """
     batch, layout = config.optim.batch, memory_format(config.speed)
     pairs = Pairs(domains[0], domains[1], first * batch, max(0, steps - first) * batch)
-    for of_domain1, of_domain2 in batches(pairs, batch, config.data.workers, group.rank, group.size):
+    workers, device = config.data.workers, group.device
+    for of_domain1, of_domain2 in batches(pairs, batch, workers, group.rank, group.size, device):
         x1, *guided = torch.split(of_domain1, 3, dim=1)
         yield [x.to(group.device, memory_format=layout, non_blocking=True) for x in (x1, of_domain2, *guided)]

@@ -21,6 +21,28 @@ def elongated(width: int, height: int) -> bool:
     return max(width, height) > ASPECT_AT_MOST * min(width, height)
 
 
+NETWORK_MULTIPLE = 4
+"""Sides of the image that E and G see are multiples of it: E halves them twice."""
+
+OVERSAMPLING = 4
+"""Samples a side of which each small pixel is the mean.
+
+Against area averaging (PSNR, the worst of 9 street clips and 2 images at their own size, 1280x720 and
+1920x1080, shrunk to short side 144): 1: 29 dB, 2: 44, 3: 51, 4: 53. On thin bright lines at 1280x720,
+the source of flicker: 21, 37, 41, 50 dB. Cost there in ONNX Runtime on one core: 3: 1.9 ms, 4: 3.3 ms.
+"""
+
+
+def shrunk_size(height: int, width: int, shortest: int, short_side: int) -> tuple[int, int]:
+    """Height and width of a frame shrunk to a short side, its aspect ratio kept to multiples of 4.
+
+    Sizes may be symbols of torch, and so `shortest`, the smaller of the two, is the caller's.
+    """
+    half = NETWORK_MULTIPLE // 2
+    h, w = ((short_side * side // shortest + half) // NETWORK_MULTIPLE for side in (height, width))
+    return h * NETWORK_MULTIPLE, w * NETWORK_MULTIPLE
+
+
 @dataclass(frozen=True)
 class Colour:
     """How a video's YUV becomes RGB, in the code points of ITU-T H.273 that every container uses.

@@ -54,7 +54,8 @@ def ours(preset: str) -> Callable[[Path, Path, Runner], None]:
 
 
 LOOPS = {
-    "ours": ours("veryfast"),
+    "ours": ours("auto"),
+    "ours, --preset veryfast": ours("veryfast"),
     "ours, --preset ultrafast": ours("ultrafast"),
     "plain OpenCV": plain,
     f"supervision {supervision.__version__}": by_supervision,

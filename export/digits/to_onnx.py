@@ -47,7 +47,13 @@ class ExportedDigits:
 
 
 def export_digits(
-    run: Path, to: str, *, output: Path | None = None, batch: int = 1, frames: Path | None = None
+    run: Path,
+    to: str,
+    *,
+    output: Path | None = None,
+    batch: int = 1,
+    frames: Path | None = None,
+    overwrite: bool = True,
 ) -> ExportedDigits:
     """Exports the adapted classifier or a translator, whole and verified or not at all.
 
@@ -57,6 +63,7 @@ def export_digits(
         output: the .onnx file, or an existing folder for it; None for the current folder.
         batch: images that the model takes in one call.
         frames: images to verify on; None for built-in ones.
+        overwrite: replace a file of that name.
 
     Raises:
         ConfigError: an unknown domain or an unusable output path.
@@ -67,7 +74,7 @@ def export_digits(
     """
     config = load_run_settings(run)
     module, source = _module(run, config, load_adaptation(run, config), to)
-    path = output_path(output, f"{source}2{to}-digits")
+    path = output_path(output, f"{source}2{to}-digits", overwrite=overwrite)
     manifest = Manifest(
         name=path.stem,
         source=source,

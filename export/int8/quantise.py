@@ -19,6 +19,7 @@ import onnx
 from numpy.typing import NDArray
 
 from unit_edge.errors import ConfigError
+from unit_edge.export.graph.cut import SMALL
 from unit_edge.runtime.batch import in_batches, stacked
 
 VARIANTS = ("cpu", "tensorrt")
@@ -108,12 +109,29 @@ def quantise(
             extra_options=_SYMMETRIC if symmetric else {},
         )
         made = onnx.load(path)
+    _spare_the_head(made)
     made.producer_name, made.producer_version = model.producer_name, model.producer_version
     del made.metadata_props[:]
     made.metadata_props.extend(model.metadata_props)
     onnx.checker.check_model(made, full_check=True)
     result: bytes = made.SerializeToString(deterministic=True)
     return result
+
+
+def _spare_the_head(model: Any) -> None:
+    """Gives the guided head the shrunk frame itself, not what E's first convolution sees of it in int8."""
+    makers = {name: node for node in model.graph.node for name in node.output}
+    learned = {id(node) for node in learned_nodes(model).values()}
+    for node in model.graph.node:
+        if id(node) in learned:
+            continue
+        for place, name in enumerate(node.input):
+            stored = makers.get(name)
+            if stored is None or stored.op_type != "DequantizeLinear":
+                continue
+            rounded = makers.get(stored.input[0])
+            if rounded is not None and rounded.input[0] == SMALL:
+                node.input[place] = SMALL
 
 
 @contextlib.contextmanager

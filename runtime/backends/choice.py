@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 
 from unit_edge.errors import EngineError
 from unit_edge.machine.gpu import find_gpu
 from unit_edge.manifests.model import Manifest
+from unit_edge.runtime.backends.trial import candidates, fastest
 
 NO_ONNXRUNTIME = (
     'onnxruntime is not installed; install it with `pip install "unit-edge[cpu]"`, '
@@ -90,15 +92,23 @@ def slow_note(manifest: Manifest, engine: str) -> str:
     return ""
 
 
-def decide(engine: str, manifest: Manifest, *, plan: bool) -> Decision:
+def decide(engine: str, manifest: Manifest, *, plan: bool, model: Path | None = None) -> Decision:
     """What runs a model if `engine` is asked for, which may be "auto".
+
+    On a CPU that has several engines, `model`, its file, is tried with each of them once; see trial.py.
 
     Raises:
         EngineError: see `choose_engine`.
     """
     reason = ""
     if engine == "auto":
-        engine, reason = choose_engine(manifest, plan=plan, installed=look_around())
+        installed = look_around()
+        engine, reason = choose_engine(manifest, plan=plan, installed=installed)
+        engines = candidates(onnxruntime=installed.onnxruntime, openvino=installed.openvino)
+        tried = manifest.cut and manifest.precision != "int8"  # engines round int8 in other ways
+        if model is not None and tried and engine in engines and len(engines) > 1:
+            engine = fastest(model, manifest, engines)
+            reason = f"on this machine it is the fastest of {', '.join(engines)}"
     return Decision(engine, reason, slow_note(manifest, engine))
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from unit_edge.errors import ConfigError, EngineError, ModelError
 from unit_edge.files.onnx_file import check_onnx
+from unit_edge.files.onnx_memory import check_memory
+from unit_edge.frames import FRAME_SIDES
 from unit_edge.manifests.engine import EngineManifest, check_engine
 from unit_edge.manifests.model import Manifest, TensorSpec, sha256_of, size_text, tensor_text
 from unit_edge.registry import bundled_models, find_model, resolve_model
@@ -14,7 +16,15 @@ from unit_edge.runtime.backends.base import Runner
 from unit_edge.runtime.backends.choice import NO_ONNXRUNTIME, decide
 from unit_edge.runtime.backends.cores import physical_cores
 
-ENGINES = ("auto", "onnxruntime", "onnxruntime-cuda", "onnxruntime-tensorrt", "openvino", "tensorrt")
+ENGINES = (
+    "auto",
+    "onnxruntime",
+    "onnxruntime-cuda",
+    "onnxruntime-tensorrt",
+    "openvino",
+    "openvino-bf16",
+    "tensorrt",
+)
 ENGINE_SUFFIX = ".engine"
 _ONNX_FIRST_BYTE = 0x08  # the tag of ir_version, which every ONNX file begins with
 
@@ -35,7 +45,12 @@ class CheckedModel:
 
 
 def open_runner(
-    model: str | Path | CheckedModel, engine: str = "auto", *, threads: int | None = None, lean: bool = False
+    model: str | Path | CheckedModel,
+    engine: str = "auto",
+    *,
+    threads: int | None = None,
+    lean: bool = False,
+    whole: bool = False,
 ) -> Runner:
     """The runner for a model file, checked against its manifest; to be entered with `with`.
 
@@ -43,7 +58,7 @@ def open_runner(
     single one translates to, such as "night"; one that is checked already isn't read again. "auto" takes
     what `choose_engine` finds best; another engine is that one or an error. `threads` is of the inference on
     a CPU; None for as many as there are cores. `lean` has ONNX Runtime take a third less memory on a CPU, and
-    up to a third more time.
+    up to a third more time. `whole` has CPUs run all of the graph, also where they could run E and G alone.
 
     Raises:
         ModelError: the file or its manifest is missing, damaged, or of something else than frames.
@@ -55,7 +70,7 @@ def open_runner(
     checked = model if isinstance(model, CheckedModel) else check_model(_path_of(model))
     model, manifest = checked.path, checked.manifest
     plan = model.suffix.lower() == ENGINE_SUFFIX
-    engine = decide(engine, manifest, plan=plan).engine
+    engine = decide(engine, manifest, plan=plan, model=model).engine
     if plan:
         if engine != "tensorrt":
             raise ConfigError(f"{model}: is run by TensorRT, not by {engine}; leave --engine out")
@@ -64,9 +79,9 @@ def open_runner(
         return TensorRtRunner(model, checked.about)
     if engine == "tensorrt":
         raise ConfigError(f"{model}: TensorRT runs engines; build one here with `unit-edge build {model}`")
-    if engine == "openvino":
-        return _openvino(model, manifest, threads)
-    return _onnxruntime(model, manifest, engine, threads, lean)
+    if engine.startswith("openvino"):
+        return _openvino(model, manifest, threads, whole, bf16=engine == "openvino-bf16")
+    return _onnxruntime(model, manifest, engine, threads, lean, whole)
 
 
 def _path_of(model: str | Path) -> Path:
@@ -77,7 +92,9 @@ def _path_of(model: str | Path) -> Path:
     return find_model(model) if model in domains else path
 
 
-def _onnxruntime(model: Path, manifest: Manifest, engine: str, threads: int | None, lean: bool) -> Runner:
+def _onnxruntime(
+    model: Path, manifest: Manifest, engine: str, threads: int | None, lean: bool, whole: bool
+) -> Runner:
     try:
         from unit_edge.runtime.backends.onnxruntime.cpu import OrtRunner
         from unit_edge.runtime.backends.onnxruntime.gpu import OrtGpuRunner
@@ -88,19 +105,19 @@ def _onnxruntime(model: Path, manifest: Manifest, engine: str, threads: int | No
         raise EngineError(NO_ONNXRUNTIME) from None
     if engine == "onnxruntime":
         if lean or (threads or physical_cores()) == 1:
-            return OrtRunner(model, manifest, threads=threads, lean=lean)
-        return OrtPairRunner(model, manifest, threads=threads)
+            return OrtRunner(model, manifest, threads=threads, lean=lean, whole=whole)
+        return OrtPairRunner(model, manifest, threads=threads, whole=whole)
     return OrtGpuRunner(model, manifest, tensorrt=engine == "onnxruntime-tensorrt")
 
 
-def _openvino(model: Path, manifest: Manifest, threads: int | None) -> Runner:
+def _openvino(model: Path, manifest: Manifest, threads: int | None, whole: bool, *, bf16: bool) -> Runner:
     try:
         from unit_edge.runtime.backends.openvino import OpenVinoRunner
     except ModuleNotFoundError as error:
         if error.name != "openvino":
             raise
         raise EngineError('OpenVINO is not installed; `pip install "unit-edge[openvino]"`') from None
-    return OpenVinoRunner(model, manifest, threads=threads)
+    return OpenVinoRunner(model, manifest, threads=threads, whole=whole, bf16=bf16)
 
 
 def read_model(model: Path) -> Manifest:
@@ -152,6 +169,9 @@ def check_model(model: Path) -> CheckedModel:
             "copy both files again from the same place, or export the model again"
         )
     check_onnx(model)
+    # engines make what doesn't depend on the frame when they load a model: that is the same for the least one
+    batch, height, width, _ = manifest.input.shape
+    check_memory(model, (batch or 1, height or FRAME_SIDES[0], width or FRAME_SIDES[0], 3))
     return CheckedModel(model, manifest)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,7 +15,9 @@ from unit_edge.errors import EngineError, ModelError
 from unit_edge.manifests.model import Manifest, TensorSpec, tensor_text
 from unit_edge.runtime.backends.base import CheckedOverlappingRunner
 from unit_edge.runtime.backends.by_size import BySize
+from unit_edge.runtime.backends.cores import physical_cores
 from unit_edge.runtime.backends.openvino_module import load_openvino
+from unit_edge.runtime.backends.split import split_of
 from unit_edge.text.printable import one_line
 
 ov = load_openvino()
@@ -26,6 +28,8 @@ _AT_ONCE = 2
 class OpenVinoRunner(CheckedOverlappingRunner):
     """Runs an exported model with OpenVINO.
 
+    Where its manifest tells which part is E and G, and it isn't wanted whole, only that part; see split.py.
+
     It is compiled for each size of frames that comes, since graphs of any size take 1.2 to 1.3 times as
     long; the last few are kept. `infer` has all threads work on a frame; `start` has half of them work on
     each of two, which takes a tenth (fp32) or more (int8) less of their time, and twice the memory.
@@ -34,20 +38,49 @@ class OpenVinoRunner(CheckedOverlappingRunner):
     in_flight = _AT_ONCE + 1  # one waits, so that whichever is done first has work again
     engine = f"openvino {ov.__version__.partition('-')[0]}, CPU"
 
-    def __init__(self, model: Path, manifest: Manifest, *, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        model: Path,
+        manifest: Manifest,
+        *,
+        threads: int | None = None,
+        whole: bool = False,
+        bf16: bool = False,
+    ) -> None:
         super().__init__(model, manifest)
-        self._threads = threads
+        self._threads, self._whole, self._bf16 = threads, whole, bf16
+        if bf16:
+            self.engine = f"{self.engine}, bf16"
 
     def __enter__(self) -> OpenVinoRunner:
         # OpenVINO's own choice on CPUs with bf16 is that, which spoils the head (229 levels), and whose
-        # compiler hangs on filters 15 and more wide
-        self._settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+        # compiler hangs on filters 15 and more wide; E and G alone have neither
+        precision = "bf16" if self._bf16 else "f32"
+        self._settings: dict[str, Any] = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": precision,
+        }
         if self._threads is not None:
             self._settings["INFERENCE_NUM_THREADS"] = self._threads
         self._core = ov.Core()
+        if self._bf16 and "BF16" not in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            raise EngineError("this CPU doesn't compute in bf16; `--engine openvino` computes in fp32")
+        if self._bf16 and (self._whole or not self.manifest.cut):
+            raise EngineError(
+                f"{self._model}: bf16 is for E and G alone, and its manifest doesn't tell where they are; "
+                "export the model again, or use `--engine openvino`"
+            )
         self._requests = BySize(lambda shape: self._compile(shape, 1, 1), _SIZES_KEPT)
         self._pairs = BySize(lambda shape: self._compile(shape, _AT_ONCE, self.in_flight), _SIZES_KEPT)
         self._busy: list[Any] = []
+        self._callers: ThreadPoolExecutor | None = None
+        cores = self._threads or physical_cores()
+        self._split = split_of(self._model, self.manifest, cores, whole=self._whole)
+        if self._split is None:
+            self._check_tensors()
+        return self
+
+    def _check_tensors(self) -> None:
         try:
             model = self._core.read_model(self._model)
         except Exception as error:  # openvino's exceptions share no base but this
@@ -63,63 +96,69 @@ class OpenVinoRunner(CheckedOverlappingRunner):
                     f"{self._model}: made for other tensors: its {kind} is {described}, its manifest says "
                     f"{spec.name} {tensor_text(spec.dtype, spec.shape)}; export the model again"
                 )
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for request in self._busy:
-            with suppress(Exception):  # nobody waits for its result any more
-                request.wait()
+        if self._callers is not None:
+            self._callers.shutdown()
         self._busy.clear()
         self._requests.clear()
         self._pairs.clear()
+        if self._split is not None:
+            self._split.close()
         del self._core
 
     def _infer(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        try:
-            (request,) = self._requests.of(frames.shape)
-            request.infer({0: np.ascontiguousarray(frames)}, share_inputs=True)
-            return _result(request)
-        except Exception as error:
-            raise self._failed(error) from error
+        (request,) = self._requests.of(self._given(frames.shape))
+        return self._run(request, np.ascontiguousarray(frames))
 
     def _under_way(self) -> int:
         return len(self._busy)
 
     def _start(self, frames: NDArray[np.uint8]) -> Callable[[], NDArray[np.uint8]]:
-        try:
-            request = next(one for one in self._pairs.of(frames.shape) if one not in self._busy)
-            request.get_input_tensor(0).data[...] = frames
-            request.start_async()
-        except Exception as error:
-            raise self._failed(error) from error
+        if self._callers is None:
+            self._callers = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="openvino")
+        request = next(one for one in self._pairs.of(self._given(frames.shape)) if one not in self._busy)
+        future = self._callers.submit(self._run, request, frames.copy(), alone=False)
         self._busy.append(request)
 
         def finish() -> NDArray[np.uint8]:
             self._busy.remove(request)
-            try:
-                request.wait()
-                return _result(request)
-            except Exception as error:
-                raise self._failed(error) from error
+            return future.result()
 
         return finish
 
+    def _given(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of what OpenVINO gets for frames of one."""
+        return shape if self._split is None else self._split.shape_of(shape)
+
+    def _run(self, request: Any, frames: NDArray[np.uint8], *, alone: bool = True) -> NDArray[np.uint8]:
+        """Translates; with `alone` there is no call beside this one."""
+        if self._split is None:
+            return self._ask(request, frames)
+        return self._split.infer(frames, lambda small: self._ask(request, small), alone=alone)
+
+    def _ask(self, request: Any, given: NDArray[Any]) -> NDArray[Any]:
+        try:
+            request.infer({0: given}, share_inputs=True)
+            return np.array(request.get_output_tensor(0).data)
+        except Exception as error:  # openvino's exceptions share no base but this
+            raise self._failed(error) from error
+
     def _compile(self, shape: tuple[int, ...], at_once: int, count: int) -> list[Any]:
-        """`count` requests for frames of a shape, of which so many run at the same time."""
-        model = self._core.read_model(self._model)
-        model.reshape(list(shape))
-        settings = self._settings if at_once == 1 else {**self._settings, "NUM_STREAMS": at_once}
-        compiled = self._core.compile_model(model, "CPU", settings)
-        return [compiled.create_infer_request() for _ in range(count)]
+        """`count` requests for tensors of a shape, of which so many run at the same time."""
+        try:
+            model = self._core.read_model(self._model if self._split is None else self._split.content)
+            model.reshape(list(shape))
+            settings = self._settings if at_once == 1 else {**self._settings, "NUM_STREAMS": at_once}
+            compiled = self._core.compile_model(model, "CPU", settings)
+            return [compiled.create_infer_request() for _ in range(count)]
+        except Exception as error:
+            raise self._failed(error) from error
 
     def _failed(self, error: Exception) -> EngineError:
         return EngineError(f"{self._model}: {self.engine} failed: {one_line(error)}")
-
-
-def _result(request: Any) -> NDArray[np.uint8]:
-    return np.array(request.get_output_tensor(0).data)
 
 
 def _fits(found: TensorSpec, spec: TensorSpec) -> bool:

@@ -130,7 +130,7 @@ def _case(given: str, engine: str, size: tuple[int, int] | None, batch: int | No
             size=size or _own_size(path, manifest),
             sha256=manifest.sha256,
         )
-        decision = decide(engine, manifest, plan=path.suffix.lower() == ENGINE_SUFFIX)
+        decision = decide(engine, manifest, plan=path.suffix.lower() == ENGINE_SUFFIX, model=path)
     except (UnitEdgeError, OSError) as error:
         return dataclasses.replace(case, refused=one_line(error))
     return dataclasses.replace(

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from unit_edge.errors import SourceError
 from unit_edge.media.containers import reason
+from unit_edge.media.quiet import quiet_libraries
 from unit_edge.runtime.sources.gst_elements import missing_elements
 from unit_edge.text.address import Address
 
@@ -102,7 +103,8 @@ class OpenCvCapture:
 
     def retrieve(self) -> NDArray[np.uint8] | None:
         try:
-            good, image = self._capture.retrieve()
+            with quiet_libraries():  # cheap cameras send JPEGs that libjpeg complains about
+                good, image = self._capture.retrieve()
         except cv2.error:
             return None
         if not good or image is None or image.ndim != 3 or image.dtype != np.uint8:

@@ -158,7 +158,10 @@ def test_stopping_leaves_a_playable_file(
     time.sleep(0.2)
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (code, "stopped\n"), out
+    assert (process.returncode, err) == (
+        code,
+        "the same command with --resume goes on from there\nstopped\n",
+    ), out
     times = frame_times(here / "out.mp4")
     assert 0 < len(times) < 150
     assert out.startswith(f"out.mp4: {len(times)} frame")

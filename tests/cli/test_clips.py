@@ -112,6 +112,9 @@ def test_ctrl_c_ends_all(clips: Path, write_clip: WriteClip, write_model: WriteM
     time.sleep(0.3)
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=60)
-    assert (process.returncode, errors) == (143, "stopped\n")
+    assert (process.returncode, errors) == (
+        143,
+        "the same command with --resume goes on from there\nstopped\n",
+    )
     assert [path.name for path in Path("out").iterdir()] == ["a.mp4"]
     assert 0 < len(frame_times(Path("out/a.mp4"))) < 150

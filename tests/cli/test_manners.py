@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from unit_edge.cli.app import app
 from unit_edge.cli.terminal import progress
-from unit_edge.cli.terminal.say import echo_json
+from unit_edge.cli.terminal.say import echo_json, echo_wide
 from unit_edge.errors import EngineError, ModelError
 from unit_edge.files.writing import replacing
 
@@ -126,6 +126,25 @@ def test_json_is_for_pipes_alone(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sys, "stdout", stream)
         echo_json({"a": 1})
         assert stream.getvalue() == expected
+
+
+def test_wide_lines_go_on_below_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("COLUMNS", "40")
+    line = "orin-nano  " + "  ".join(f"{n}.0" for n in range(20))
+    for stream in (io.StringIO(), Terminal()):
+        monkeypatch.setattr(sys, "stdout", stream)
+        echo_wide(line, 12)
+        shown = stream.getvalue().splitlines()
+        if stream.isatty():
+            assert len(shown) > 2 and max(map(len, shown)) <= 40
+            assert all(part.startswith(" " * 12) for part in shown[1:])
+            assert " ".join(shown).split() == line.split()
+        else:
+            assert shown == [line]
 
 
 def test_long_work_says_now_and_then_that_it_goes_on(

@@ -7,6 +7,11 @@ import json
 import random
 from typing import Any
 
+import onnx
+from onnx import TensorProto, helper
+
+from unit_edge.files.onnx_file import OPERATORS
+
 _INTERESTING = (0, 1, 0x7F, 0x80, 0xFF)
 _NUMBERS = (b"\xff\xff\xff\xff", b"\x00\x00\x00\x00", b"\x7f\xff\xff\xff", b"\x80\x00\x00\x00", b"\xff" * 8)
 NASTY: tuple[Any, ...] = (
@@ -80,6 +85,56 @@ def mutate_json(value: Any, draw: random.Random) -> bytes:
     if draw.random() < 0.05:
         text = text.replace(b"1", draw.choice((b"1e999", b"NaN", b"1" * 6000, b"[" * 5000)), 1)
     return mutate_bytes(text, draw) if draw.random() < 0.1 else text
+
+
+_SIZES = (0, 1, 1, 2, 3, 4, 16, 300, 5000, 10**6, 2**31, 2**40, 2**62, -1, -2, -(2**63))
+_ATTRIBUTES = (
+    "axis", "axes", "perm", "pads", "strides", "kernel_shape", "dilations", "group", "blocksize", "to",
+    "keepdims", "ceil_mode", "output_padding", "output_shape", "allowzero", "mode", "auto_pad", "transB",
+    "start", "end",
+)  # fmt: skip
+
+
+def mutate_graph(content: bytes, draw: random.Random) -> bytes:
+    """One to four operations that models may have, with inputs, stored data and attributes at random."""
+    model = onnx.load_from_string(content)
+    graph = model.graph
+    names = ["frame", *(name for node in graph.node for name in node.output)]
+    for turn in range(draw.choice((1, 1, 2, 4))):
+        place = draw.randrange(len(graph.node) + 1)
+        known = ["frame", *(name for node in list(graph.node)[:place] for name in node.output)]
+        given = [draw.choice(known)]
+        for number in range(draw.randrange(4)):
+            if draw.random() < 0.3:
+                given.append(draw.choice((*known, "")))
+                continue
+            name, kind = f"stored{turn}_{number}", draw.choice((TensorProto.INT64, TensorProto.FLOAT))
+            count = draw.choice((0, 1, 2, 4, 4, 8))
+            values = [draw.choice(_SIZES) for _ in range(count)]
+            dims = draw.choice(([count], [count], [1, count], [count, 1]))
+            graph.initializer.append(helper.make_tensor(name, kind, dims, values))
+            given.append(name)
+        node = graph.node.add(op_type=draw.choice(sorted(OPERATORS)), input=given, output=[f"made{turn}"])
+        for name in draw.sample(_ATTRIBUTES, draw.randrange(3)):
+            number = draw.choice(_SIZES)
+            value: Any = (
+                number
+                if draw.random() < 0.5
+                else [draw.choice(_SIZES) for _ in range(draw.choice((1, 2, 4)))]
+            )
+            node.attribute.append(helper.make_attribute(name, value))
+        nodes = list(graph.node)
+        nodes.insert(place, nodes.pop())
+        following = [index for index in range(place + 1, len(nodes)) if nodes[index].input]
+        if following and draw.random() < 0.8:
+            user = nodes[draw.choice(following)]
+            user.input[draw.randrange(len(user.input))] = f"made{turn}"
+        kept = [onnx.NodeProto.FromString(one.SerializeToString()) for one in nodes]
+        del graph.node[:]
+        graph.node.extend(kept)
+    if draw.random() < 0.1 and names:
+        graph.output[0].name = draw.choice(names)
+    return bytes(model.SerializeToString())
 
 
 _TOKENS = (

@@ -41,9 +41,22 @@ def test_frames_of_extreme_shape_are_refused_before_they_take_the_memory(
 ) -> None:
     clip = write_clip("clip.mkv", frames=2, size=size, codec="ffv1")
     model, _ = bundled_models()[0]
-    with pytest.raises(ModelError, match="more than 16 times the other; crop it first"):
+    with pytest.raises(SourceError, match="more than 16 times the other; crop it first"):
         translate(clip, tmp_path / "out.mp4", model)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mkv"]
+    with open_runner(model, "onnxruntime") as runner, pytest.raises(ModelError, match="more than 16 times"):
+        runner.infer(np.zeros((1, size[1], size[0], 3), np.uint8))
+
+
+@pytest.mark.parametrize("size", [(1, 20_000), (20_000, 1), (65_535, 65_535)])
+def test_a_gif_of_extreme_shape_is_refused(size: tuple[int, int], write_model: Write, tmp_path: Path) -> None:
+    """One with a frame of that size, and one whose header claims it for a picture of one pixel."""
+    header = b"GIF89a" + struct.pack("<HHBBB", *size, 0x80, 0, 0) + bytes(3) + b"\xff\xff\xff"
+    pixel = b"\x2c" + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02\x44\x01\x00\x3b"
+    (tmp_path / "a.gif").write_bytes(header + pixel)
+    with pytest.raises(SourceError, match=r"crop it first|no frame in it that can be decoded"):
+        translate(tmp_path / "a.gif", tmp_path / "out.mp4", write_model())
+    assert not (tmp_path / "out.mp4").exists()
 
 
 def test_a_long_frame_that_cameras_give_passes() -> None:
@@ -92,10 +105,61 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-@pytest.mark.parametrize("codec", ["h264", "hevc"])
+@pytest.mark.parametrize("codec", ["h264", "hevc", "av1"])
 def test_a_kill_loses_two_seconds_of_a_recording_at_most(codec: str, tmp_path: Path) -> None:
     output = tmp_path / "out.mp4"
     done = subprocess.run([sys.executable, "-c", KILLED, output, codec], capture_output=True)
     assert done.returncode == -signal.SIGKILL
     kept = find_kept(output, {"input": "camera 0"})
     assert kept is not None and kept.end >= 60 / 5 - 2
+
+
+def test_names_that_arent_utf_8(write_clip: Write, write_model: Write, tmp_path: Path) -> None:
+    """All along the way: input, output, sheet, and a run that is repeated."""
+    raw = os.fsencode(tmp_path)
+    clip, output, sheet = (os.fsdecode(raw + name) for name in (b"/a\xff.mp4", b"/b\xfe.mp4", b"/c\xe4.png"))
+    try:
+        write_clip("a.mp4", frames=3).rename(clip)
+    except OSError:
+        pytest.skip("names here are always UTF-8")
+    command = [
+        sys.executable,
+        "-m",
+        "unit_edge.cli",
+        "translate",
+        clip,
+        "--model",
+        write_model(),
+        "-o",
+        output,
+    ]
+    for more, said in ((["--sheet", sheet], ": 3 frames"), (["--resume"], "is complete already")):
+        done = subprocess.run([*command, *more], capture_output=True)
+        assert done.returncode == 0, done.stderr
+        assert said.encode() in done.stdout + done.stderr
+    default = subprocess.run(command[:-2], capture_output=True, cwd=tmp_path)
+    assert default.returncode == 0, default.stderr
+    names = {os.fsencode(path.name) for path in tmp_path.iterdir()}
+    assert {b"a\xff.mp4", b"b\xfe.mp4", b"c\xe4.png", b"a\xff-night.mp4"} < names
+
+
+def test_damaged_pictures_are_one_line_and_nothing_of_their_libraries(
+    write_model: Write, tmp_path: Path
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    picture = cv2.resize(rng.integers(0, 255, (6, 8, 3)).astype(np.uint8), (64, 48))
+    for suffix in (".png", ".jpg", ".tif", ".bmp", ".webp"):
+        good = cv2.imencode(suffix, picture)[1].tobytes()
+        for index in range(20):
+            bad = bytearray(good)
+            for _ in range(4):
+                bad[rng.integers(8, len(bad))] ^= int(rng.integers(1, 256))
+            (folder / f"{index}{suffix}").write_bytes(bad)
+    command = [sys.executable, "-m", "unit_edge.cli", "translate", folder, "--model", write_model()]
+    done = subprocess.run([*command, "-o", tmp_path / "out", "-q"], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1, done.stderr
+    assert " of 100 images were left out" in done.stderr

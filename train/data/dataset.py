@@ -22,7 +22,7 @@ from unit_edge.config import DataConfig
 from unit_edge.errors import ConfigError, DataError
 from unit_edge.text.printable import printable
 from unit_edge.train.data.decode import ImageItem, read_image
-from unit_edge.train.data.image_cache import ImageCache
+from unit_edge.train.data.image_cache import ImageCache, can_share
 from unit_edge.train.data.sources import domain_images, list_images
 from unit_edge.train.guides.guide import Guide
 
@@ -33,6 +33,7 @@ __all__ = [
     "domain_images",
     "list_images",
     "random_crop",
+    "to_floats",
     "to_image",
     "to_tensor",
     "whole",
@@ -75,6 +76,10 @@ class Domain(Dataset[Tensor]):
         self._order: NDArray[np.int64] = np.zeros(0, np.int64)
 
     def __getitem__(self, number: int) -> Tensor:
+        return to_floats(self.pixels(number)[None])[0]
+
+    def pixels(self, number: int) -> Tensor:
+        """Item n as it is cut: uint8[H,W,3], BGR, with a guide [H,W,6]."""
         epoch, place = divmod(number, len(self.images))
         if epoch != self._epoch:
             self._order = np.random.default_rng([self.seed, epoch]).permutation(len(self.images))
@@ -88,9 +93,11 @@ class Domain(Dataset[Tensor]):
                 continue
             window = draw_window(image, self.config, rng)
             if self.guide is None:
-                return to_tensor(window.cut(image))
+                return torch.from_numpy(window.cut(image))
             rendering = self.guide(image, self._classes(item), np.random.default_rng([*key, 1]))
-            return torch.cat([to_tensor(window.cut(picture)) for picture in (image, rendering)])
+            return torch.from_numpy(
+                np.concatenate([window.cut(picture) for picture in (image, rendering)], 2)
+            )
         raise DataError(
             f"domain {self.name}: none of its {len(self.images)} images is usable; "
             f"the first: {self.skipped[self.images[0]]}"
@@ -132,7 +139,7 @@ class Domain(Dataset[Tensor]):
 
 
 class Pairs(Dataset[tuple[Tensor, Tensor]]):
-    """Sample n of both domains, which share their memory for decoded images from here on."""
+    """Sample n of both domains, as `Domain.pixels` gives it; they share their memory for decoded images."""
 
     def __init__(self, domain1: Domain, domain2: Domain, first: int, count: int) -> None:
         self.domains = domain1, domain2
@@ -145,11 +152,16 @@ class Pairs(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
         domain1, domain2 = self.domains
-        return domain1[self.first + number], domain2[self.first + number]
+        return domain1.pixels(self.first + number), domain2.pixels(self.first + number)
 
 
 def batches(
-    pairs: Pairs, batch: int, workers: int, part: int = 0, parts: int = 1
+    pairs: Pairs,
+    batch: int,
+    workers: int,
+    part: int = 0,
+    parts: int = 1,
+    device: torch.device | None = None,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Batches of both domains in the order of their numbers, whatever the number of workers.
 
@@ -159,6 +171,7 @@ def batches(
         workers: processes that load them, 0 for none beside this one.
         part: which of `parts` equal, contiguous shares of every batch to give.
         parts: the processes that train together, on one machine: data.limit_ram_mib is for all of them.
+        device: where the batches are made of bytes; None for the CPU.
 
     Yields:
         float[batch // parts,3,H,W] of domain 1 (with a guide 6 channels, see `Domain`) and of domain 2.
@@ -172,9 +185,12 @@ def batches(
     starts = range(part * share, len(pairs), batch)
     numbers = [range(start, min(start + share, len(pairs))) for start in starts]
     cache = pairs.domains[0].cache
-    limit = (pairs.domains[0].config.limit_ram_mib << 20) // (max(1, workers) * parts)
-    if workers or limit != cache.limit_bytes:
-        cache.clear(limit)  # each worker begins with a copy of this process's memory
+    limit = (pairs.domains[0].config.limit_ram_mib << 20) // parts
+    if workers and can_share():
+        images = [item for domain in pairs.domains for item in domain.images]
+        cache.share(limit, [*images, *((item, "classes") for item in images)])
+    elif workers or limit != cache.limit_bytes:
+        cache.clear(limit // max(1, workers))  # each worker begins with a copy of this process's memory
     loader = DataLoader(
         pairs,
         batch_sampler=numbers,  # type: ignore[arg-type]
@@ -183,7 +199,7 @@ def batches(
         # of its own: the loader would draw from the generator that the latent noise comes from
         generator=torch.Generator(),
     )
-    return iter(loader)
+    return ((to_floats(x1, device), to_floats(x2, device)) for x1, x2 in loader)
 
 
 @dataclass(frozen=True)
@@ -249,8 +265,19 @@ def whole(image: NDArray[np.uint8], short_side: int) -> NDArray[np.uint8]:
 
 def to_tensor(image: NDArray[np.uint8]) -> Tensor:
     """uint8[H,W,3], BGR → float[3,H,W], RGB in [-1, 1]."""
-    rgb = np.ascontiguousarray(image[:, :, ::-1].transpose(2, 0, 1))
-    return torch.from_numpy(rgb).float().div_(127.5).sub_(1.0)
+    return to_floats(torch.from_numpy(np.ascontiguousarray(image))[None])[0]
+
+
+def to_floats(images: Tensor, device: torch.device | None = None) -> Tensor:
+    """uint8[N,H,W,3 k], k images BGR → float[N,3 k,H,W], each RGB in [-1, 1], on a device.
+
+    They cross to it as bytes, a quarter of what floats take.
+    """
+    if device is not None:
+        images = images.to(device, non_blocking=True)
+    count, height, width, channels = images.shape
+    planes = images.permute(0, 3, 1, 2).reshape(count, channels // 3, 3, height, width).flip(2)
+    return planes.reshape(count, channels, height, width).contiguous().float().div_(127.5).sub_(1.0)
 
 
 def to_image(x: Tensor) -> NDArray[np.uint8]:

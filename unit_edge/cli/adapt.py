@@ -135,6 +135,7 @@ def export(
     output: Path | None,
     batch: int,
     frames: Path | None,
+    overwrite: bool,
     unfit: Mapping[str, object],
 ) -> None:
     """`unit-edge export` of an adaptation; of `unfit` options none may be given."""
@@ -142,7 +143,7 @@ def export(
     with needs("export"):
         from unit_edge.export.digits.to_onnx import export_digits
 
-    exported = export_digits(run, to, output=output, batch=batch, frames=frames)
+    exported = export_digits(run, to, output=output, batch=batch, frames=frames, overwrite=overwrite)
     echo(f"{exported.model}: {exported.model.stat().st_size / 2**20:.1f} MiB")
     echo(exported.report)
 

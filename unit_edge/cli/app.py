@@ -22,6 +22,7 @@ from unit_edge.cli.options import outputs
 from unit_edge.cli.options.common import AsJson, ModelArgument, OverwriteOption, domains_text
 from unit_edge.cli.terminal.say import echo
 from unit_edge.errors import UnitEdgeError
+from unit_edge.media.quiet import keep_libraries_quiet
 from unit_edge.registry import bundled_models, resolve_model
 from unit_edge.text.printable import one_line, printable
 from unit_edge.text.redaction import redact
@@ -71,6 +72,7 @@ app = typer.Typer(
 
 def main() -> None:
     """The console script."""
+    keep_libraries_quiet()
     # OpenCV's own complaints would come beside the one line that says what is wrong.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
     # A header may claim 2^30 pixels in a few bytes, and they would be made room for.

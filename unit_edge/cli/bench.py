@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unit_edge.cli.terminal.say import echo, echo_json
+from unit_edge.cli.terminal.say import echo, echo_json, echo_wide
 from unit_edge.errors import ConfigError, UnitEdgeError
 from unit_edge.files.writing import check_writable
 from unit_edge.text.sizes import parse_size
@@ -263,11 +263,11 @@ def _show(report: dict[str, Any], outputs: Sequence[Path]) -> None:
 
     for table in (tabulate(report["rows"]), stage_table(report["rows"])):
         if len(table) > 1:
-            echo(as_text(table) + "\n")
+            echo_wide(as_text(table) + "\n")
     for heading, lines in remarks(report):
-        echo("\n  ".join([heading, *lines]))
+        echo_wide("\n  ".join([heading, *lines]))
     for line in DEFINITIONS:
-        echo(line)
+        echo_wide(line)
     try:
         for path in outputs:
             for written in _write(path, report):

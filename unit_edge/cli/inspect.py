@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unit_edge.cli.options.common import needs
-from unit_edge.cli.terminal.say import echo
+from unit_edge.cli.terminal.say import echo, echo_wide
 from unit_edge.errors import ConfigError, ModelError
 from unit_edge.registry import resolve_model
 from unit_edge.text.sizes import parse_size
@@ -61,7 +61,7 @@ def inspect(
         echo(json.dumps(report, indent=2))
     else:
         for line in _lines(report):
-            echo(line)
+            echo_wide(line, 20)
 
 
 def boards(
@@ -102,10 +102,10 @@ def boards(
         echo(json.dumps({**head, "boards": rows}, indent=2))
         return
     for line in _details(chosen[0]) if board is not None else _table(chosen) if predicted is None else ():
-        echo(line)
+        echo_wide(line, 24)
     if predicted is not None:
         for line in _prediction_table(predicted, chosen):
-            echo(line)
+            echo_wide(line, 24)
 
 
 def _predicted(path: Path, wanted: tuple[int, int] | None, chosen: tuple[Board, ...]) -> dict[str, Any]:

@@ -232,7 +232,7 @@ def export(
             "--allow-low-quality": allow_low_quality, "--frame-size": parse_size(frame_size),
             "--network-size": network_size, "--residual": residual, "--best": best, "--python": python,
         }  # fmt: skip
-        adapt.export(run, to, output=output, batch=batch, frames=frames, unfit=given)
+        adapt.export(run, to, output=output, batch=batch, frames=frames, overwrite=overwrite, unfit=given)
         return
     for_int8 = bool(int8_skip or allow_low_quality or int8_for not in (None, "cpu"))
     if board is not None:

@@ -52,7 +52,7 @@ def translate(
     audio: Annotated[bool, typer.Option("--audio/--no-audio", help="Keep the sound.")] = True,
     codec: cli_outputs.Codec = None,
     crf: cli_outputs.Crf = 18,
-    preset: cli_outputs.Preset = "veryfast",
+    preset: cli_outputs.Preset = "auto",
     show: cli_outputs.Show = False,
     side_by_side: cli_outputs.SideBySide = False,
     steady: cli_outputs.Steady = False,
@@ -240,7 +240,8 @@ def translate(
             cli_clips.each(pairs, one, reason=decision.reason, quiet=quiet)
         return
     decision = decided(engine, manifest, model_path, quiet=quiet)
-    display = Progress(quiet=quiet, reason=decision.reason, to_stderr=to_stdout)
+    resumable = [item.kind for item in outputs] == ["file"]
+    display = Progress(quiet=quiet, reason=decision.reason, to_stderr=to_stdout, resumable=resumable)
     with cli_outputs.stdout_for_frames(to_stdout) as raw_to:
         run(replace(request, engine=decision.engine), display, made, raw_to)
     if sheet_path is not None:

@@ -64,23 +64,54 @@ def check_onnx(path: Path, *, any_operator: bool = False) -> None:
     try:
         size = path.stat().st_size
         if size > BYTES_AT_MOST:
-            raise _Refused(f"{size} bytes, expected {BYTES_AT_MOST} at most")
+            raise Refused(f"{size} bytes, expected {BYTES_AT_MOST} at most")
         if size == 0:
-            raise _Refused("it is empty")
+            raise Refused("it is empty")
         with path.open("rb") as file:
             # closed by whoever lets go of it last: an exception on its way holds parts of it
             content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         _Look(any_operator).model(memoryview(content))
     except OSError as error:
         raise ModelError(f"{path}: can't be read ({error.strerror or error})") from None
-    except _Refused as refused:
+    except Refused as refused:
         raise ModelError(
             f"{path}: damaged, or no ONNX model of ours: {refused}; export the model with `unit-edge export`"
         ) from None
 
 
-class _Refused(Exception):
+class Refused(Exception):
     """What is wrong with a file."""
+
+
+class Fields:
+    """The entries of protobuf messages, of which there is an end."""
+
+    def __init__(self) -> None:
+        self._left = _FIELDS_AT_MOST
+
+    def of(self, view: memoryview) -> Iterator[_Field]:
+        """The fields of a protobuf message: number, kind and value."""
+        at, end = 0, len(view)
+        while at < end:
+            self._left -= 1
+            if self._left < 0:
+                raise Refused(f"more than {_FIELDS_AT_MOST} entries")
+            tag, at = _varint(view, at)
+            number, kind = tag >> 3, tag & 7
+            if kind == _VARINT:
+                value, at = _varint(view, at)
+                yield number, kind, value
+                continue
+            if kind == _BYTES:
+                length, at = _varint(view, at)
+            elif kind in (_FIXED64, _FIXED32):
+                length = 8 if kind == _FIXED64 else 4
+            else:
+                raise Refused("it breaks off, or is another kind of file")
+            if number == 0 or length > end - at:
+                raise Refused("it breaks off, or is another kind of file")
+            yield number, kind, view[at : at + length]
+            at += length
 
 
 class _Look:
@@ -88,7 +119,7 @@ class _Look:
 
     def __init__(self, any_operator: bool) -> None:
         self._any_operator = any_operator
-        self._left = _FIELDS_AT_MOST
+        self._fields = Fields().of
 
     def model(self, view: memoryview) -> None:
         graphs = opsets = 0
@@ -96,24 +127,24 @@ class _Look:
             if number == 7:
                 graphs += 1
                 if graphs > 1:
-                    raise _Refused("two graphs in it")
+                    raise Refused("two graphs in it")
                 self._graph(_inside(kind, value))
             elif number == 8:
                 opsets += 1
                 self._opset(_inside(kind, value))
             elif number == 20:
-                raise _Refused("training instructions in it")
+                raise Refused("training instructions in it")
             elif number == 25:
-                raise _Refused("functions in it")
+                raise Refused("functions in it")
         if not graphs:
-            raise _Refused("no graph in it")
+            raise Refused("no graph in it")
         if not opsets:
-            raise _Refused("it doesn't say which operators it is made of")
+            raise Refused("it doesn't say which operators it is made of")
 
     def _opset(self, view: memoryview) -> None:
         for number, kind, value in self._fields(view):
             if number == 1 and bytes(_inside(kind, value)) not in _OWN_DOMAINS:
-                raise _Refused(f"operators of {_text(value)!r}, expected ONNX's own")
+                raise Refused(f"operators of {_text(value)!r}, expected ONNX's own")
 
     def _graph(self, view: memoryview) -> None:
         known, outputs, nodes = {""}, list[str](), list[memoryview]()
@@ -122,26 +153,26 @@ class _Look:
             if number == 1:
                 nodes.append(_inside(kind, value))
                 if len(nodes) > NODES_AT_MOST:
-                    raise _Refused(f"more than {NODES_AT_MOST} operations")
+                    raise Refused(f"more than {NODES_AT_MOST} operations")
             elif number == 5:
                 name = self._tensor(_inside(kind, value))
                 if not name or name in stored:
-                    raise _Refused(f"stored data without a name, or twice with one: {name!r}")
+                    raise Refused(f"stored data without a name, or twice with one: {name!r}")
                 stored.add(name)
             elif number == 11:
                 known.add(self._value(_inside(kind, value)))
             elif number == 12:
                 outputs.append(self._value(_inside(kind, value)))
             elif number == 15:
-                raise _Refused("sparse data in it")
+                raise Refused("sparse data in it")
         if not nodes:
-            raise _Refused("no operation in it")
+            raise Refused("no operation in it")
         made = known | stored
         for node in nodes:
             self._node(node, made, stored)
         for name in outputs:
             if not name or name not in made:
-                raise _Refused(f"nothing makes its output {name!r}")
+                raise Refused(f"nothing makes its output {name!r}")
 
     def _node(self, view: memoryview, made: set[str], stored: set[str]) -> None:
         """Looks at an operation, and adds what it makes to `made`."""
@@ -159,19 +190,19 @@ class _Look:
             elif number == 7:
                 domains.append(bytes(_inside(kind, value)))
             elif number == 8 and len(_inside(kind, value)):
-                raise _Refused("an operation of a function's variant")
+                raise Refused("an operation of a function's variant")
         if len(operators) != 1 or any(domain not in _OWN_DOMAINS for domain in domains):
-            raise _Refused(f"an operation that isn't ONNX's own ({', '.join(operators) or 'without a name'})")
+            raise Refused(f"an operation that isn't ONNX's own ({', '.join(operators) or 'without a name'})")
         if not self._any_operator and operators[0] not in OPERATORS:
-            raise _Refused(f"the operator {operators[0]!r}, which no exported model has")
+            raise Refused(f"the operator {operators[0]!r}, which no exported model has")
         for attribute in attributes:
             self._attribute(attribute, operators[0])
         for name in inputs:
             if name not in made:
-                raise _Refused(f"{operators[0]} takes {name!r}, which nothing before it makes")
+                raise Refused(f"{operators[0]} takes {name!r}, which nothing before it makes")
         for name in outputs:
             if name and name in made:
-                raise _Refused(f"{name!r} is made twice")
+                raise Refused(f"{name!r} is made twice")
             made.add(name)
 
     def _attribute(self, view: memoryview, operator: str) -> None:
@@ -180,9 +211,9 @@ class _Look:
             if number in (5, 10):
                 self._tensor(_inside(kind, value))
             elif number in (6, 11):
-                raise _Refused(f"a graph inside {operator}: control flow")
+                raise Refused(f"a graph inside {operator}: control flow")
             elif number in (14, 15, 21, 22, 23):
-                raise _Refused(f"an attribute of {operator} that no exported model has")
+                raise Refused(f"an attribute of {operator} that no exported model has")
             elif number in (7, 8, 9):
                 # packed, an element of 7 takes four bytes and one of 8 at least one
                 listed += (
@@ -191,18 +222,18 @@ class _Look:
                     else len(_inside(kind, value)) // (4 if number == 7 else 1)
                 )
                 if listed > _LISTED_AT_MOST:
-                    raise _Refused(f"an attribute of {operator} with too many values")
+                    raise Refused(f"an attribute of {operator} with too many values")
 
     def _tensor(self, view: memoryview) -> str:
         """Looks at stored data; returns its name."""
         dims, types, raw, elements, name = list[int](), list[int](), list[int](), 0, ""
         for number, kind, value in self._fields(view):
             if number == 1:
-                dims += _varints(value) if kind == _BYTES else [_whole(kind, value)]
+                dims += varints(value) if kind == _BYTES else [_whole(kind, value)]
             elif number == 2:
                 types.append(_whole(kind, value))
             elif number == 3:
-                raise _Refused("data in segments")
+                raise Refused("data in segments")
             elif number in _ELEMENTS:
                 elements += _count(_ELEMENTS[number], kind, value)
             elif number == 8:
@@ -210,15 +241,15 @@ class _Look:
             elif number == 9:
                 raw.append(len(_inside(kind, value)))
             elif number == 13 or (number == 14 and _whole(kind, value) != 0):
-                raise _Refused("data in another file")
+                raise Refused("data in another file")
         if len(types) != 1 or types[0] not in _BITS:
-            raise _Refused(f"stored data {name!r} of a type that no exported model has")
+            raise Refused(f"stored data {name!r} of a type that no exported model has")
         if len(dims) > _DIMENSIONS_AT_MOST or any(dim >= 2**63 for dim in dims):
-            raise _Refused(f"stored data {name!r} of an impossible shape")
+            raise Refused(f"stored data {name!r} of an impossible shape")
         wanted, bits = math.prod(dims), _BITS[types[0]]
         fits = raw == [(wanted * bits + 7) // 8] and not elements if raw else elements == wanted
         if not fits:
-            raise _Refused(f"stored data {name!r}: its shape says {wanted} values, it has others")
+            raise Refused(f"stored data {name!r}: its shape says {wanted} values, it has others")
         return name
 
     def _value(self, view: memoryview) -> str:
@@ -235,7 +266,7 @@ class _Look:
         for number, kind, value in self._fields(view):
             if number != 1:
                 if number != 6:  # denotation
-                    raise _Refused("an input or output that is no tensor")
+                    raise Refused("an input or output that is no tensor")
                 continue
             for inner, inner_kind, tensor in self._fields(_inside(kind, value)):
                 if inner == 2:
@@ -245,51 +276,28 @@ class _Look:
         for number, kind, value in self._fields(view):
             for inner, inner_kind, size in self._fields(_inside(kind, value)) if number == 1 else ():
                 if inner == 1 and not 0 <= _whole(inner_kind, size) <= _SIDE_AT_MOST:
-                    raise _Refused(f"an input or output of more than {_SIDE_AT_MOST} a side")
-
-    def _fields(self, view: memoryview) -> Iterator[_Field]:
-        """The fields of a protobuf message: number, kind and value."""
-        at, end = 0, len(view)
-        while at < end:
-            self._left -= 1
-            if self._left < 0:
-                raise _Refused(f"more than {_FIELDS_AT_MOST} entries")
-            tag, at = _varint(view, at)
-            number, kind = tag >> 3, tag & 7
-            if kind == _VARINT:
-                value, at = _varint(view, at)
-                yield number, kind, value
-                continue
-            if kind == _BYTES:
-                length, at = _varint(view, at)
-            elif kind in (_FIXED64, _FIXED32):
-                length = 8 if kind == _FIXED64 else 4
-            else:
-                raise _Refused("it breaks off, or is another kind of file")
-            if number == 0 or length > end - at:
-                raise _Refused("it breaks off, or is another kind of file")
-            yield number, kind, view[at : at + length]
-            at += length
+                    raise Refused(f"an input or output of more than {_SIDE_AT_MOST} a side")
 
 
 def _varint(view: memoryview, at: int) -> tuple[int, int]:
     value = 0
     for place in range(10):
         if at >= len(view):
-            raise _Refused("it breaks off")
+            raise Refused("it breaks off")
         byte = view[at]
         at += 1
         value |= (byte & 127) << 7 * place
         if byte < 128:
             return value & 2**64 - 1, at
-    raise _Refused("a number without an end")
+    raise Refused("a number without an end")
 
 
-def _varints(value: _Value) -> list[int]:
+def varints(value: _Value, at_most: int = _DIMENSIONS_AT_MOST) -> list[int]:
+    """The whole numbers in a packed field, as if they had no sign."""
     view, at, found = _inside(_BYTES, value), 0, list[int]()
     while at < len(view):
-        if len(found) > _DIMENSIONS_AT_MOST:
-            raise _Refused("stored data of an impossible shape")
+        if len(found) > at_most:
+            raise Refused("stored data of an impossible shape")
         number, at = _varint(view, at)
         found.append(number)
     return found
@@ -307,21 +315,21 @@ def _count(width: int | None, kind: int, value: _Value) -> int:
 
 def _inside(kind: int, value: _Value) -> memoryview:
     if kind != _BYTES or isinstance(value, int):
-        raise _Refused("it is another kind of file")
+        raise Refused("it is another kind of file")
     return value
 
 
 def _whole(kind: int, value: _Value) -> int:
     if kind != _VARINT or not isinstance(value, int):
-        raise _Refused("it is another kind of file")
+        raise Refused("it is another kind of file")
     return value
 
 
 def _text(value: _Value) -> str:
     data = bytes(value) if isinstance(value, memoryview) else b""
     if len(data) > _NAME_AT_MOST:
-        raise _Refused(f"a name of {len(data)} bytes")
+        raise Refused(f"a name of {len(data)} bytes")
     try:
         return data.decode()
     except UnicodeDecodeError:
-        raise _Refused("a name that isn't UTF-8") from None
+        raise Refused("a name that isn't UTF-8") from None

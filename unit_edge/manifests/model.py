@@ -16,6 +16,8 @@ from unit_edge.manifests.costs import Costs, costs_from_dict
 
 SCHEMA = 1
 PRECISIONS = ("fp32", "fp16", "int8")
+CUT = {"small", "translated"}
+"""The tensors that `Manifest.cut` names."""
 SIDE_AT_MOST = 2**15
 """Pixels of a frame's or network's side: what codecs and pictures hold."""
 _TEXT_AT_MOST = 512
@@ -51,6 +53,8 @@ class Manifest:
         made_from: what the file was exported from (run, training step, sha256 of its weights).
         versions: of the programs that made the file.
         int8: of an int8 file: what it is for, what it was calibrated on, which layers are in float.
+        cut: with "guided", names of the graph's tensors around E and G, float[N,3,h,w] in [-1, 1]: "small",
+            the frame shrunk, and "translated"; empty where there are none, or none are known.
         costs: what a frame takes; None in manifests written before there was this field.
         schema: version of this format.
     """
@@ -70,6 +74,7 @@ class Manifest:
     made_from: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     int8: dict[str, Any] = field(default_factory=dict)
+    cut: dict[str, str] = field(default_factory=dict)
     costs: Costs | None = None
     schema: int = SCHEMA
 
@@ -147,9 +152,14 @@ class Manifest:
         for tensor in (self.input, self.output):
             if not 1 <= len(tensor.shape) <= _DIMENSIONS_AT_MOST:
                 raise ValueError(f"shape {tensor.shape}")
-        for name in ("detail_settings", "made_from", "versions", "int8"):
+        for name in ("detail_settings", "made_from", "versions", "int8", "cut"):
             if not isinstance(getattr(self, name), dict):
                 raise TypeError(f"{name} must be an object")
+        named = self.cut.values()
+        if self.cut and (
+            self.cut.keys() != CUT or not all(isinstance(t, str) and len(t) <= _TEXT_AT_MOST for t in named)
+        ):
+            raise TypeError(f"cut must name the tensors {' and '.join(sorted(CUT))}")
         return self
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from unit_edge.errors import ImageError
 from unit_edge.files.writing import what_else
 from unit_edge.media.orientation import Orientation
+from unit_edge.media.quiet import quiet_libraries
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".avif", ".tif", ".tiff")
 """Names of image files, in any case."""
@@ -68,9 +69,10 @@ def _decode(data: bytes, path: Path) -> NDArray[np.uint8]:
     # version of it turns them upright.
     ours = png or avif or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
     try:
-        decoded = cv2.imdecode(
-            np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED if ours else cv2.IMREAD_COLOR
-        )
+        with quiet_libraries():
+            decoded = cv2.imdecode(
+                np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED if ours else cv2.IMREAD_COLOR
+            )
     except (cv2.error, MemoryError) as error:
         why = getattr(error, "err", "") or "not enough memory"
         if "MAX_IMAGE_PIXELS" in why:

@@ -51,7 +51,7 @@ class OrtPairRunner(OrtRunner, CheckedOverlappingRunner):
             # one of a session's threads is its caller's, and of those there are two
             self._pair = self._open(threads - 1)
             self._callers = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="onnxruntime")
-        future = self._callers.submit(self._run, self._pair, frames.copy())
+        future = self._callers.submit(self._run, self._pair, frames.copy(), alone=False)
         self._busy.append(future)
 
         def finish() -> NDArray[np.uint8]:

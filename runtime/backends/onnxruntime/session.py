@@ -61,9 +61,11 @@ def require_provider(provider: str) -> None:
 
 
 def open_session(
-    model: Path, providers: Sequence[Provider], options: ort.SessionOptions
+    model: Path, providers: Sequence[Provider], options: ort.SessionOptions, content: bytes | None = None
 ) -> ort.InferenceSession:
     """A session that uses the first of `providers`; the others are for what that one can't do.
+
+    `content` is what it runs instead of the file's.
 
     Raises:
         EngineError: ONNX Runtime can't use the first one, and would take another.
@@ -74,7 +76,10 @@ def open_session(
         # Otherwise it prints that it takes another provider, and does; old ones know no `enable_fallback`.
         with contextlib.nullcontext() if wanted == CPU else _unprinted():
             session = ort.InferenceSession(
-                model, sess_options=options, providers=list(providers), enable_fallback=0
+                model if content is None else content,
+                sess_options=options,
+                providers=list(providers),
+                enable_fallback=0,
             )
     except Exception as error:  # onnxruntime's exceptions share no base but this
         raise ModelError(f"{model}: ONNX Runtime can't load it: {one_line(error)}") from error

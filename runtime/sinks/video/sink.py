@@ -130,8 +130,8 @@ class VideoSink:
     def _open_encoder(self, container: OutputContainer) -> None:
         info = self._info
         options = self._codec.options(self._encoding.crf, self._encoding.preset)
-        if self._live and not self._codec.on_gpu and self._codec.format != "av1":
-            options |= {"tune": "zerolatency", "forced-idr": "1"}  # what an encoder holds back, a kill loses
+        if self._live:
+            options |= self._codec.live_options  # what an encoder holds back, a kill loses
         stream = container.add_stream(self._codec.encoder, rate=self._rate, options=options)
         assert isinstance(stream, VideoStream)
         stream.width, stream.height = self.width, self.height

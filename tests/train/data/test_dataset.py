@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import multiprocessing
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,7 +24,7 @@ from unit_edge.train.data.dataset import (
     to_tensor,
 )
 from unit_edge.train.data.decode import ImageItem
-from unit_edge.train.data.image_cache import ImageCache
+from unit_edge.train.data.image_cache import ImageCache, can_share
 from unit_edge.train.guides.guide import Guide
 
 
@@ -77,7 +78,7 @@ def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[ImageItem]:
 
 @pytest.mark.parametrize(
     ("mib", "workers", "parts", "kept"),
-    [(8, 0, 1, 8), (4, 0, 1, 4), (0, 0, 1, 0), (8, 2, 1, 4), (8, 2, 2, 2), (8, 1, 4, 2), (5, 2, 1, 2)],
+    [(8, 0, 1, 8), (4, 0, 1, 4), (0, 0, 1, 0), (8, 2, 1, 8), (8, 2, 2, 4), (8, 1, 4, 2), (5, 2, 1, 5)],
 )
 def test_memory_is_for_both_domains_and_all_processes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mib: int, workers: int, parts: int, kept: int
@@ -93,13 +94,13 @@ def test_memory_is_for_both_domains_and_all_processes(
     domains = Domain("a", paths[:2], settings, 0), Domain("b", paths[2:], settings, 0)
     pairs = Pairs(*domains, 0, 1)
     batches(pairs, parts, workers, 0, parts)
-    for domain in domains:  # as each worker does with its copy
+    for domain in domains:  # as each worker does
         for number in range(len(domain.images)):
             domain[number]
     cache = domains[0].cache
     assert cache is domains[1].cache
     assert cache.used_bytes == kept << 20
-    assert cache.used_bytes * max(1, workers) * parts <= mib << 20
+    assert cache.used_bytes * parts <= mib << 20
     read = count_reads(monkeypatch)
     for domain in domains:
         for number in range(len(domain.images)):
@@ -307,3 +308,29 @@ def test_a_guides_random_numbers_are_a_function_of_the_sample(config: RunConfig,
     levels = [first[n][3:].unique().item() for n in range(8)]
     assert levels == [again[n][3:].unique().item() for n in reversed(range(8))][::-1]
     assert len(set(levels)) > 4
+
+
+def test_forks_share_what_one_of_them_decoded() -> None:
+    if not can_share():
+        pytest.skip("processes are no forks here")
+    cache = ImageCache(0)
+    cache.share(100, ["a", "b", "c"])
+    image = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+    child = multiprocessing.Process(target=lambda: cache.put("a", image))
+    child.start()
+    child.join()
+    found = cache.get("a")
+    assert found is not None and np.array_equal(found, image)
+    cache.put("a", image + 1)
+    cache.put("b", image)
+    cache.put("c", image)  # no room any more
+    cache.put("unknown", image[:1, :1])
+    assert cache.used_bytes == 96
+    assert cache.get("c") is None and cache.get("unknown") is None
+    assert np.array_equal(cache.get("a"), image) and np.array_equal(cache.get("b"), image)  # type: ignore[arg-type]
+
+
+def test_bytes_become_the_floats_that_numpy_makes_of_them() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 4, 5, 6), dtype=np.uint8)
+    expected = pixels.transpose(0, 3, 1, 2)[:, [2, 1, 0, 5, 4, 3]].astype(np.float32) / np.float32(127.5) - 1
+    assert np.array_equal(dataset.to_floats(torch.from_numpy(pixels)).numpy(), expected)

@@ -47,7 +47,7 @@ EngineOption = Annotated[
     typer.Option(
         metavar="NAME",
         help="What runs the model: auto, onnxruntime, onnxruntime-cuda, onnxruntime-tensorrt, openvino, "
-        "tensorrt.",
+        "openvino-bf16, tensorrt.",
     ),
 ]
 ThreadsOption = Annotated[
@@ -76,7 +76,7 @@ def decided(engine: str, manifest: Manifest, model: Path, *, quiet: bool = False
     from unit_edge.runtime.backends.choice import decide
     from unit_edge.runtime.backends.open import ENGINE_SUFFIX
 
-    decision = decide(engine, manifest, plan=model.suffix.lower() == ENGINE_SUFFIX)
+    decision = decide(engine, manifest, plan=model.suffix.lower() == ENGINE_SUFFIX, model=model)
     if decision.note and not quiet:
         echo(f"note: {decision.note}", err=True)
     return decision

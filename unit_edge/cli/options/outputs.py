@@ -44,7 +44,10 @@ Crf = Annotated[
 ]
 Preset = Annotated[
     str,
-    typer.Option(metavar="NAME", help="Effort, by x264's names; superfast leaves more time to the model."),
+    typer.Option(
+        metavar="NAME",
+        help="Effort, by x264's names; auto is superfast where few cores do all, else veryfast.",
+    ),
 ]
 Show = Annotated[
     bool,

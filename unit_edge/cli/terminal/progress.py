@@ -29,7 +29,15 @@ _CLEAR_LINE = "\r\x1b[K"
 class Progress:
     """A line that is redrawn on a terminal, and one in the end that says what was made."""
 
-    def __init__(self, *, quiet: bool, reason: str = "", to_stderr: bool = False, prefix: str = "") -> None:
+    def __init__(
+        self,
+        *,
+        quiet: bool,
+        reason: str = "",
+        to_stderr: bool = False,
+        prefix: str = "",
+        resumable: bool = True,
+    ) -> None:
         """Says nothing yet.
 
         Args:
@@ -37,9 +45,10 @@ class Progress:
             reason: why that engine runs the model, if there is something to say.
             to_stderr: where frames go to stdout.
             prefix: of the line that is redrawn, which clip of several it is.
+            resumable: what is interrupted can be gone on with, if it is a video.
         """
         self._quiet, self._reason = quiet, f"; {reason}" if reason else ""
-        self._to_stderr, self._prefix = to_stderr, prefix
+        self._to_stderr, self._prefix, self._resumable = to_stderr, prefix, resumable
         self._redraw = not quiet and sys.stderr.isatty()
         self._drawn_at = 0.0 if self._redraw else time.monotonic()
         self._every_s = _REDRAW_S if self._redraw else _LINE_S
@@ -74,8 +83,14 @@ class Progress:
         """Around a run: `finish` where it has left something finished, even if it raised."""
         try:
             yield
-        except (TruncatedError, PartialError, Interrupted):
+        except (TruncatedError, PartialError):
             self.finish(output, model)
+            raise
+        except Interrupted:
+            self.finish(output, model)
+            job = self._job
+            if job is not None and job.output_size and job.info.frame_count and self._resumable:
+                self.notice("the same command with --resume goes on from there")
             raise
         self.finish(output, model)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+import textwrap
 from typing import Any
 
 import typer
@@ -22,6 +24,21 @@ def echo(text: str, *, err: bool = False) -> None:
     encoding = getattr(sys.stderr if err else sys.stdout, "encoding", None) or "utf-8"
     shown = printable(text).encode(encoding, "backslashreplace").decode(encoding)
     typer.echo(shown, err=err)
+
+
+def echo_wide(text: str, indent: int = 4) -> None:
+    """Prints lines that may be wider than a terminal: there they go on below, indented, between words."""
+    if sys.stdout.isatty():
+        width = max(20, shutil.get_terminal_size().columns)
+        options = {"break_long_words": False, "break_on_hyphens": False}
+        lines = [
+            textwrap.wrap(line, width, subsequent_indent=" " * indent, **options)  # type: ignore[arg-type]
+            if len(line) > width
+            else [line]
+            for line in text.split("\n")
+        ]
+        text = "\n".join(part for parts in lines for part in parts)
+    echo(text)
 
 
 def echo_json(content: Any) -> None:

@@ -1,0 +1,143 @@
+"""The guided head outside of the graph: what is around E and G, on a CPU, with OpenCV.
+
+It computes what `unit_edge.train.guided` and the export's shrinking are in the graph, and keeps its memory
+from frame to frame.
+"""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from unit_edge.config import Detail
+from unit_edge.errors import ConfigError, ModelError
+from unit_edge.frames import OVERSAMPLING, shrunk_size
+from unit_edge.manifests.model import Manifest
+
+Floats = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
+
+_ROWS = 32
+"""Of the frame at a time, so that what is between two passes stays in the cache of a core."""
+
+
+class _Memory(threading.local):
+    """Arrays that are used again for the next frame; each thread has its own."""
+
+    def __init__(self) -> None:
+        self._arrays: dict[str, Floats] = {}
+
+    def of(self, name: str, shape: tuple[int, ...]) -> Floats:
+        array = self._arrays.get(name)
+        if array is None or array.shape != shape:
+            array = self._arrays[name] = np.empty(shape, np.float32)
+        return array
+
+
+class GuidedFrames:
+    """Shrinks frames for E and G, and applies what these did to them; of one frame at a time.
+
+    Args:
+        manifest: of a model with the guided head.
+        threads: that work on a frame.
+
+    Raises:
+        ModelError: the manifest's settings of the head are damaged.
+    """
+
+    def __init__(self, manifest: Manifest, threads: int) -> None:
+        settings = manifest.detail_settings
+        try:
+            detail = Detail(int(settings["radius"]), float(settings["epsilon"]), float(settings["residual"]))
+        except (ConfigError, KeyError, TypeError, ValueError, OverflowError) as error:
+            raise ModelError(
+                f"{manifest.name}: detail_settings of the manifest are damaged ({error}); "
+                "export the model again"
+            ) from None
+        self._box = 2 * detail.radius + 1
+        self._epsilon, self._residual = np.float32(detail.epsilon), np.float32(detail.residual)
+        self._short_side = manifest.network_short_side
+        self._memory = _Memory()
+        self._helpers = ThreadPoolExecutor(threads - 1, "guided") if threads > 1 else None
+        self._parts = threads
+
+    def close(self) -> None:
+        """Ends its threads."""
+        if self._helpers is not None:
+            self._helpers.shutdown()
+
+    def size_of(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of what E and G see of frames of a size."""
+        return shrunk_size(height, width, min(height, width), self._short_side)
+
+    def shrink(self, frame: Pixels) -> Floats:
+        """uint8[H,W,3] → float[h,w,3] in [-1, 1], its mean over OVERSAMPLING² bilinear samples a pixel."""
+        h, w = self.size_of(*frame.shape[:2])
+        k = OVERSAMPLING
+        floats = self._memory.of("a", frame.shape)
+        np.copyto(floats, frame)  # OpenCV would round the samples of bytes to bytes
+        samples = self._memory.of("samples", (h * k, w * k, 3))
+        cv2.resize(floats, (w * k, h * k), samples, interpolation=cv2.INTER_LINEAR)
+        sums = samples.reshape(h, k, w * k * 3).sum(1).reshape(h, w * k, 3)
+        means = cv2.resize(sums, (w, h), interpolation=cv2.INTER_AREA)
+        means *= np.float32(1 / (127.5 * k))
+        means -= np.float32(1)
+        return np.asarray(means, np.float32)
+
+    def apply(
+        self, frame: Pixels, small: Floats, translated: Floats, out: Pixels, *, alone: bool = True
+    ) -> None:
+        """Translates a frame.
+
+        Args:
+            frame: uint8[H,W,3].
+            small: the frame shrunk, float[h,w,3] in [-1, 1].
+            translated: what E and G made of it, float[h,w,3] in [-1, 1].
+            out: uint8[H,W,3], for the result.
+            alone: no other thread of this process is busy with a frame, so all can work on this one.
+        """
+        height, width = frame.shape[:2]
+        maps = []
+        for name, small_map in zip("ab", self._fit(small, translated), strict=True):
+            enlarged = self._memory.of(name, (height, width, 3))
+            cv2.resize(small_map, (width, height), enlarged, interpolation=cv2.INTER_LINEAR)
+            maps.append(enlarged)
+        a, b = maps
+
+        def rows(first: int, last: int) -> None:
+            for top in range(first, last, _ROWS):
+                strip = slice(top, min(top + _ROWS, last))
+                cv2.multiply(frame[strip], a[strip], a[strip], dtype=cv2.CV_32F)
+                # OpenCV rounds halves to even, as ONNX does, and saturates
+                cv2.add(a[strip], b[strip], out[strip], dtype=cv2.CV_8U)
+
+        if self._helpers is None or not alone:
+            rows(0, height)
+            return
+        bounds = [height * part // self._parts for part in range(self._parts + 1)]
+        parts = [self._helpers.submit(rows, *bounds[part : part + 2]) for part in range(1, self._parts)]
+        rows(*bounds[:2])
+        for part in parts:
+            part.result()
+
+    def _fit(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+        """The local linear model of the frame's levels: a, b, each float[h,w,3]."""
+        mean_x, mean_y = self._mean(x), self._mean(y)
+        a = (self._mean(x * y) - mean_x * mean_y) / (self._mean(x * x) - mean_x * mean_x + self._epsilon)
+        b = mean_y - a * mean_x
+        a, b = self._mean(a), self._mean(b)
+        if self._residual:
+            b += self._residual * (y - (a * x + b))
+        b -= a
+        b += np.float32(1)
+        b *= np.float32(127.5)
+        return a, b
+
+    def _mean(self, x: Floats) -> Floats:
+        """Over a box around every pixel; the border pixel stands for what lies outside."""
+        box = (self._box, self._box)
+        return np.asarray(cv2.boxFilter(x, cv2.CV_32F, box, borderType=cv2.BORDER_REPLICATE), np.float32)

@@ -1,0 +1,76 @@
+"""A model in two halves: E and G run by an engine, what is around them by OpenCV.
+
+OpenCV takes a third of the time that the engines take there, and E and G can be in another precision than the
+head. The whole graph stays the fallback: manifests without `cut` have no halves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from unit_edge.errors import EngineError, ModelError
+from unit_edge.manifests.model import Manifest
+from unit_edge.runtime.backends.guided import GuidedFrames
+from unit_edge.runtime.backends.onnx_cut import cut_out
+
+Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""E and G: float[N,3,h,w] in [-1, 1] to the same."""
+
+
+class Split:
+    """Translates frames with a network that is given.
+
+    Attributes:
+        content: of the ONNX file of E and G alone, float[N,3,h,w] to the same.
+        input: name of what that takes.
+        output: name of what it gives.
+    """
+
+    def __init__(self, model: Path, manifest: Manifest, threads: int) -> None:
+        self._model = model
+        self.input, self.output = manifest.cut["small"], manifest.cut["translated"]
+        shape = (manifest.batch, 3, "h", "w")
+        try:
+            self.content = cut_out(model.read_bytes(), (self.input, shape), (self.output, shape))
+        except ModelError as error:
+            raise ModelError(f"{model}: {error}") from None
+        except OSError as error:
+            raise ModelError(f"{model}: can't be read ({error.strerror or error})") from None
+        self._guided = GuidedFrames(manifest, threads)
+
+    def close(self) -> None:
+        """Ends its threads."""
+        self._guided.close()
+
+    def shape_of(self, frames: tuple[int, ...]) -> tuple[int, ...]:
+        """Of what the network gets for frames of a shape."""
+        batch, height, width, channels = frames
+        return (batch, channels, *self._guided.size_of(height, width))
+
+    def infer(self, frames: NDArray[np.uint8], network: Network, *, alone: bool = True) -> NDArray[np.uint8]:
+        """Translates uint8[N,H,W,3]; with `alone`, all threads work on it. Several threads may call it."""
+        small = [self._guided.shrink(frame) for frame in frames]
+        given = np.stack([image.transpose(2, 0, 1) for image in small])
+        translated = network(given)
+        if translated.shape != given.shape:
+            raise EngineError(
+                f"{self._model}: E and G gave {translated.shape} for {given.shape}; export the model again"
+            )
+        out = np.empty_like(frames, order="C")
+        for frame, shrunk, image, place in zip(frames, small, translated, out, strict=True):
+            self._guided.apply(frame, shrunk, cv2.merge(list(image)), place, alone=alone)
+        return out
+
+
+def split_of(model: Path, manifest: Manifest, threads: int, *, whole: bool) -> Split | None:
+    """The halves of a model; None if it has none, or is to be run whole.
+
+    Raises:
+        ModelError: it hasn't got the tensors that the manifest names.
+    """
+    return None if whole or not manifest.cut else Split(model, manifest, threads)

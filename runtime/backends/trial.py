@@ -1,0 +1,122 @@
+"""Which engine is fastest for a model on this CPU: tried once, in processes of their own, and remembered.
+
+A process that crashes or hangs, as a compiler of bf16 once did, is only an engine that isn't taken. What it
+does is trial_worker.py.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unit_edge.files.reading import read_json
+from unit_edge.files.writing import cache_home, replacing
+from unit_edge.manifests.model import Manifest
+from unit_edge.runtime.backends.cores import physical_cores, usable_cores
+
+LIMIT_S = 60
+"""For an engine to load, to compile the model and to run it."""
+
+_WORKER = "unit_edge.runtime.backends.trial_worker"
+_LEVELS_AT_MOST = 1
+_KEPT_AT_MOST = 100
+_BF16 = {"amx_bf16", "avx512_bf16"}
+
+
+def candidates(*, onnxruntime: bool, openvino: bool) -> list[str]:
+    """The engines of a CPU that may be the fastest, the safest first."""
+    found = ["onnxruntime"] * onnxruntime + ["openvino"] * openvino
+    return [*found, "openvino-bf16"] if openvino and has_bf16() else found
+
+
+def has_bf16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether this processor computes in bf16, by what Linux tells of it; False where it doesn't."""
+    return bool(_BF16 & set(_line(cpuinfo, "flags").split()))
+
+
+def fastest(model: Path, manifest: Manifest, engines: list[str]) -> str:
+    """The engine that took least time for a frame; what differs from the first by more than a level is none.
+
+    Tries them if this machine has no result for the model and these versions yet.
+    """
+    store, key = cache_home() / "engines.json", _key(manifest, engines)
+    known = _read(store)
+    if known.get(key) in engines:
+        return str(known[key])
+    tried = {engine: found for engine in engines if (found := _try(model, engine)) is not None}
+    expected = next((found["frame"] for found in tried.values()), None)
+    spent = {
+        engine: found["ms"]
+        for engine, found in tried.items()
+        if np.abs(_pixels(found) - _pixels({"frame": expected})).max() <= _LEVELS_AT_MOST
+    }
+    best = min(spent, key=lambda engine: float(spent[engine]), default=engines[0])
+    if tried:
+        _write(store, {**dict(list(known.items())[1 - _KEPT_AT_MOST :]), key: best})
+    return best
+
+
+def _try(model: Path, engine: str) -> dict[str, Any] | None:
+    """What a process says of an engine; None if it fails or takes too long."""
+    command = [sys.executable, "-m", _WORKER, str(model.absolute()), engine]
+    # modules of the folder that somebody happens to be in are none of ours
+    environment = {**os.environ, "PYTHONSAFEPATH": "1"}
+    try:
+        done = subprocess.run(
+            command, capture_output=True, timeout=LIMIT_S, stdin=subprocess.DEVNULL, env=environment
+        )
+        found = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else None
+    except (OSError, subprocess.TimeoutExpired, ValueError, IndexError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _pixels(found: dict[str, Any]) -> NDArray[np.int16]:
+    return np.frombuffer(bytes.fromhex(found["frame"]), np.uint8).astype(np.int16)
+
+
+def _key(manifest: Manifest, engines: list[str]) -> str:
+    """Of all that a result depends on."""
+    versions = []
+    for package in ("onnxruntime", "openvino"):
+        try:
+            versions.append(version(package))
+        except PackageNotFoundError:
+            versions.append("")
+    cpu = _line(Path("/proc/cpuinfo"), "model name")
+    facts = manifest.sha256, engines, versions, cpu, physical_cores(), usable_cores()
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
+
+
+def _line(cpuinfo: Path, name: str) -> str:
+    try:
+        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), "")
+
+
+def _read(store: Path) -> dict[str, Any]:
+    try:
+        known = read_json(store)
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _write(store: Path, known: dict[str, Any]) -> None:
+    try:
+        store.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(store) as temporary:
+            temporary.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+    except OSError:  # it is tried again next time
+        return
