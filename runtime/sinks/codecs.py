@@ -178,10 +178,14 @@ _SVT_LIVE = {"svtav1-params": "pred-struct=1"}  # low delay
 _NVENC_LIVE = {"delay": "0", "zerolatency": "1", "forced-idr": "1"}
 
 CODECS: Final = {
-    "h264": Codec("h264", "libx264", _x264, _X26X_LIVE),
-    "hevc": Codec("hevc", "libx265", _x265, _X26X_LIVE, tag="hvc1"),
-    "av1": Codec("av1", "libsvtav1", _svt, _SVT_LIVE),
-    "h264-nvenc": Codec("h264", "h264_nvenc", _nvenc(1, 51), _NVENC_LIVE),
-    "hevc-nvenc": Codec("hevc", "hevc_nvenc", _nvenc(28 / 23, 51), _NVENC_LIVE, tag="hvc1"),
-    "av1-nvenc": Codec("av1", "av1_nvenc", _nvenc(35 / 23, 63), _NVENC_LIVE),
+    "h264": Codec(format="h264", encoder="libx264", options=_x264, live_options=_X26X_LIVE),
+    "hevc": Codec(format="hevc", encoder="libx265", options=_x265, live_options=_X26X_LIVE, tag="hvc1"),
+    "av1": Codec(format="av1", encoder="libsvtav1", options=_svt, live_options=_SVT_LIVE),
+    "h264-nvenc": Codec(format="h264", encoder="h264_nvenc", options=_nvenc(1, 51), live_options=_NVENC_LIVE),
+    "hevc-nvenc": Codec(
+        format="hevc", encoder="hevc_nvenc", options=_nvenc(28 / 23, 51), live_options=_NVENC_LIVE, tag="hvc1"
+    ),
+    "av1-nvenc": Codec(
+        format="av1", encoder="av1_nvenc", options=_nvenc(35 / 23, 63), live_options=_NVENC_LIVE
+    ),
 }

@@ -158,3 +158,10 @@ def test_a_channel_is_ready_with_more_than_is_asked_for() -> None:
     assert [channel.ready(count) for count in (1, 2, 3, 4)] == [True, True, True, False]
     channel.put(3)
     assert channel.ready(9), "there is room for no more"
+
+
+def test_the_newest_is_ready_once_there_is_one() -> None:
+    channel: Newest[int] = Newest()
+    assert not channel.ready(1)
+    channel.put(1)
+    assert channel.ready(1) and channel.ready(2)

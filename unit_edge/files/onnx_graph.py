@@ -111,7 +111,7 @@ def _graph(view: Any) -> OnnxGraph:
                 inputs.append(_texts(part, 1)[0])
             elif inner == 12:
                 outputs.append(_texts(part, 1)[0])
-    return OnnxGraph(tuple(nodes), tuple(stored), tuple(inputs), tuple(outputs))
+    return OnnxGraph(nodes=tuple(nodes), stored=tuple(stored), inputs=tuple(inputs), outputs=tuple(outputs))
 
 
 def _of(view: Any) -> list[tuple[int, Any]]:
@@ -129,7 +129,12 @@ def _node(view: Any) -> Node:
         if number == 5:
             name, found = _attribute(value)
             attributes[name] = found
-    return Node(_texts(view, 4)[0], tuple(_texts(view, 1)), tuple(_texts(view, 2)), attributes)
+    return Node(
+        operator=_texts(view, 4)[0],
+        inputs=tuple(_texts(view, 1)),
+        outputs=tuple(_texts(view, 2)),
+        attributes=attributes,
+    )
 
 
 def _attribute(view: Any) -> tuple[str, Any]:
@@ -173,9 +178,9 @@ def _stored(view: Any) -> Stored:
             elements.append((number, value))
     dtype, shape = np.dtype(_DTYPES[kind]), tuple(dims)
     if math.prod(shape) > _VALUES_AT_MOST or kind == _BFLOAT16:
-        return Stored(name, shape, dtype, None)
+        return Stored(name=name, shape=shape, dtype=dtype, values=None)
     values = np.frombuffer(raw, dtype) if raw is not None else _elements(elements, kind, dtype)
-    return Stored(name, shape, dtype, values.reshape(shape))
+    return Stored(name=name, shape=shape, dtype=dtype, values=values.reshape(shape))
 
 
 def _elements(fields: list[Any], kind: int, dtype: np.dtype[Any]) -> NDArray[Any]:
