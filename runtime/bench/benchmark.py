@@ -182,7 +182,7 @@ class _Run:
         )
         yield row
         self._tell.doing(f"{row.title}: warming up")
-        warm = worker.ask("warm_up", limit_s=settings.warm_up_s)
+        warm = worker.ask("warm_up", seconds=settings.warm_up_s)
         self._tell.doing(f"{row.title}: the model alone")
         with self._watched(worker) as watch:
             calls = worker.ask("calls", seconds=settings.seconds, calls=settings.frames)

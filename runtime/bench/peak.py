@@ -115,7 +115,7 @@ class Limits:
                 threads=threads,
                 clip=None,
             )
-            worker.ask("warm_up", limit_s=self._warm_up_s)
+            worker.ask("warm_up", seconds=self._warm_up_s)
             calls = worker.ask("calls", seconds=self._seconds, calls=None)
         times: list[float] = [split["compute_s"] for split in calls["splits"]] or calls["latencies_s"]
         return load.operations / min(times) / 1e12

@@ -104,7 +104,7 @@ class Session:
         runner = self._stack.enter_context(open_runner(model, engine, threads=threads))
         return runner if runner.manifest.batch == batch else Batched(runner, batch)
 
-    def warm_up(self, limit_s: float) -> dict[str, Any]:
+    def warm_up(self, seconds: float) -> dict[str, Any]:
         """Until it is stable; all streams together, if there are several."""
 
         def call() -> None:
@@ -113,7 +113,7 @@ class Session:
             else:
                 time_calls(self._runners, self._batches, seconds=0, calls=1)
 
-        return dataclasses.asdict(warm_up(call, limit_s=limit_s))
+        return dataclasses.asdict(warm_up(call, limit_s=seconds))
 
     def calls(self, seconds: float, calls: int | None) -> dict[str, Any]:
         """The model alone."""
