@@ -128,10 +128,10 @@ def _command(model: Path, path: Path, backend: str, profile: Any, options: Build
     return command_text(arguments)
 
 
-def _is_of(engine: Path, model: Path) -> bool:
+def _is_of(built: Path, model: Path) -> bool:
     """Whether an engine was built of a model of that name."""
     try:
-        return bool(read_json(engine.with_suffix(".json"))["onnx"] == model.name)
+        return bool(read_json(built.with_suffix(".json"))["onnx"] == model.name)
     except (OSError, ValueError, KeyError, TypeError):
         return False
 

@@ -94,12 +94,12 @@ class Meter:
     def _take(self) -> _Reading:
         work = self._translation.work
         return _Reading(
-            time.monotonic(),
-            self._translation.totals,
-            (work.seconds, work.frames),
-            [(encoder.seconds, encoder.frames) for encoder in self._encoders],
-            read_counters().busy_s,
-            process_cpu_s(os.getpid()),
+            at_s=time.monotonic(),
+            totals=self._translation.totals,
+            decode=(work.seconds, work.frames),
+            encode=[(encoder.seconds, encoder.frames) for encoder in self._encoders],
+            busy_s=read_counters().busy_s,
+            own_s=process_cpu_s(os.getpid()),
         )
 
     def read(self) -> Figures:

@@ -120,7 +120,17 @@ async def _serve(
         webrtc = Viewers(h264, settings.webrtc_viewers)
         stack.push_async_callback(webrtc.close)
         meter = stack.enter_context(Meter(translation, (*jpeg.values(), *h264.values())))
-        site = Site(settings, plan.source, translation, meter, plan.choices, plan.paths, jpeg, h264, webrtc)
+        site = Site(
+            settings=settings,
+            source=plan.source,
+            translation=translation,
+            meter=meter,
+            choices=plan.choices,
+            paths=plan.paths,
+            jpeg=jpeg,
+            h264=h264,
+            webrtc=webrtc,
+        )
         site.jobs = await stack.enter_async_context(Jobs(settings, plan.engine, plan.threads, site.changed))
         guard = Guard(settings, plan.token)
         guard.port = listener.getsockname()[1]

@@ -24,6 +24,9 @@ NOT_RUN = {
     "adapt": "loads what train loads",
     "accuracy": "loads what translate loads",
     "evaluate": "loads what train and verify load",
+    "init": "loads what train loads",
+    "configs": "loads settings only",
+    "serve": "doesn't end by itself; it loads what translate loads, and aiohttp",
 }
 SETTINGS = """
 [domain1]

@@ -72,15 +72,15 @@ def test_fixed_sizes_match_pytorch(
 
 
 def test_the_manifest_says_what_the_file_is(exported: Exported, run: Path) -> None:
-    assert exported.model.name == "day2night-tiny.onnx"
+    assert exported.model.name == "day2night-edge-s.onnx"
     assert sorted(path.name for path in exported.model.parent.iterdir()) == [
-        "day2night-tiny.json",
-        "day2night-tiny.onnx",
+        "day2night-edge-s.json",
+        "day2night-edge-s.onnx",
     ]
     manifest = Manifest.read(exported.model.with_suffix(".json"))
     assert manifest == exported.manifest
     assert manifest.sha256 == sha256_of(exported.model)
-    assert (manifest.name, manifest.source, manifest.target) == ("day2night-tiny", "day", "night")
+    assert (manifest.name, manifest.source, manifest.target) == ("day2night-edge-s", "day", "night")
     assert (manifest.preset, manifest.precision, manifest.detail) == ("edge-s", "fp32", "guided")
     assert manifest.input == TensorSpec("frame", "uint8", (1, None, None, 3))
     assert manifest.output == TensorSpec("translated", "uint8", (1, None, None, 3))
@@ -98,7 +98,7 @@ def test_the_manifest_says_what_the_file_is(exported: Exported, run: Path) -> No
 def test_the_file_says_it_too(exported: Exported) -> None:
     model = onnx.load(exported.model)
     assert {entry.key: entry.value for entry in model.metadata_props} == {
-        "name": "day2night-tiny",
+        "name": "day2night-edge-s",
         "source": "day",
         "target": "night",
         "preset": "edge-s",
@@ -204,11 +204,11 @@ def test_a_graph_that_computes_something_else_is_not_written(
     largest = max(model.graph.initializer, key=lambda tensor: len(tensor.raw_data))
     largest.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(largest) * 1.05, largest.name))
     monkeypatch.setattr(to_onnx, "serialise", lambda *_: model.SerializeToString())
-    (tmp_path / "day2night-tiny.onnx").write_bytes(b"an older export")
+    (tmp_path / "day2night-edge-s.onnx").write_bytes(b"an older export")
     with pytest.raises(VerifyError, match="computes something else"):
         export_run(run, "night", output=tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["day2night-tiny.onnx"]
-    assert (tmp_path / "day2night-tiny.onnx").read_bytes() == b"an older export"
+    assert [path.name for path in tmp_path.iterdir()] == ["day2night-edge-s.onnx"]
+    assert (tmp_path / "day2night-edge-s.onnx").read_bytes() == b"an older export"
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from unit_edge.machine import installation
 from unit_edge.machine.installation import extra_command, fitting
-from unit_edge.machine.system import installation
 
 REQUIRES = """Requires-Dist: numpy>=1.26
 Requires-Dist: torch>=2.6; extra == "train"

@@ -119,7 +119,15 @@ def serve(
 
     server.serve(
         server.Plan(
-            Source(address, options), paths, choices, first, settings, token, engine, threads, steady=steady
+            source=Source(address, options),
+            paths=paths,
+            choices=choices,
+            first=first,
+            settings=settings,
+            token=token,
+            engine=engine,
+            threads=threads,
+            steady=steady,
         ),
         say=lambda text: echo(text, err=True),
         listening=listening,

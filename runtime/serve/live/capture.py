@@ -147,7 +147,7 @@ class FileCapture:
         if not clips:
             yield open_source(self._address, self._options)
         for clip in clips:
-            yield open_source(Address("path", str(clip), str(clip), clip.stem))
+            yield open_source(Address(kind="path", target=str(clip), name=str(clip), stem=clip.stem))
 
     def _frames_of(self, source: FrameSource) -> Iterator[tuple[NDArray[np.uint8], float]]:
         frames = iter(source)

@@ -69,7 +69,7 @@ class Hub:
         captured_s = now if frame.captured_s is None else frame.captured_s
         with self._changed:
             number = 1 if self._newest is None else self._newest.number + 1
-            self._newest = Pair(before, after, number, captured_s)
+            self._newest = Pair(before, after, number=number, captured_s=captured_s)
             self._changed.notify_all()
         # a source that is opened anew begins at 0 again, a recording goes on
         ticks = round((now - self._began_s) * _TICKS_PER_S)

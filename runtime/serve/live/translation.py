@@ -55,11 +55,11 @@ class Totals:
 
     def plus(self, stats: Stats) -> Totals:
         return Totals(
-            self.frames + stats.frames,
-            self.captured + stats.captured,
-            self.dropped + stats.dropped,
-            self.reconnects + stats.reconnects,
-            self.infer_s + stats.infer_s,
+            frames=self.frames + stats.frames,
+            captured=self.captured + stats.captured,
+            dropped=self.dropped + stats.dropped,
+            reconnects=self.reconnects + stats.reconnects,
+            infer_s=self.infer_s + stats.infer_s,
         )
 
 

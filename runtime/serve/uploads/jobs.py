@@ -175,7 +175,7 @@ class Jobs:
             if suffix is None:
                 raise RefusedError(415, f"neither a video nor a picture that is taken here: {TAKEN}")
             path = path.rename(path.with_suffix(suffix))
-            return self.queue(Job(folder.name, kind, dict(models), folder, path))
+            return self.queue(Job(folder.name, kind, dict(models), folder=folder, path=path))
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -188,7 +188,8 @@ class Jobs:
         folder = self._root / secrets.token_hex(8)
         folder.mkdir(mode=0o700)
         write(folder / "upload.png")
-        return Job(folder.name, "gallery", dict(models), folder, folder / "upload.png")
+        path = folder / "upload.png"
+        return Job(folder.name, "gallery", dict(models), folder=folder, path=path)
 
     def queue(self, job: Job) -> Job:
         """Has it translated when those before it are done; in the event loop."""
@@ -229,13 +230,13 @@ class Jobs:
 
     async def _translate(self, job: Job) -> None:
         task = Task(
-            str(job.path),
-            str(job.folder),
-            {name: str(path) for name, path in job.models.items()},
-            job.kind == "gallery",
-            self._engine,
-            self._threads,
-            self._settings.upload_work_s,
+            path=str(job.path),
+            folder=str(job.folder),
+            models={name: str(path) for name, path in job.models.items()},
+            gallery=job.kind == "gallery",
+            engine=self._engine,
+            threads=self._threads,
+            work_s=self._settings.upload_work_s,
         )
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "unit_edge.runtime.serve.uploads.worker"),

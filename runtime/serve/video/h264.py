@@ -72,7 +72,9 @@ class H264Encoder:
             return None
         data = b"".join(bytes(packet) for packet in packets)
         is_key = any(packet.is_keyframe for packet in packets)
-        return Encoded(data, pair.number, pair.captured_s, packets[-1].pts or pts, is_key)
+        return Encoded(
+            data=data, number=pair.number, captured_s=pair.captured_s, pts=packets[-1].pts or pts, key=is_key
+        )
 
     def _open(self, width: int, height: int) -> VideoCodecContext:
         faults = []

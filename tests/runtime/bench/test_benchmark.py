@@ -123,7 +123,7 @@ def test_every_combination_has_a_row(write_model: WriteModel) -> None:
     model, fixed = write_model("invert"), write_model("invert", (1, 24, 32, 3), name="fixed")
     wanted = Wanted([str(model), str(fixed)], ["all"], [1, 4], [(32, 24), (64, 48)])
     cases = cases_of(wanted)
-    assert len({(c.name, c.engine, c.batch, c.size) for c in cases}) == len(cases) == 2 * 5 * 2 * 2
+    assert len({(c.name, c.engine, c.batch, c.size) for c in cases}) == len(cases) == 2 * 6 * 2 * 2
     refused = {(c.batch, c.size): c.refused for c in cases if c.name == "fixed" and c.engine == "openvino"}
     assert refused.pop((1, (32, 24))) == ""
     assert "--batch 4" in refused[4, (32, 24)] and "32x24 only" in refused[1, (64, 48)]

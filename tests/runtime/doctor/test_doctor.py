@@ -124,7 +124,7 @@ def test_a_board_without_anything_is_told_what_to_install(world: World) -> None:
     said = {line[1]: line for line in lines if len(line) == 3}
     for name in ("numpy", "pyav", "opencv", "onnxruntime", "openvino", "tensorrt-rtx", "cuda-bindings"):
         assert said[name] == ["missing", name, "not installed"]
-    for fix in (r"pip install numpy", r"pip install opencv-python", r"pip install \S+\[cpu\]\S?"):
+    for fix in (r"pip install numpy", r"pip install opencv-python", r"pip install .*\[cpu\]\S*"):
         assert re.search(f"> {fix}\n", done.stdout) or "Jetson" in done.stdout
     last = done.stdout.splitlines()[-1]
     assert last.startswith(

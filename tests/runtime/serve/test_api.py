@@ -76,6 +76,7 @@ def test_jpegs_carry_both_halves_and_a_clock(server: Server) -> None:
 
 
 def test_a_viewer_who_goes_is_forgotten_and_encoding_rests(server: Server) -> None:
+    server.until(lambda s: s["viewers"]["mjpeg"] == 0)  # those of the tests before
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
     connection.request("GET", "/stream.mjpeg?quality=low")
     connection.getresponse().read(100)
