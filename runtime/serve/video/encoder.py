@@ -114,14 +114,14 @@ class SharedEncoder:
                     self._changed.wait_for(lambda: self._subscribers or self._stopped)
                 if self._stopped:
                     return
-                key = self._key_wanted
-            pair = self._hub.wait(number, _KEY_FRAME_WAIT_S if key else _REST_S)
-            if pair is None and key:  # nothing moves, and somebody waits for a picture
+                waits = self._key_wanted
+            pair = self._hub.wait(number, _KEY_FRAME_WAIT_S if waits else _REST_S)
+            if pair is None and waits:  # nothing moves, and somebody waits for a picture
                 pair = self._hub.newest
             if pair is None:
                 continue
-            with self._changed:
-                self._key_wanted = False
+            with self._changed:  # asked for while the pair was waited for, too
+                key, self._key_wanted = self._key_wanted, False
             number = pair.number
             try:
                 encoder = encoder or self._make()

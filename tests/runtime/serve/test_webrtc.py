@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,12 @@ from serve_server import COLOUR, SIZE, Server
 
 pytest.importorskip("aiortc", reason="needs the serve extra")
 from webrtc_receiver import Received, viewer
+
+from unit_edge.runtime.serve.live.controls import Controls
+from unit_edge.runtime.serve.live.hub import Hub, Pair
+from unit_edge.runtime.serve.video.encoder import Encoded, SharedEncoder
+from unit_edge.runtime.serve.video.webrtc import EncodedTrack
+from unit_edge.runtime.window.recorder import Recorder
 
 INVERTED = [255 - value for value in COLOUR]
 
@@ -55,3 +62,75 @@ def test_offers_that_are_none_are_refused_and_leave_nothing(server: Server, sdp:
     status, _, answer = server.ask("/api/webrtc", {"sdp": sdp, "quality": "high"})
     assert status == 400 and "offer" in json.loads(answer)["error"]
     assert server.state()["viewers"]["webrtc"] == 0
+
+
+class _Numbers:
+    """An encoder that counts."""
+
+    def __init__(self) -> None:
+        self.keys: list[bool] = []
+
+    def encode(self, image: np.ndarray, pair: Pair, *, key: bool) -> Encoded:
+        self.keys.append(key)
+        return Encoded(b"", pair.number, pair.captured_s, len(self.keys), key)
+
+
+def test_one_encoder_serves_all_and_a_slow_viewer_goes_on_at_a_key_frame() -> None:
+    async def watch() -> tuple[list[int], list[int], list[bool]]:
+        counting, hub = _Numbers(), Hub(Controls(), Recorder(lambda: None, None, print))  # type: ignore
+        encoder = SharedEncoder(hub, asyncio.get_running_loop(), 64, lambda: counting, "test")
+        tracks = [EncodedTrack({"high": encoder}, "high") for _ in range(2)]
+        fast: list[int] = []
+
+        async def follow() -> None:
+            while True:
+                fast.append((await tracks[0].recv()).pts)
+
+        task = asyncio.create_task(follow())
+        image = np.zeros((32, 32, 3), np.uint8)
+        while len(fast) < 30 or not tracks[1]._queue:
+            before = len(fast)
+            with hub._changed:
+                hub._newest = Pair(image, image, before + 1, time.monotonic())
+                hub._changed.notify_all()
+            while len(fast) == before:
+                await asyncio.sleep(0.001)
+                assert not task.done()
+        slow = [(await tracks[1].recv()).pts for _ in range(len(tracks[1]._queue))]
+        task.cancel()
+        for track in tracks:
+            track.stop()
+        await asyncio.to_thread(encoder.stop)
+        return fast, slow, counting.keys
+
+    fast, slow, keys = asyncio.run(asyncio.wait_for(watch(), 60))
+    assert fast == list(range(1, len(fast) + 1)) and len(fast) >= 30
+    assert len(keys) <= len(fast) + 1  # encoded once for both
+    assert keys[0] and 1 <= len(slow) <= 6 and slow == list(range(slow[0], slow[0] + len(slow)))
+    assert keys[slow[0] - 1]  # what it gets after a gap begins with a key frame
+
+
+def test_a_key_frame_that_is_asked_for_while_nothing_comes_is_the_next_one() -> None:
+    """Else a viewer who lost a picture would see nothing any more."""
+
+    async def watch() -> list[bool]:
+        counting, hub = _Numbers(), Hub(Controls(), Recorder(lambda: None, None, print))  # type: ignore
+        encoder = SharedEncoder(hub, asyncio.get_running_loop(), 64, lambda: counting, "test")
+        came = asyncio.Event()
+        encoder.subscribe(lambda _: came.set())
+        image = np.zeros((32, 32, 3), np.uint8)
+        try:
+            for number in (1, 2, 3):
+                if number == 3:
+                    await asyncio.sleep(0.1)  # by now it waits for the next pair
+                    encoder.want_key()
+                with hub._changed:
+                    hub._newest = Pair(image, image, number, time.monotonic())
+                    hub._changed.notify_all()
+                await asyncio.wait_for(came.wait(), 30)
+                came.clear()
+        finally:
+            await asyncio.to_thread(encoder.stop)
+        return counting.keys
+
+    assert asyncio.run(watch()) == [True, False, True]
