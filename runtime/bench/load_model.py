@@ -1,8 +1,8 @@
 """A model of known arithmetic that keeps an engine busy: what the peak of this machine is measured by.
 
 It takes and gives frames like any other model, so that it runs through the same engine with the same
-settings. The file is written without the onnx package, which boards don't have: protobuf's wire format, with
-the field numbers of onnx.proto3.
+settings. The file is written without the onnx package, which boards don't have, with the field numbers of
+onnx.proto3.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unit_edge.errors import ConfigError
+from unit_edge.files.protobuf import block, number, text
 from unit_edge.manifests.model import Manifest, TensorSpec, sha256_of
 
 PRECISIONS = ("fp32", "fp16", "int8")
 _IR_VERSION, _OPSET = 9, 19
-_VARINT, _BYTES = 0, 2
 _INT, _INTS = 2, 7  # AttributeProto.type
 _DTYPES = {"float32": 1, "uint8": 2, "int8": 3, "float16": 10}  # TensorProto.DataType
 
@@ -107,15 +107,15 @@ class _Graph:
 
     def constant(self, value: NDArray[np.generic]) -> str:
         name = f"c{len(self._constants)}"
-        fields = [_number(1, size) for size in value.shape] + [_number(2, _DTYPES[value.dtype.name])]
-        self._constants.append(b"".join([*fields, _text(8, name), _block(9, value.tobytes())]))
+        fields = [number(1, size) for size in value.shape] + [number(2, _DTYPES[value.dtype.name])]
+        self._constants.append(b"".join([*fields, text(8, name), block(9, value.tobytes())]))
         return name
 
     def node(self, operator: str, inputs: list[str], output: str = "", **attributes: int | list[int]) -> str:
         self._count += 1
         output = output or f"x{self._count}"
-        fields = [*(_text(1, name) for name in inputs), _text(2, output), _text(4, operator)]
-        fields += [_block(5, _attribute(name, value)) for name, value in attributes.items()]
+        fields = [*(text(1, name) for name in inputs), text(2, output), text(4, operator)]
+        fields += [block(5, _attribute(name, value)) for name, value in attributes.items()]
         self._nodes.append(b"".join(fields))
         return output
 
@@ -142,40 +142,20 @@ class _Graph:
         return self.node("DequantizeLinear", [name, *constants])
 
     def model(self, shape: tuple[int, ...]) -> bytes:
-        graph = [_block(1, node) for node in self._nodes] + [_text(2, "load")]
-        graph += [_block(5, constant) for constant in self._constants]
-        graph += [_block(11, _value("frame", shape)), _block(12, _value("translated", shape))]
-        opset = _block(8, _text(1, "") + _number(2, _OPSET))
-        return _number(1, _IR_VERSION) + _text(2, "unit-edge") + _block(7, b"".join(graph)) + opset
+        graph = [block(1, node) for node in self._nodes] + [text(2, "load")]
+        graph += [block(5, constant) for constant in self._constants]
+        graph += [block(11, _value("frame", shape)), block(12, _value("translated", shape))]
+        opset = block(8, text(1, "") + number(2, _OPSET))
+        return number(1, _IR_VERSION) + text(2, "unit-edge") + block(7, b"".join(graph)) + opset
 
 
 def _attribute(name: str, value: int | list[int]) -> bytes:
     if isinstance(value, int):
-        return _text(1, name) + _number(3, value) + _number(20, _INT)
-    return _text(1, name) + b"".join(_number(8, item) for item in value) + _number(20, _INTS)
+        return text(1, name) + number(3, value) + number(20, _INT)
+    return text(1, name) + b"".join(number(8, item) for item in value) + number(20, _INTS)
 
 
 def _value(name: str, shape: tuple[int, ...]) -> bytes:
-    dimensions = b"".join(_block(1, _number(1, size)) for size in shape)
-    tensor = _number(1, _DTYPES["uint8"]) + _block(2, dimensions)
-    return _text(1, name) + _block(2, _block(1, tensor))
-
-
-def _number(field: int, value: int) -> bytes:
-    return _varint(field << 3 | _VARINT) + _varint(value)
-
-
-def _text(field: int, value: str) -> bytes:
-    return _block(field, value.encode())
-
-
-def _block(field: int, content: bytes) -> bytes:
-    return _varint(field << 3 | _BYTES) + _varint(len(content)) + content
-
-
-def _varint(value: int) -> bytes:
-    content = bytearray()
-    while value > 127:
-        content.append(value & 127 | 128)
-        value >>= 7
-    return bytes([*content, value])
+    dimensions = b"".join(block(1, number(1, size)) for size in shape)
+    tensor = number(1, _DTYPES["uint8"]) + block(2, dimensions)
+    return text(1, name) + block(2, block(1, tensor))

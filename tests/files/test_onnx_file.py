@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from unit_edge.errors import ModelError
-from unit_edge.files import onnx_file
+from unit_edge.files import protobuf
 from unit_edge.files.onnx_file import check_onnx
 from unit_edge.manifests.model import Manifest, sha256_of
 from unit_edge.registry import bundled_models
@@ -216,7 +216,7 @@ def test_every_prefix_and_many_a_changed_byte_is_refused_or_passes(write_model: 
 def test_a_file_of_nothing_but_entries_is_refused_in_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(onnx_file, "_FIELDS_AT_MOST", 1000)
+    monkeypatch.setattr(protobuf, "_FIELDS_AT_MOST", 1000)
     path = tmp_path / "m.onnx"
     path.write_bytes(b"\x08\x0a" * 2000)
     with pytest.raises(ModelError, match="more than 1000 entries"):

@@ -48,6 +48,13 @@ def init(
       unit-edge init day night --data DATA -o my.toml
       unit-edge init clear=2024/june snow=2024/january --data DATA --hours 3
     """
+    domains = [_named(first), _named(second)]
+    path = output if output is not None else Path("-".join(name for name, _ in domains) + ".toml")
+    refuse_existing(path, overwrite)
+    if not path.absolute().parent.is_dir():
+        raise ConfigError(f"{path}: there is no folder {path.parent}; make it first")
+    if domains[0][0] == domains[1][0]:
+        raise ConfigError(f"both domains are called {domains[0][0]}; name them: NAME=PATH")
     settle_threads()
     with needs("train"):
         from unit_edge.config import DataConfig, DomainConfig
@@ -57,15 +64,8 @@ def init(
         from unit_edge.train.group import pick_device
         from unit_edge.train.start.recipe import choose, settings_of, share_held_out, toml_text
         from unit_edge.train.start.survey import survey, warnings
-    domains = [_named(first), _named(second)]
-    path = output if output is not None else Path("-".join(name for name, _ in domains) + ".toml")
-    refuse_existing(path, overwrite)
-    if not path.absolute().parent.is_dir():
-        raise ConfigError(f"{path}: there is no folder {path.parent}; make it first")
     chosen_device = pick_device(device)
     named = [DomainConfig(name=name, paths=(where,)) for name, where in domains]
-    if named[0].name == named[1].name:
-        raise ConfigError(f"both domains are called {named[0].name}; name them: NAME=PATH")
     counts = [sum(map(len, domain_images(one, data, DataConfig()))) for one in named]
     held_out = DataConfig(validation=share_held_out(min(counts)))
     looked = survey(named[0], data, held_out), survey(named[1], data, held_out)

@@ -64,21 +64,21 @@ def train(
     """
     from unit_edge.settings import load_config, override
 
-    settle_threads()
     overrides = list(settings or [])
     if limit_ram is not None:
         overrides.append(f"data.limit_ram_mib={limit_ram}")
+    if config is None and (run is None or not resume):
+        raise ConfigError("say what to train: a CONFIG.toml, or --run DIR --resume to go on with a run")
+    given = None if config is None else load_config(config, overrides)  # mistakes are told before torch loads
+    settle_threads()
     with needs("train"):
         from unit_edge.train.fit import fit
         from unit_edge.train.run.checkpoint import data_root_of, load_run_config
 
-    if config is not None:
-        chosen = load_config(config, overrides)
-        run = run if run is not None else Path("runs") / config.stem
-    elif run is not None and resume:
-        chosen = override(load_run_config(run), overrides)
-    else:
-        raise ConfigError("say what to train: a CONFIG.toml, or --run DIR --resume to go on with a run")
+    if run is None:
+        assert config is not None
+        run = Path("runs") / config.stem
+    chosen = override(load_run_config(run), overrides) if given is None else given
     root = data if data is not None else data_root_of(run) if resume else Path()
     if min(chosen.data.crop) > chosen.data.short_side[1]:
         crop, side = "{}x{}".format(*chosen.data.crop), chosen.data.short_side[1]

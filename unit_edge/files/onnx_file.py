@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 import mmap
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from unit_edge.errors import ModelError
+from unit_edge.files.protobuf import BYTES, Fields, Refused, Value, inside, varints, whole
 
 OPERATORS = {
     "Abs", "Add", "And", "AveragePool", "BatchNormalization", "Cast", "Ceil", "Clip", "Concat", "Constant",
@@ -33,21 +33,16 @@ runs a graph inside a graph."""
 NODES_AT_MOST = 4096
 BYTES_AT_MOST = 2**31
 """Of a file: what protobuf itself can hold."""
-_FIELDS_AT_MOST = 2_000_000
 _NAME_AT_MOST = 1024
 _DIMENSIONS_AT_MOST = 8
 _SIDE_AT_MOST = 2**20
 _LISTED_AT_MOST = 64
 
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _OWN_DOMAINS = (b"", b"ai.onnx")
 # TensorProto.DataType → bits; others aren't in exported models
 _BITS = {1: 32, 2: 8, 3: 8, 4: 16, 5: 16, 6: 32, 7: 64, 9: 8, 10: 16, 11: 64, 12: 32, 13: 64, 16: 16}
 # fields of TensorProto with elements in them → bytes of each, None for varints
 _ELEMENTS = {4: 4, 5: None, 7: None, 10: 8, 11: None}
-
-_Value = int | memoryview
-_Field = tuple[int, int, _Value]
 
 
 def check_onnx(path: Path, *, any_operator: bool = False) -> None:
@@ -79,41 +74,6 @@ def check_onnx(path: Path, *, any_operator: bool = False) -> None:
         ) from None
 
 
-class Refused(Exception):
-    """What is wrong with a file."""
-
-
-class Fields:
-    """The entries of protobuf messages, of which there is an end."""
-
-    def __init__(self) -> None:
-        self._left = _FIELDS_AT_MOST
-
-    def of(self, view: memoryview) -> Iterator[_Field]:
-        """The fields of a protobuf message: number, kind and value."""
-        at, end = 0, len(view)
-        while at < end:
-            self._left -= 1
-            if self._left < 0:
-                raise Refused(f"more than {_FIELDS_AT_MOST} entries")
-            tag, at = _varint(view, at)
-            number, kind = tag >> 3, tag & 7
-            if kind == _VARINT:
-                value, at = _varint(view, at)
-                yield number, kind, value
-                continue
-            if kind == _BYTES:
-                length, at = _varint(view, at)
-            elif kind in (_FIXED64, _FIXED32):
-                length = 8 if kind == _FIXED64 else 4
-            else:
-                raise Refused("it breaks off, or is another kind of file")
-            if number == 0 or length > end - at:
-                raise Refused("it breaks off, or is another kind of file")
-            yield number, kind, view[at : at + length]
-            at += length
-
-
 class _Look:
     """One look through a file."""
 
@@ -128,10 +88,10 @@ class _Look:
                 graphs += 1
                 if graphs > 1:
                     raise Refused("two graphs in it")
-                self._graph(_inside(kind, value))
+                self._graph(inside(kind, value))
             elif number == 8:
                 opsets += 1
-                self._opset(_inside(kind, value))
+                self._opset(inside(kind, value))
             elif number == 20:
                 raise Refused("training instructions in it")
             elif number == 25:
@@ -143,7 +103,7 @@ class _Look:
 
     def _opset(self, view: memoryview) -> None:
         for number, kind, value in self._fields(view):
-            if number == 1 and bytes(_inside(kind, value)) not in _OWN_DOMAINS:
+            if number == 1 and bytes(inside(kind, value)) not in _OWN_DOMAINS:
                 raise Refused(f"operators of {_text(value)!r}, expected ONNX's own")
 
     def _graph(self, view: memoryview) -> None:
@@ -151,18 +111,18 @@ class _Look:
         stored = set[str]()
         for number, kind, value in self._fields(view):
             if number == 1:
-                nodes.append(_inside(kind, value))
+                nodes.append(inside(kind, value))
                 if len(nodes) > NODES_AT_MOST:
                     raise Refused(f"more than {NODES_AT_MOST} operations")
             elif number == 5:
-                name = self._tensor(_inside(kind, value))
+                name = self._tensor(inside(kind, value))
                 if not name or name in stored:
                     raise Refused(f"stored data without a name, or twice with one: {name!r}")
                 stored.add(name)
             elif number == 11:
-                known.add(self._value(_inside(kind, value)))
+                known.add(self._value(inside(kind, value)))
             elif number == 12:
-                outputs.append(self._value(_inside(kind, value)))
+                outputs.append(self._value(inside(kind, value)))
             elif number == 15:
                 raise Refused("sparse data in it")
         if not nodes:
@@ -180,16 +140,16 @@ class _Look:
         attributes = list[memoryview]()
         for number, kind, value in self._fields(view):
             if number == 1:
-                inputs.append(_text(_inside(kind, value)))
+                inputs.append(_text(inside(kind, value)))
             elif number == 2:
-                outputs.append(_text(_inside(kind, value)))
+                outputs.append(_text(inside(kind, value)))
             elif number == 4:
-                operators.append(_text(_inside(kind, value)))
+                operators.append(_text(inside(kind, value)))
             elif number == 5:
-                attributes.append(_inside(kind, value))
+                attributes.append(inside(kind, value))
             elif number == 7:
-                domains.append(bytes(_inside(kind, value)))
-            elif number == 8 and len(_inside(kind, value)):
+                domains.append(bytes(inside(kind, value)))
+            elif number == 8 and len(inside(kind, value)):
                 raise Refused("an operation of a function's variant")
         if len(operators) != 1 or any(domain not in _OWN_DOMAINS for domain in domains):
             raise Refused(f"an operation that isn't ONNX's own ({', '.join(operators) or 'without a name'})")
@@ -209,7 +169,7 @@ class _Look:
         listed = 0
         for number, kind, value in self._fields(view):
             if number in (5, 10):
-                self._tensor(_inside(kind, value))
+                self._tensor(inside(kind, value))
             elif number in (6, 11):
                 raise Refused(f"a graph inside {operator}: control flow")
             elif number in (14, 15, 21, 22, 23):
@@ -218,8 +178,8 @@ class _Look:
                 # packed, an element of 7 takes four bytes and one of 8 at least one
                 listed += (
                     1
-                    if kind != _BYTES or number == 9
-                    else len(_inside(kind, value)) // (4 if number == 7 else 1)
+                    if kind != BYTES or number == 9
+                    else len(inside(kind, value)) // (4 if number == 7 else 1)
                 )
                 if listed > _LISTED_AT_MOST:
                     raise Refused(f"an attribute of {operator} with too many values")
@@ -229,18 +189,18 @@ class _Look:
         dims, types, raw, elements, name = list[int](), list[int](), list[int](), 0, ""
         for number, kind, value in self._fields(view):
             if number == 1:
-                dims += varints(value) if kind == _BYTES else [_whole(kind, value)]
+                dims += varints(value) if kind == BYTES else [whole(kind, value)]
             elif number == 2:
-                types.append(_whole(kind, value))
+                types.append(whole(kind, value))
             elif number == 3:
                 raise Refused("data in segments")
             elif number in _ELEMENTS:
                 elements += _count(_ELEMENTS[number], kind, value)
             elif number == 8:
-                name = _text(_inside(kind, value))
+                name = _text(inside(kind, value))
             elif number == 9:
-                raw.append(len(_inside(kind, value)))
-            elif number == 13 or (number == 14 and _whole(kind, value) != 0):
+                raw.append(len(inside(kind, value)))
+            elif number == 13 or (number == 14 and whole(kind, value) != 0):
                 raise Refused("data in another file")
         if len(types) != 1 or types[0] not in _BITS:
             raise Refused(f"stored data {name!r} of a type that no exported model has")
@@ -257,9 +217,9 @@ class _Look:
         name = ""
         for number, kind, value in self._fields(view):
             if number == 1:
-                name = _text(_inside(kind, value))
+                name = _text(inside(kind, value))
             elif number == 2:
-                self._type(_inside(kind, value))
+                self._type(inside(kind, value))
         return name
 
     def _type(self, view: memoryview) -> None:
@@ -268,64 +228,28 @@ class _Look:
                 if number != 6:  # denotation
                     raise Refused("an input or output that is no tensor")
                 continue
-            for inner, inner_kind, tensor in self._fields(_inside(kind, value)):
+            for inner, inner_kind, tensor in self._fields(inside(kind, value)):
                 if inner == 2:
-                    self._shape(_inside(inner_kind, tensor))
+                    self._shape(inside(inner_kind, tensor))
 
     def _shape(self, view: memoryview) -> None:
         for number, kind, value in self._fields(view):
-            for inner, inner_kind, size in self._fields(_inside(kind, value)) if number == 1 else ():
-                if inner == 1 and not 0 <= _whole(inner_kind, size) <= _SIDE_AT_MOST:
+            for inner, inner_kind, size in self._fields(inside(kind, value)) if number == 1 else ():
+                if inner == 1 and not 0 <= whole(inner_kind, size) <= _SIDE_AT_MOST:
                     raise Refused(f"an input or output of more than {_SIDE_AT_MOST} a side")
 
 
-def _varint(view: memoryview, at: int) -> tuple[int, int]:
-    value = 0
-    for place in range(10):
-        if at >= len(view):
-            raise Refused("it breaks off")
-        byte = view[at]
-        at += 1
-        value |= (byte & 127) << 7 * place
-        if byte < 128:
-            return value & 2**64 - 1, at
-    raise Refused("a number without an end")
-
-
-def varints(value: _Value, at_most: int = _DIMENSIONS_AT_MOST) -> list[int]:
-    """The whole numbers in a packed field, as if they had no sign."""
-    view, at, found = _inside(_BYTES, value), 0, list[int]()
-    while at < len(view):
-        if len(found) > at_most:
-            raise Refused("stored data of an impossible shape")
-        number, at = _varint(view, at)
-        found.append(number)
-    return found
-
-
-def _count(width: int | None, kind: int, value: _Value) -> int:
+def _count(width: int | None, kind: int, value: Value) -> int:
     """How many elements are in a field of a tensor, `width` bytes each, or varints."""
-    if kind != _BYTES:
+    if kind != BYTES:
         return 1
-    view = _inside(kind, value)
+    view = inside(kind, value)
     if width is not None:
         return len(view) // width
     return int((np.frombuffer(view, np.uint8) < 128).sum()) if len(view) else 0
 
 
-def _inside(kind: int, value: _Value) -> memoryview:
-    if kind != _BYTES or isinstance(value, int):
-        raise Refused("it is another kind of file")
-    return value
-
-
-def _whole(kind: int, value: _Value) -> int:
-    if kind != _VARINT or not isinstance(value, int):
-        raise Refused("it is another kind of file")
-    return value
-
-
-def _text(value: _Value) -> str:
+def _text(value: Value) -> str:
     data = bytes(value) if isinstance(value, memoryview) else b""
     if len(data) > _NAME_AT_MOST:
         raise Refused(f"a name of {len(data)} bytes")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unit_edge.files.onnx_file import Fields, Refused, varints
+from unit_edge.files.protobuf import Fields, Refused, varints
 
 _VALUES_AT_MOST = 1024
 """Stored data up to this size may be shapes, and is read."""

@@ -11,9 +11,9 @@ import math
 from pathlib import Path
 
 from unit_edge.errors import ModelError
-from unit_edge.files.onnx_file import Refused
 from unit_edge.files.onnx_graph import read_graph
 from unit_edge.files.onnx_shapes import worked_out
+from unit_edge.files.protobuf import Refused
 
 BYTES_AT_MOST = 2**29
 """Of all tensors that are there at the same time, whatever the frame's size ..."""

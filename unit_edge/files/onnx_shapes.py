@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from unit_edge.files.onnx_file import Refused
 from unit_edge.files.onnx_graph import Node, OnnxGraph, Stored
 from unit_edge.files.onnx_tensor import KNOWN_AT_MOST, Array, Tensor, from_file, listed, unknown
 from unit_edge.files.onnx_windows import conv, conv_transpose, pad, pool, resize
+from unit_edge.files.protobuf import Refused
 
 _RANK_AT_MOST = 8
 

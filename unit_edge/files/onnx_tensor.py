@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unit_edge.files.onnx_file import Refused
 from unit_edge.files.onnx_graph import Node, Stored
+from unit_edge.files.protobuf import Refused
 
 KNOWN_AT_MOST = 1024
 """Tensors up to this size may be what shapes are made of, and are computed."""

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from unit_edge.files.onnx_file import Refused
 from unit_edge.files.onnx_graph import Node
 from unit_edge.files.onnx_tensor import Tensor, listed, unknown
+from unit_edge.files.protobuf import Refused
 
 
 def _window(node: Node, sides: Sequence[int], kernel: Sequence[int]) -> list[int]:
