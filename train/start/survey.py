@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from unit_edge.config import DataConfig, DomainConfig
 from unit_edge.errors import DataError
+from unit_edge.spread import spread_places
 from unit_edge.train.data.decode import ImageItem, read_image
 from unit_edge.train.data.sources import domain_images
 from unit_edge.train.start.likeness import alike, in_sequence, small_copy
@@ -175,9 +176,8 @@ def _chosen(
     count = len(training) + len(held_out)
     for items, flag in ((training, False), (held_out, True)):
         share = max(1, round(most * len(items) / count))
-        spread = np.linspace(0, len(items) - 1, min(share, len(items))).astype(int)
         near = range(max(0, len(items) - _AT_THE_CUT), len(items)) if not flag else range(_AT_THE_CUT)
-        for place in sorted({*spread.tolist(), *(i for i in near if i < len(items))}):
+        for place in sorted({*spread_places(len(items), share), *(i for i in near if i < len(items))}):
             yield items[place], flag
 
 
