@@ -244,7 +244,9 @@ def test_onnxruntime_overlaps_with_no_more_threads(write_model: Callable[..., Pa
     assert is_overlapping(runner)
     with runner:
         before = count_threads()
-        for wait in [runner.start(image) for image in images(runner.in_flight)]:
+        # large enough that no call is done, and its thread free, before the next one begins
+        frame = np.zeros((1, 2000, 2000, 3), np.uint8)
+        for wait in [runner.start(frame) for _ in range(runner.in_flight)]:
             wait()
         assert count_threads() - before == 3, "two that call, and one that helps both"
     assert count_threads() < before
