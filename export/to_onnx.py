@@ -33,6 +33,7 @@ from unit_edge.export.verify import TOLERANCES, AsTrained, Reference, VerifyRepo
 from unit_edge.files.writing import hidden_beside
 from unit_edge.frames import FRAME_SIDES
 from unit_edge.manifests.model import Manifest, TensorSpec, sha256_of
+from unit_edge.registry import bundled_models
 from unit_edge.runtime.backends.base import Runner
 from unit_edge.runtime.backends.open import open_runner
 
@@ -132,9 +133,7 @@ def export_run(
     suffix = {"fp32": "", "fp16": "-fp16"}.get(precision, "-int8")
     if int8 is not None and int8.variant == "tensorrt":
         suffix += "-tensorrt"
-    path = output_path(
-        output, f"{trained.domains[source]}2{to}-{trained.config.preset}{suffix}", overwrite=overwrite
-    )
+    path = output_path(output, _name(trained, source, to) + suffix, overwrite=overwrite)
     calibration = None if int8 is None else CalibrationFrames(int8.calibrate, plan.frame_size)
     translator = Translator(trained.unit, source, plan.guided)
     as_trained = AsTrained(trained.unit, source, plan.guided)
@@ -216,6 +215,15 @@ def _record(int8: Int8, made: Quantised, calibration: CalibrationFrames) -> dict
         "moved": None if made.moved is None else round(made.moved, 3),
         "psnr_db_alone": {layer: round(psnr, 2) for layer, psnr in made.damage.items()},
     }
+
+
+def _name(trained: TrainedRun, source: int, to: str) -> str:
+    """A model's name where none is given; a bundled model's is that of its own run alone."""
+    name = f"{trained.domains[source]}2{to}-{trained.config.preset}"
+    for _, manifest in bundled_models():
+        if manifest.name == name and manifest.made_from.get("weights_sha256") != trained.weights_sha256:
+            return f"{trained.domains[source]}2{to}-{trained.path.resolve().name}"
+    return name
 
 
 def output_path(output: Path | None, name: str, *, overwrite: bool = True) -> Path:

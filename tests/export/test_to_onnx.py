@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from unit_edge.errors import CheckpointError, ConfigError, ModelError, SourceErr
 from unit_edge.export import to_onnx
 from unit_edge.export.scenes import synthetic_scene
 from unit_edge.export.to_onnx import Exported, export_run
+from unit_edge.export.trained import load_run
 from unit_edge.export.translator import Translator
 from unit_edge.manifests.model import Manifest, TensorSpec, sha256_of
 from unit_edge.train.networks import UNIT
@@ -72,15 +74,15 @@ def test_fixed_sizes_match_pytorch(
 
 
 def test_the_manifest_says_what_the_file_is(exported: Exported, run: Path) -> None:
-    assert exported.model.name == "day2night-edge-s.onnx"
+    assert exported.model.name == "day2night-tiny.onnx"
     assert sorted(path.name for path in exported.model.parent.iterdir()) == [
-        "day2night-edge-s.json",
-        "day2night-edge-s.onnx",
+        "day2night-tiny.json",
+        "day2night-tiny.onnx",
     ]
     manifest = Manifest.read(exported.model.with_suffix(".json"))
     assert manifest == exported.manifest
     assert manifest.sha256 == sha256_of(exported.model)
-    assert (manifest.name, manifest.source, manifest.target) == ("day2night-edge-s", "day", "night")
+    assert (manifest.name, manifest.source, manifest.target) == ("day2night-tiny", "day", "night")
     assert (manifest.preset, manifest.precision, manifest.detail) == ("edge-s", "fp32", "guided")
     assert manifest.input == TensorSpec("frame", "uint8", (1, None, None, 3))
     assert manifest.output == TensorSpec("translated", "uint8", (1, None, None, 3))
@@ -95,10 +97,23 @@ def test_the_manifest_says_what_the_file_is(exported: Exported, run: Path) -> No
     }
 
 
+@pytest.mark.parametrize("name", ["day-night", "clear-snow"])
+def test_a_bundled_name_is_that_of_its_own_run_alone(name: str, tmp_path: Path) -> None:
+    bundled = Path(__file__).parents[2] / "models" / name
+    first, second = name.split("-")
+    assert to_onnx._name(load_run(bundled), 0, second) == f"{first}2{second}-edge-s"
+    other = tmp_path / "mine"
+    shutil.copytree(bundled, other)
+    content = bytearray((other / "weights.safetensors").read_bytes())
+    content[-1] ^= 1
+    (other / "weights.safetensors").write_bytes(content)
+    assert to_onnx._name(load_run(other), 0, second) == f"{first}2{second}-mine"
+
+
 def test_the_file_says_it_too(exported: Exported) -> None:
     model = onnx.load(exported.model)
     assert {entry.key: entry.value for entry in model.metadata_props} == {
-        "name": "day2night-edge-s",
+        "name": "day2night-tiny",
         "source": "day",
         "target": "night",
         "preset": "edge-s",
@@ -204,11 +219,11 @@ def test_a_graph_that_computes_something_else_is_not_written(
     largest = max(model.graph.initializer, key=lambda tensor: len(tensor.raw_data))
     largest.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(largest) * 1.05, largest.name))
     monkeypatch.setattr(to_onnx, "serialise", lambda *_: model.SerializeToString())
-    (tmp_path / "day2night-edge-s.onnx").write_bytes(b"an older export")
+    (tmp_path / "day2night-tiny.onnx").write_bytes(b"an older export")
     with pytest.raises(VerifyError, match="computes something else"):
         export_run(run, "night", output=tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["day2night-edge-s.onnx"]
-    assert (tmp_path / "day2night-edge-s.onnx").read_bytes() == b"an older export"
+    assert [path.name for path in tmp_path.iterdir()] == ["day2night-tiny.onnx"]
+    assert (tmp_path / "day2night-tiny.onnx").read_bytes() == b"an older export"
 
 
 @pytest.mark.parametrize(

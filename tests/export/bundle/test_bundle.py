@@ -109,7 +109,7 @@ def test_what_a_bundle_holds(run: Path, scene: Path, tmp_path: Path) -> None:
     int8 = Int8(scene, "tensorrt", allow_low_quality=True)
     bundle = export_bundle(run, "night", choice, output=tmp_path / "b", int8=int8, wheels=False)
     files = files_of(tmp_path / "b")
-    models = ["day2night-edge-s-fp16", "day2night-edge-s-int8-tensorrt"]
+    models = ["day2night-tiny-fp16", "day2night-tiny-int8-tensorrt"]
     wheel = f"wheels/unit_edge-{__version__}+board-py3-none-any.whl"
     expected = {f"{model}.{suffix}" for model in models for suffix in ("onnx", "json")}
     assert set(files) == expected | {"bundle.json", "build.sh", "calibration.json", "SHA256SUMS", wheel}
@@ -178,8 +178,8 @@ def test_an_earlier_bundle_is_replaced_but_nothing_of_the_user(run: Path, tmp_pa
         (path / name).parent.mkdir(parents=True, exist_ok=True)
         (path / name).write_text("of the build")
     export_bundle(run, "day", NANO, output=path, wheels=False)
-    assert (path / "night2day-edge-s-fp16.onnx").is_file()
-    assert not (path / "day2night-edge-s-fp16.onnx").exists() and not (path / ".venv").exists()
+    assert (path / "night2day-tiny-fp16.onnx").is_file()
+    assert not (path / "day2night-tiny-fp16.onnx").exists() and not (path / ".venv").exists()
     (path / "drive-night.mp4").write_bytes(b"dear")
     before = files_of(tmp_path)
     with pytest.raises(ConfigError, match=r"a bundle with other files in it \(drive-night.mp4\)"):

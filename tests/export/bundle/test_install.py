@@ -24,7 +24,7 @@ if sys.platform != "linux":
 
 HERE = "{}.{}".format(*sys.version_info[:2])
 NANO = choose(find_board("orin-nano"), None, False, ())
-MODEL = "day2night-edge-s"
+MODEL = "day2night-tiny"
 
 
 def bundle(run: Path, choice: Choice, output: Path) -> Path:

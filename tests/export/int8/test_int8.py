@@ -59,7 +59,7 @@ def test_what_the_manifest_says(quantised: Exported, scenes: Path) -> None:
     manifest = dataclasses.replace(manifest, int8={**manifest.int8})
     assert manifest.precision == "int8" and manifest.sha256 == sha256_of(quantised.model)
     variant = manifest.int8["for"]
-    name = "day2night-edge-s-int8" + ("-tensorrt" if variant == "tensorrt" else "")
+    name = "day2night-tiny-int8" + ("-tensorrt" if variant == "tensorrt" else "")
     assert quantised.model.name == f"{name}.onnx"
     moved = manifest.int8.pop("moved")
     assert moved is None or 0 < moved <= MOST
