@@ -182,7 +182,11 @@ sys.exit(code)
 )
 def test_a_missing_package_is_named_with_its_extra(arguments: list[str], extra: str, tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
-    config.write_text("")
+    for domain in "day", "night":
+        (tmp_path / domain).mkdir()
+    config.write_text(
+        '[domain1]\nname = "day"\npaths = ["day"]\n[domain2]\nname = "night"\npaths = ["night"]\n'
+    )
     done = python(BLOCK + COMMAND + "main()", *[str(config) if a == "CONFIG" else a for a in arguments])
     assert done.returncode == 1
     assert "`pip install " in done.stderr and f"[{extra}]" in done.stderr
