@@ -173,7 +173,7 @@ def commands(good: Path) -> dict[str, Command]:
     bundle = ("export", str(good / "run"), "--to", "bright", "--board", "raspberry-pi-5", "-o", "bundle")
     bundle += ("--precision", "fp32", "--no-wheels", *on)
     bench = ("bench", str(good / "model.onnx"), "--frames", "2", "--warm-up", "0", "--no-peak")
-    bench += ("--size", "64x48,96x64", "-o", "results/")
+    bench += ("--size", "64x48,96x64", "-y", "-o", "results/")
     return {
         "translate": Command(
             translate, ((*translate, "--resume"),), lambda f: frames_of(f / "out.mp4"), {"out.mp4": frames_of}

@@ -85,6 +85,8 @@ def test_pictures(write_model: WriteModel, here: Path) -> None:
         (["missing.mp4", "--model", "MODEL"], "error: missing.mp4: no such file"),
         (["CLIP", "--model", "missing.onnx"], "error: missing.onnx: no such model file"),
         (["CLIP", "--to", "nigth"], "error: unknown domain 'nigth'; known: "),
+        (["CLIP", "--to", "night", "--precision", "fp8"], "precision 'fp8', expected one of: fp32, int8"),
+        (["CLIP", "--model", "MODEL", "--precision", "int8"], "leave it out with --model"),
         (["CLIP"], "error: say what to translate to"),
         (["CLIP", "--model", "MODEL", "--to", "snow"], "translates day to night"),
         (["CLIP", "--model", "MODEL", "-o", "CLIP"], "is the input"),

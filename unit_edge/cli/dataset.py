@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from unit_edge import __version__
-from unit_edge.cli.options.common import needs
+from unit_edge.cli.options.common import chosen_model, needs
 from unit_edge.cli.options.dataset import INDEX_SUFFIXES
 from unit_edge.cli.terminal.progress import Line
 from unit_edge.errors import ConfigError, SinkError, TruncatedError
-from unit_edge.registry import find_model, resolve_model
 
 if TYPE_CHECKING:
     from unit_edge.runtime.check.datasets.translate import Outcome, Translator
@@ -62,6 +61,7 @@ def translate_dataset(
     domains: list[str],
     from_: str | None,
     model: str | None,
+    precision: str,
     options: DatasetOptions,
     *,
     engine: str,
@@ -82,7 +82,7 @@ def translate_dataset(
 
         _check_folder(Path(source), folder, overwrite=overwrite, resume=resume)
         found = read_dataset(Path(source), options.images)
-        translators = _translators(domains, from_, model, engine, threads, stack)
+        translators = _translators(domains, from_, model, precision, engine, threads, stack)
         suffix = options.suffix
         if suffix is None:
             suffix = "_{to}" if len(translators) > 1 and options.mix is None else ""
@@ -156,6 +156,7 @@ def _translators(
     domains: list[str],
     from_: str | None,
     model: str | None,
+    precision: str,
     engine: str,
     threads: int | None,
     stack: ExitStack,
@@ -164,7 +165,8 @@ def _translators(
     from unit_edge.runtime.check.datasets.translate import Translator
     from unit_edge.runtime.check.translator import translator
 
-    paths = [resolve_model(model)] if model is not None else [find_model(domain, from_) for domain in domains]
+    wanted: list[str] | list[None] = domains if model is None else [None]
+    paths = [chosen_model(model, domain, from_, precision) for domain in wanted]
     found = []
     for path in paths:
         runner = stack.enter_context(open_runner(path, engine, threads=threads))
