@@ -11,11 +11,13 @@ darkest panes, vehicles ahead and on the other side), and the drawn ranges are n
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from unit_edge.train.guides.drawn import Drawn, Uniform
 from unit_edge.train.guides.light import Array, bloom, blurred, exposed, to_srgb, with_noise
 from unit_edge.train.guides.lights import RED, signals, small_and_red, spot, spots_in
 from unit_edge.train.guides.scene import Part, Scene
@@ -29,35 +31,22 @@ _TOE = np.float32(0.012)
 """Linear light that a camera halves; less of it is lost in the dark."""
 
 
-@dataclass(frozen=True)
-class NightSettings:
+@dataclass(frozen=True, kw_only=True)
+class NightSettings(Drawn):
     """One night, drawn anew for each picture."""
 
-    street_light: float
+    street_light: Annotated[float, Uniform(0.05, 0.1)]
     """Ambient light on the street as a share of the day's: a city street has about 0.08."""
-    warmth: float
+    warmth: Annotated[float, Uniform(0.4, 0.8)]
     """0: white street lights; 1: sodium."""
-    headlights: float
+    headlights: Annotated[float, Uniform(0.25, 0.45)]
     """Light of the own headlights on the road at their brightest, a share of the day's."""
-    sky_glow: float
+    sky_glow: Annotated[float, Uniform(0.004, 0.012)]
     """Light of the sky at the horizon."""
-    lit_windows: float
+    lit_windows: Annotated[float, Uniform(0.4, 0.8)]
     """Light of the windows with the most contrast."""
-    bloom: float
-    noise: float
-
-    @staticmethod
-    def draw(rng: np.random.Generator) -> NightSettings:
-        """A night of the family that the networks learn."""
-        return NightSettings(
-            street_light=float(rng.uniform(0.05, 0.1)),
-            warmth=float(rng.uniform(0.4, 0.8)),
-            headlights=float(rng.uniform(0.25, 0.45)),
-            sky_glow=float(rng.uniform(0.004, 0.012)),
-            lit_windows=float(rng.uniform(0.4, 0.8)),
-            bloom=float(rng.uniform(1.0, 1.5)),
-            noise=float(rng.uniform(0.05, 0.15)),
-        )
+    bloom: Annotated[float, Uniform(1.0, 1.5)]
+    noise: Annotated[float, Uniform(0.05, 0.15)]
 
 
 def night(

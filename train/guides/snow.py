@@ -8,11 +8,13 @@ a network that gives one picture learns the middle of them: of much snow and non
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from unit_edge.train.guides.drawn import Drawn, LogUniform, Uniform
 from unit_edge.train.guides.light import Array, blurred, exposed, luminance, to_srgb, with_noise
 from unit_edge.train.guides.scene import Part, Scene
 from unit_edge.train.guides.weather import (
@@ -29,51 +31,33 @@ from unit_edge.train.guides.weather import (
 )
 
 
-@dataclass(frozen=True)
-class SnowSettings:
+@dataclass(frozen=True, kw_only=True)
+class SnowSettings(Drawn):
     """One snowy day, drawn anew for each picture."""
 
-    cover: float
+    cover: Annotated[float, Uniform(0.85, 1.0)]
     """Of the ground beside the road, and of roofs: 0 a dusting, 1 all of it."""
-    road: float
+    road: Annotated[float, Uniform(0.6, 1.0)]
     """Of the road, as a share of `cover`: 0 cleared."""
-    trees: float
+    trees: Annotated[float, Uniform(0.6, 0.9)]
     """How much of the vegetation is white."""
-    level: float
+    level: Annotated[float, Uniform(0.45, 0.65)]
     """Linear light of snow on flat ground."""
-    exposure: float
+    exposure: Annotated[float, Uniform(0.1, 0.14)]
     """Mean linear light of what neither snow nor sky covers."""
-    sky: float
+    sky: Annotated[float, Uniform(0.65, 0.9)]
     """Linear light of the sky at the horizon."""
-    clouds: float
+    clouds: float = 1.0
     """1: a closed sky; 0: the day's own."""
-    tint: float
+    tint: Annotated[float, Uniform(0.3, 1.2)]
     """Of snow, sky and haze: 1 bluish, -1 warm."""
-    visibility_m: float
+    visibility_m: Annotated[float, LogUniform(2000, 10000)]
     """How far one sees: in light snowfall, some kilometres."""
-    tracks: float
+    tracks: Annotated[float, Uniform(0.4, 0.8)]
     """How far the wheels have cleared the road, 0 to 1."""
-    grey: float
+    grey: Annotated[float, Uniform(0.1, 0.3)]
     """Share of the colours that goes."""
-    noise: float
-
-    @staticmethod
-    def draw(rng: np.random.Generator) -> SnowSettings:
-        """A snowy day of the family that the networks learn."""
-        return SnowSettings(
-            cover=float(rng.uniform(0.85, 1.0)),
-            road=float(rng.uniform(0.6, 1.0)),
-            trees=float(rng.uniform(0.6, 0.9)),
-            level=float(rng.uniform(0.45, 0.65)),
-            exposure=float(rng.uniform(0.1, 0.14)),
-            sky=float(rng.uniform(0.65, 0.9)),
-            clouds=1.0,
-            tint=float(rng.uniform(0.3, 1.2)),
-            visibility_m=float(np.exp(rng.uniform(np.log(2000), np.log(10000)))),
-            tracks=float(rng.uniform(0.4, 0.8)),
-            grey=float(rng.uniform(0.1, 0.3)),
-            noise=float(rng.uniform(0.0, 0.05)),
-        )
+    noise: Annotated[float, Uniform(0.0, 0.05)]
 
 
 def snow(image: NDArray[np.uint8], classes: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
