@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,9 @@ class ListSource:
     def __enter__(self) -> ListSource:
         return self
 
-    def __exit__(self, *_: object) -> None: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
     def stop(self) -> None: ...
 
@@ -82,7 +85,9 @@ class AddRunner:
     def __enter__(self) -> AddRunner:
         return self
 
-    def __exit__(self, *_: object) -> None: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
     def infer(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
         if self._error is not None and len(self.shapes) == self._error_at:
@@ -133,7 +138,9 @@ class ListSink:
         self.state = "open"
         return self
 
-    def __exit__(self, kind: Any, *_: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.state = "finished" if kind is None else "discarded"
 
     def write(self, frame: Frame) -> None:
