@@ -34,12 +34,12 @@ class Job:
 
     Attributes:
         info: of the frames.
-        engine: what runs the model, for people.
+        backend: what runs the model, for people.
         output_size: width and height that will be written, or None for pictures, which keep theirs.
     """
 
     info: VideoInfo
-    engine: str
+    backend: str
     output_size: tuple[int, int] | None
 
 
@@ -127,7 +127,7 @@ def carry_out(
     with ExitStack() as stack:
         model = request.model
         if isinstance(model, (Path, CheckedModel)):
-            closed = open_runner(model, request.engine, threads=request.threads)
+            closed = open_runner(model, request.backend, threads=request.threads)
         else:
             closed = Opened(model)
         manifest = closed.manifest
@@ -184,7 +184,7 @@ def carry_out(
         if started is not None:
             shown = look.info(frames.info)
             size = shown.width + shown.width % 2, shown.height + shown.height % 2
-            started(Job(frames.info, runner.engine, None if request.pictures else size))
+            started(Job(frames.info, runner.backend, None if request.pictures else size))
         try:
             return run(frames, runner, sink, progress, beside.wish)
         except Exception:

@@ -63,7 +63,7 @@ def write_model(tmp_path: Path) -> Callable[..., Path]:
     """write_model(kind, shape=(None, None, None, 3), **manifest fields) → path of a tiny .onnx.
 
     Kinds: "identity"; "invert" (255 - x); "slow" (blurs that take tens of ms); "fails" (identity,
-    and an error in the engine where the first value is 200 or more); "nchw" (identity on
+    and an error in the backend where the first value is 200 or more); "nchw" (identity on
     uint8[N,3,H,W]); "float" (identity on float32).
     """
     return partial(make_model, tmp_path)

@@ -127,13 +127,13 @@ class _Run:
         row = Row(
             model=case.name,
             sha256=case.sha256,
-            engine=case.engine,
+            backend=case.backend,
             precision=case.precision,
             batch=case.batch,
             frame_size=case.size,
             streams=case.streams,
             threads=case.threads,
-            engine_reason=case.reason or "asked for",
+            backend_reason=case.reason or "asked for",
             failed=case.refused,
         )
         worker = None
@@ -141,7 +141,7 @@ class _Run:
         place = len(self.rows)
         self.rows.append(row)
         if not case.refused:
-            key = case.engine, case.precision, case.threads
+            key = case.backend, case.precision, case.threads
             try:
                 if self._settings.peak and key not in self._limits.peaks:
                     self._measure_limits(*key)
@@ -165,7 +165,7 @@ class _Run:
         opened = worker.ask(
             "open",
             model=str(case.model),
-            engine=case.engine,
+            backend=case.backend,
             batch=case.batch,
             size=list(case.size),
             streams=case.streams,
@@ -175,7 +175,7 @@ class _Run:
         width, height = opened["frame_size"]
         row = replace(
             row,
-            runs_on=opened["engine"],
+            runs_on=opened["backend"],
             opened_ms=1e3 * opened["opened_s"],
             first_frame_ms=1e3 * opened["first_s"],
             frame_size=(width, height),
@@ -241,18 +241,18 @@ class _Run:
     def measure_limits_again(self) -> None:
         """Once more for all that has figures: one of the two times, the machine may have been busy."""
         measured = [row for row in self.rows if row.model_only is not None]
-        for key in dict.fromkeys((row.engine, row.precision, row.threads) for row in measured):
+        for key in dict.fromkeys((row.backend, row.precision, row.threads) for row in measured):
             self._measure_limits(*key)
 
-    def _measure_limits(self, engine: str, precision: str, threads: int | None) -> None:
-        self._tell.doing(f"the peak of this machine: {engine}, {precision}")
-        self._limits.measure(engine, precision, threads)
+    def _measure_limits(self, backend: str, precision: str, threads: int | None) -> None:
+        self._tell.doing(f"the peak of this machine: {backend}, {precision}")
+        self._limits.measure(backend, precision, threads)
 
     def report(self, made: str, machine: dict[str, Any], *, interrupted: bool) -> Report:
         """All that was measured."""
         settings, limits = self._settings, self._limits
         rows = tuple(replace(row, roof=self._roof(row)) for row in self.rows)
-        measured = dict.fromkeys(row.engine for row in rows if row.model_only is not None)
+        measured = dict.fromkeys(row.backend for row in rows if row.model_only is not None)
         return Report(
             made=made,
             settings={
@@ -267,7 +267,7 @@ class _Run:
             peaks=tuple(limits.peaks.values()),
             bandwidth_gb_s=limits.bandwidth_gb_s,
             timers=_timers(self.rows),
-            notes=(*self.notes, *(text for engine in measured for text in limits.problems.get(engine, ()))),
+            notes=(*self.notes, *(text for backend in measured for text in limits.problems.get(backend, ()))),
             interrupted=interrupted,
         )
 

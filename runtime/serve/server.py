@@ -48,7 +48,7 @@ class Plan:
         first: the one to begin with.
         settings: of the server.
         token: that viewers need; None for none.
-        engine: what runs the models.
+        backend: what runs the models.
         threads: of the inference on a CPU; None for all cores.
         steady: whether flicker is taken out from the start.
     """
@@ -59,7 +59,7 @@ class Plan:
     first: str
     settings: ServeSettings
     token: Token | None = None
-    engine: str = "auto"
+    backend: str = "auto"
     threads: int | None = None
     steady: bool = False
 
@@ -81,7 +81,7 @@ def serve(plan: Plan, *, say: Callable[[str], None], listening: Callable[[str], 
         translation = stack.enter_context(
             Translation(
                 plan.source,
-                Models(plan.paths, plan.first, plan.engine, plan.threads),
+                Models(plan.paths, plan.first, plan.backend, plan.threads),
                 Controls(steady=plan.steady),
                 recordings=settings.recordings,
                 encoding=Encoding(),
@@ -131,7 +131,7 @@ async def _serve(
             h264=h264,
             webrtc=webrtc,
         )
-        site.jobs = await stack.enter_async_context(Jobs(settings, plan.engine, plan.threads, site.changed))
+        site.jobs = await stack.enter_async_context(Jobs(settings, plan.backend, plan.threads, site.changed))
         guard = Guard(settings, plan.token)
         guard.port = listener.getsockname()[1]
         runner: web.AppRunner

@@ -74,7 +74,11 @@ class Site:
                 "reconnects": totals.reconnects,
             },
             "fault": translation.fault,
-            "model": {**asdict(chosen), "engine": translation.models.engine_or_none, "loading": self.loading},
+            "model": {
+                **asdict(chosen),
+                "backend": translation.models.backend_or_none,
+                "loading": self.loading,
+            },
             "paused": translation.controls.paused,
             "steady": translation.controls.steady,
             "recording": {

@@ -141,7 +141,7 @@ class _Run:
             fps=stats.fps,
             latency_ms=1000 * stats.infer_s / stats.frames if stats.frames else None,
             direction=_direction(runner.manifest) if runner is not None else "",
-            engine=runner.engine if runner is not None else "",
+            backend=runner.backend if runner is not None else "",
             age_ms=None if stats.ages.last_s is None else 1000 * stats.ages.last_s,
             dropped=stats.dropped if stats.captured else None,
         )

@@ -92,7 +92,7 @@ def test_pictures(write_model: WriteModel, here: Path) -> None:
         (["CLIP", "--model", "MODEL", "-o", "there.mp4"], "exists already; add --overwrite"),
         (["CLIP", "--model", "MODEL", "--sheet", "no/s.png"], "there is no folder no"),
         (["CLIP", "--model", "MODEL", "--crf", "99"], "expected 0 (best) to 51"),
-        (["CLIP", "--model", "MODEL", "--engine", "tpu"], "unknown engine 'tpu'"),
+        (["CLIP", "--model", "MODEL", "--backend", "tpu"], "unknown backend 'tpu'"),
         (["MODEL", "--model", "MODEL"], "not a video"),
     ],
 )
@@ -189,16 +189,16 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(
     assert list(here.iterdir()) == []
 
 
-@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
 def test_nothing_is_reported_nor_left_at_home(
-    write_clip: WriteClip, write_model: WriteModel, here: Path, tmp_path: Path, engine: str
+    write_clip: WriteClip, write_model: WriteModel, here: Path, tmp_path: Path, backend: str
 ) -> None:
-    pytest.importorskip(engine)
+    pytest.importorskip(backend)
     home = tmp_path / "home"
     home.mkdir()
     kept = {"PATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "PYTHONPATH"}  # none of what says that it is a test
     environment = {name: value for name, value in os.environ.items() if name in kept}
-    command = [*MAIN, "translate", str(write_clip()), "--model", str(write_model()), "--engine", engine]
+    command = [*MAIN, "translate", str(write_clip()), "--model", str(write_model()), "--backend", backend]
     traced = subprocess.run(
         [*command, "-o", "out.mp4"], env={**environment, "HOME": str(home)}, capture_output=True, text=True
     )

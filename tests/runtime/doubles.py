@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unit_edge.errors import EngineError, ModelError
+from unit_edge.errors import BackendError, ModelError
 from unit_edge.frames import Frame, VideoInfo
 from unit_edge.manifests.model import Manifest, TensorSpec
 
@@ -65,7 +65,7 @@ class ListSource:
 class AddRunner:
     """Adds 100 to every value."""
 
-    engine = "double"
+    backend = "double"
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class OverlappingAddRunner(AddRunner):
 
     def start(self, frames: NDArray[np.uint8]) -> Callable[[], NDArray[np.uint8]]:
         if self.under_way == self.in_flight:
-            raise EngineError("too many are under way")
+            raise BackendError("too many are under way")
         self.under_way += 1
         self.most_under_way = max(self.most_under_way, self.under_way)
         frames = frames.copy()

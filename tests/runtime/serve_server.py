@@ -46,7 +46,7 @@ class Server:
         command = [sys.executable, "-m", "unit_edge.cli", "serve", *self._arguments, "--threads", "1"]
         self.errors = (self.folder / "stderr.txt").open("w+")
         self.process = subprocess.Popen(
-            [*command, "--engine", "onnxruntime", "--port", str(port)],
+            [*command, "--backend", "onnxruntime", "--port", str(port)],
             cwd=self.folder,
             stdout=subprocess.PIPE,
             stderr=self.errors,

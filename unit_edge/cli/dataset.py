@@ -64,7 +64,7 @@ def translate_dataset(
     model: str | None,
     options: DatasetOptions,
     *,
-    engine: str,
+    backend: str,
     threads: int | None,
     overwrite: bool,
     resume: bool,
@@ -82,7 +82,7 @@ def translate_dataset(
 
         _check_folder(Path(source), folder, overwrite=overwrite, resume=resume)
         found = read_dataset(Path(source), options.images)
-        translators = _translators(domains, from_, model, engine, threads, stack)
+        translators = _translators(domains, from_, model, backend, threads, stack)
         suffix = options.suffix
         if suffix is None:
             suffix = "_{to}" if len(translators) > 1 and options.mix is None else ""
@@ -156,7 +156,7 @@ def _translators(
     domains: list[str],
     from_: str | None,
     model: str | None,
-    engine: str,
+    backend: str,
     threads: int | None,
     stack: ExitStack,
 ) -> list[Translator]:
@@ -167,7 +167,7 @@ def _translators(
     paths = [resolve_model(model)] if model is not None else [find_model(domain, from_) for domain in domains]
     found = []
     for path in paths:
-        runner = stack.enter_context(open_runner(path, engine, threads=threads))
+        runner = stack.enter_context(open_runner(path, backend, threads=threads))
         manifest = runner.manifest
         found.append(
             Translator(

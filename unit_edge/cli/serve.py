@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from unit_edge.cli.options import live as cli_live
-from unit_edge.cli.options.common import EngineOption, ThreadsOption, decided, needs
+from unit_edge.cli.options.common import BackendOption, ThreadsOption, decided, needs
 from unit_edge.cli.terminal.say import echo
 from unit_edge.errors import ConfigError
 from unit_edge.registry import bundled_models, find_model, resolve_model
@@ -45,7 +45,7 @@ def serve(
     ] = True,
     upload_mib: Annotated[int, typer.Option(min=1, metavar="MIB", help="The largest of these.")] = 200,
     steady: Annotated[bool, typer.Option("--steady", help="Take flicker out from the start.")] = False,
-    engine: EngineOption = "auto",
+    backend: BackendOption = "auto",
     threads: ThreadsOption = None,
     camera_size: cli_live.CameraSize = None,
     camera_fps: cli_live.CameraFps = None,
@@ -105,7 +105,7 @@ def serve(
         raise ConfigError(
             f"{paths[first]}: translates {begin.source} to {begin.target}; give that, or no --to and --from"
         )
-    decided(engine, read_model(paths[first]), paths[first])
+    decided(backend, read_model(paths[first]), paths[first])
     token = token_of(settings)
 
     def listening(url: str) -> None:
@@ -125,7 +125,7 @@ def serve(
             first=first,
             settings=settings,
             token=token,
-            engine=engine,
+            backend=backend,
             threads=threads,
             steady=steady,
         ),

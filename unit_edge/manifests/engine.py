@@ -22,7 +22,7 @@ from unit_edge.machine.gpu import Gpu
 from unit_edge.manifests.model import Side, sha256_of
 
 SCHEMA = 1
-BACKENDS = ("tensorrt", "rtx")
+ENGINE_BACKENDS = ("tensorrt", "rtx")
 _Size = tuple[Side, Side]
 
 
@@ -86,7 +86,9 @@ class EngineManifest:
             if not isinstance(raw, dict) or (raw.get("kind"), raw.get("schema")) != ("engine", SCHEMA):
                 raise ValueError(f"no engine's manifest of schema {SCHEMA}")
             manifest = build(cls, raw)
-            require(manifest.backend in BACKENDS, "backend", manifest.backend, " or ".join(BACKENDS))
+            require(
+                manifest.backend in ENGINE_BACKENDS, "backend", manifest.backend, " or ".join(ENGINE_BACKENDS)
+            )
             return manifest
         except FileNotFoundError:
             raise ModelError(f"{path}: the engine's manifest is missing; {again}") from None

@@ -85,10 +85,10 @@ class Jobs:
     """All uploads; an async context manager, whose end removes them."""
 
     def __init__(
-        self, settings: ServeSettings, engine: str, threads: int | None, changed: Callable[[], None]
+        self, settings: ServeSettings, backend: str, threads: int | None, changed: Callable[[], None]
     ) -> None:
         """`changed` is called when a job has got on."""
-        self._settings, self._engine, self._threads, self._changed = settings, engine, threads, changed
+        self._settings, self._backend, self._threads, self._changed = settings, backend, threads, changed
         self._jobs: dict[str, Job] = {}
         self._queue: asyncio.Queue[Job] = asyncio.Queue()
         self._receiving = 0
@@ -234,7 +234,7 @@ class Jobs:
             folder=str(job.folder),
             models={name: str(path) for name, path in job.models.items()},
             gallery=job.kind == "gallery",
-            engine=self._engine,
+            backend=self._backend,
             threads=self._threads,
             work_s=self._settings.upload_work_s,
         )

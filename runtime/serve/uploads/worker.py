@@ -36,7 +36,7 @@ class Task:
         folder: where results go.
         models: name → path; several of a gallery.
         gallery: whether one picture is translated by all models.
-        engine: what runs them.
+        backend: what runs them.
         threads: of the inference; None for all cores.
         work_s: seconds of computing after which the system ends it.
     """
@@ -45,7 +45,7 @@ class Task:
     folder: str
     models: dict[str, str]
     gallery: bool
-    engine: str
+    backend: str
     threads: int | None
     work_s: float
 
@@ -96,7 +96,7 @@ def _translated(task: Task) -> tuple[dict[str, str], str | None]:
             source,
             folder / "translated.mp4",
             Path(model),
-            engine=task.engine,
+            backend=task.backend,
             threads=task.threads,
             beside=Beside(extra=[both]),
             started=started,
@@ -124,7 +124,7 @@ def _gallery(task: Task) -> tuple[dict[str, str], str | None]:
     files = {"before.png": "before"}
     for index, (name, path) in enumerate(task.models.items()):
         _say({"done": index, "of": len(task.models)})
-        with open_runner(path, task.engine, threads=task.threads) as runner:
+        with open_runner(path, task.backend, threads=task.threads) as runner:
             fit = Fit(runner)
             after = fit.back(runner.infer(fit.to_model(image)[None])[0], width, height)
             label = f"{runner.manifest.source} to {runner.manifest.target}"

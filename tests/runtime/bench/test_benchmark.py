@@ -20,7 +20,7 @@ from live_servers import LiveServer
 from typer.testing import CliRunner
 
 from unit_edge.cli.app import app
-from unit_edge.errors import ConfigError, EngineError
+from unit_edge.errors import BackendError, ConfigError
 from unit_edge.interrupt import StopWish
 from unit_edge.runtime.bench import peak
 from unit_edge.runtime.bench.cases import Wanted, cases_of
@@ -31,7 +31,7 @@ from unit_edge.runtime.bench.worker.worker import check_memory
 
 WriteClip = Callable[..., Path]
 WriteModel = Callable[..., Path]
-QUICK = ("--frames", "3", "--warm-up", "0", "--no-peak", "--engine", "onnxruntime")
+QUICK = ("--frames", "3", "--warm-up", "0", "--no-peak", "--backend", "onnxruntime")
 MAIN = [sys.executable, "-c", "from unit_edge.cli import main; main()"]
 
 
@@ -55,7 +55,7 @@ def test_the_old_way_of_calling_it(write_model: WriteModel) -> None:
     report = measured(write_model("invert"), "--size", "32x24", *QUICK)
     (row,) = report["rows"]
     assert (report["kind"], report["schema"]) == ("unit-edge benchmark", 1)
-    assert (row["model"], row["engine"], row["precision"]) == ("invert", "onnxruntime", "fp32")
+    assert (row["model"], row["backend"], row["precision"]) == ("invert", "onnxruntime", "fp32")
     assert (row["frame_size"], row["batch"], row["failed"]) == ([32, 24], 1, "")
     assert row["model_only"]["calls"] == row["model_only"]["latency_ms"]["count"] == 3
     assert row["model_only"]["warm_up"]["calls"] >= 2
@@ -123,8 +123,8 @@ def test_every_combination_has_a_row(write_model: WriteModel) -> None:
     model, fixed = write_model("invert"), write_model("invert", (1, 24, 32, 3), name="fixed")
     wanted = Wanted([str(model), str(fixed)], ["all"], [1, 4], [(32, 24), (64, 48)])
     cases = cases_of(wanted)
-    assert len({(c.name, c.engine, c.batch, c.size) for c in cases}) == len(cases) == 2 * 6 * 2 * 2
-    refused = {(c.batch, c.size): c.refused for c in cases if c.name == "fixed" and c.engine == "openvino"}
+    assert len({(c.name, c.backend, c.batch, c.size) for c in cases}) == len(cases) == 2 * 6 * 2 * 2
+    refused = {(c.batch, c.size): c.refused for c in cases if c.name == "fixed" and c.backend == "openvino"}
     assert refused.pop((1, (32, 24))) == ""
     assert "--batch 4" in refused[4, (32, 24)] and "32x24 only" in refused[1, (64, 48)]
     assert not any(case.refused for case in cases if case.name == "invert")
@@ -161,8 +161,8 @@ def test_nothing_to_measure_is_one_line(write_model: WriteModel, tmp_path: Path)
         ([model, "--input", text, "--size", "32x24"], "--size"),
         ([model, "--size", "12"], "expected WIDTHxHEIGHT"),
         ([model, "--batch", "1,x"], "expected whole numbers"),
-        ([model, "--engine", "cuda"], "unknown engine 'cuda'"),
-        ([model, "--engine", "tensorrt", "--no-peak"], "unit-edge build"),
+        ([model, "--backend", "cuda"], "unknown backend 'cuda'"),
+        ([model, "--backend", "tensorrt", "--no-peak"], "unit-edge build"),
         ([model, "-o", "out.txt"], "expected a .json, .csv or .md file"),
         ([model, "-o", tmp_path / "none" / "out.json"], "make it first"),
         ([], "give MODELs"),
@@ -178,7 +178,7 @@ def test_nothing_to_measure_is_one_line(write_model: WriteModel, tmp_path: Path)
 
 def test_streams_that_do_not_fit() -> None:
     check_memory(5, opened=2, each=100, free=400)
-    with pytest.raises(EngineError, match=r"9 streams need 0\.7 GiB .*--streams 5"):
+    with pytest.raises(BackendError, match=r"9 streams need 0\.7 GiB .*--streams 5"):
         check_memory(9, opened=2, each=100 << 20, free=400 << 20)
 
 
@@ -205,7 +205,7 @@ def test_two_things_take_turns(write_model: WriteModel) -> None:
     assert 1 < ratio["low"] <= ratio["median"] <= ratio["high"]  # sixteen 31x31 blurs against one subtraction
     pytest.importorskip("openvino")
     report = measured(model, "--vs", "openvino", "--size", "64x48", *QUICK)
-    assert [row["engine"] for row in report["rows"]] == ["onnxruntime", "openvino"]
+    assert [row["backend"] for row in report["rows"]] == ["onnxruntime", "openvino"]
 
 
 def test_every_file(write_clip: WriteClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

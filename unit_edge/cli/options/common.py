@@ -42,7 +42,7 @@ SettingsOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; repeatable.")
 ]
 
-EngineOption = Annotated[
+BackendOption = Annotated[
     str,
     typer.Option(
         metavar="NAME",
@@ -50,6 +50,7 @@ EngineOption = Annotated[
         "openvino-bf16, tensorrt.",
     ),
 ]
+_OLD_OPTIONS = {"engine": "backend"}
 ThreadsOption = Annotated[
     int | None, typer.Option(min=1, help="CPU threads for the model. [default: all cores]")
 ]
@@ -72,15 +73,24 @@ def needs(extra: str) -> Iterator[None]:
         ) from None
 
 
-def decided(engine: str, manifest: Manifest, model: Path, *, quiet: bool = False) -> Decision:
+def decided(backend: str, manifest: Manifest, model: Path, *, quiet: bool = False) -> Decision:
     """What runs the model; a note about it is printed."""
     from unit_edge.runtime.backends.choice import decide
     from unit_edge.runtime.backends.open import ENGINE_SUFFIX
 
-    decision = decide(engine, manifest, plan=model.suffix.lower() == ENGINE_SUFFIX, model=model)
+    decision = decide(backend, manifest, is_engine=model.suffix.lower() == ENGINE_SUFFIX, model=model)
     if decision.note and not quiet:
         echo(f"note: {decision.note}", err=True)
     return decision
+
+
+def option_name(name: str) -> str:
+    """The name of today for an option, without its dashes; an old one is noted on stderr, once."""
+    if name in _OLD_OPTIONS:
+        from unit_edge.config.renamed import note
+
+        note(f"--{name}", f"--{_OLD_OPTIONS[name]}")
+    return _OLD_OPTIONS.get(name, name)
 
 
 def domains_text(manifest: Manifest) -> str:
