@@ -35,7 +35,7 @@ def write_engine() -> Callable[..., Path]:
     """write_engine(model) → an engine beside it whose manifest fits this machine; TensorRT can't load it."""
 
     def write(model: Path) -> Path:
-        path, content, manifest = model.with_name("m.rtx.engine"), b"a plan", read_model(model)
+        path, content, manifest = model.with_name("m.rtx.engine"), b"an engine", read_model(model)
         about = EngineManifest(
             backend="rtx",
             tensorrt="1.7.1.116",

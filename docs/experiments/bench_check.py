@@ -19,7 +19,7 @@ from statistics import median
 
 from unit_edge.interrupt import StopWish
 from unit_edge.registry import resolve_model
-from unit_edge.runtime.bench.process import Worker
+from unit_edge.runtime.bench.process import BenchWorker
 from unit_edge.runtime.bench.statistics import ratio_of_rounds
 
 _SESSION = """
@@ -87,7 +87,7 @@ def main() -> None:
         ("onnxruntime", "loop"),
         ("onnxruntime", "profiler"),
     ):
-        with Worker(StopWish()) as worker:
+        with BenchWorker(StopWish()) as worker:
             case = {"model": str(model), "backend": backend, "batch": 1, "size": size, "streams": 1}
             worker.ask("open", **case, threads=None, clip=None)
             worker.ask("warm_up", limit_s=5)

@@ -20,7 +20,7 @@ _ON_CPUS = ("onnxruntime", "openvino")
 
 
 @dataclass(frozen=True)
-class Case:
+class BenchCase:
     """One row of the table.
 
     Attributes:
@@ -91,7 +91,7 @@ def memory_of(backend: str) -> str:
     return "memory" if device_of(backend) == "cpu" else "gpu memory"
 
 
-def cases_of(wanted: Wanted) -> list[Case]:
+def cases_of(wanted: Wanted) -> list[BenchCase]:
     """Every combination, in the order in which it was asked for."""
     return [
         case
@@ -110,9 +110,11 @@ def _backends(asked: Sequence[str]) -> list[str]:
     )
 
 
-def _case(given: str, backend: str, size: tuple[int, int] | None, batch: int | None, wanted: Wanted) -> Case:
+def _case(
+    given: str, backend: str, size: tuple[int, int] | None, batch: int | None, wanted: Wanted
+) -> BenchCase:
     path = resolve_model(given)
-    case = Case(
+    case = BenchCase(
         model=path,
         name=path.stem,
         backend=backend,
@@ -150,7 +152,7 @@ def _own_size(path: Path, manifest: Manifest) -> tuple[int, int]:
     return manifest.frame_size or DEFAULT_SIZE
 
 
-def _misfit(path: Path, manifest: Manifest, case: Case, *, fitted: bool) -> str:
+def _misfit(path: Path, manifest: Manifest, case: BenchCase, *, fitted: bool) -> str:
     """Why a model doesn't take the batch or the size; "" if it does."""
     fixed = manifest.input.shape[0]
     if fixed is not None and fixed != case.batch:

@@ -9,8 +9,8 @@ from unit_edge.errors import UnitEdgeError
 from unit_edge.interrupt import StopWish
 from unit_edge.runtime.bench.cases import device_of, memory_of
 from unit_edge.runtime.bench.load_model import Load, write_load
-from unit_edge.runtime.bench.process import CaseFailed, Worker
-from unit_edge.runtime.bench.result import Peak, Roof, Row
+from unit_edge.runtime.bench.process import BenchWorker, CaseFailed
+from unit_edge.runtime.bench.result import BenchRow, Peak, Roof
 
 LOADS: dict[str, tuple[Load, ...]] = {
     "cpu": (Load(kernel=1, layers=8, channels=512, side=64), Load(kernel=3, layers=8, channels=128, side=64)),
@@ -65,7 +65,7 @@ class Limits:
             self._missing(backend, f"no peak of {backend} in {precision}: {error}")
         name = memory_of(backend)
         try:
-            with Worker(self._wish) as worker:
+            with BenchWorker(self._wish) as worker:
                 found = worker.ask("bandwidth", backend=backend, seconds=self._seconds)
             gb_s = found["bytes_per_s"] / 1e9
             self.bandwidth_gb_s[name] = max(gb_s, self.bandwidth_gb_s.get(name, 0.0))
@@ -104,7 +104,7 @@ class Limits:
         return max(found, key=lambda peak: peak.tflops)
 
     def _run(self, path: Path, backend: str, threads: int | None, load: Load) -> float:
-        with Worker(self._wish) as worker:
+        with BenchWorker(self._wish) as worker:
             worker.ask(
                 "open",
                 model=str(path),
@@ -120,7 +120,7 @@ class Limits:
         times: list[float] = [split["compute_s"] for split in calls["splits"]] or calls["latencies_s"]
         return load.operations / min(times) / 1e12
 
-    def roof_of(self, row: Row, operations: int, traffic_bytes: int) -> Roof | None:
+    def roof_of(self, row: BenchRow, operations: int, traffic_bytes: int) -> Roof | None:
         """A row under its roof; None if the model alone wasn't measured.
 
         Args:

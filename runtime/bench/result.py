@@ -103,7 +103,7 @@ class Roof:
 
 
 @dataclass(frozen=True)
-class Row:
+class BenchRow:
     """One case and its figures; `failed` says why some or all are missing, "" if none is.
 
     Attributes:
@@ -174,7 +174,7 @@ class Timers:
 
 
 @dataclass(frozen=True)
-class Report:
+class BenchReport:
     """All of it.
 
     Attributes:
@@ -189,7 +189,7 @@ class Report:
     made: str
     settings: dict[str, Any]
     machine: dict[str, Any]
-    rows: tuple[Row, ...]
+    rows: tuple[BenchRow, ...]
     versus: tuple[Versus, ...] = ()
     peaks: tuple[Peak, ...] = ()
     bandwidth_gb_s: dict[str, float] = field(default_factory=dict)
@@ -213,7 +213,7 @@ def _present(value: Any) -> Any:
 
 
 def read_report(path: Path) -> dict[str, Any]:
-    """A benchmark's JSON, as `Report.as_dict` made it.
+    """A benchmark's JSON, as `BenchReport.as_dict` made it.
 
     Raises:
         ConfigError: it can't be read, or is something else.

@@ -27,7 +27,7 @@ _LOOK_UP_S = 0.1
 
 
 @dataclass(frozen=True)
-class Report:
+class DoctorReport:
     """All findings, and what follows from them.
 
     Attributes:
@@ -59,7 +59,7 @@ class Report:
         }
 
 
-def diagnose(groups: Iterable[str] = tuple(GROUPS), limit_s: float = DEFAULT_LIMIT_S) -> Report:
+def diagnose(groups: Iterable[str] = tuple(GROUPS), limit_s: float = DEFAULT_LIMIT_S) -> DoctorReport:
     """Tries everything, each thing in a child process; one that takes more than `limit_s` is broken.
 
     Raises:
@@ -76,7 +76,7 @@ def diagnose(groups: Iterable[str] = tuple(GROUPS), limit_s: float = DEFAULT_LIM
     return conclude(finding for future in running for finding in future.result())
 
 
-def conclude(findings: Iterable[Finding]) -> Report:
+def conclude(findings: Iterable[Finding]) -> DoctorReport:
     """Compares the backends' frames with one another, and says whether a video can be translated."""
     findings = tuple(findings)
     reference = next((f.output for f in findings if f.name == _REFERENCE), None)
@@ -88,7 +88,7 @@ def conclude(findings: Iterable[Finding]) -> Report:
     lacking = [name for name in _NEEDED if name not in works]
     if not backends:
         lacking.append("a backend (onnxruntime is the usual one)")
-    return Report(findings, tuple(backends), tuple(lacking))
+    return DoctorReport(findings, tuple(backends), tuple(lacking))
 
 
 def _compared(finding: Finding, reference: str | None) -> Finding:

@@ -15,7 +15,7 @@ from unit_edge.config import RunConfig, as_dict
 from unit_edge.config.renamed import SETTINGS, TENSORS, note, tensor_name
 from unit_edge.errors import ConfigError
 from unit_edge.runtime.bench.report.reread import read_whole
-from unit_edge.runtime.library import translate_video
+from unit_edge.runtime.library import translate_frames
 from unit_edge.settings import from_saved, load_config
 
 DOMAINS = '[domain1]\nname = "a"\npaths = ["a"]\n[domain2]\nname = "b"\npaths = ["b"]\n'
@@ -104,6 +104,6 @@ def test_a_benchmark_of_before_is_read_with_a_note(capsys: pytest.CaptureFixture
     assert {line.split()[1] for line in capsys.readouterr().err.splitlines()} == {"engine", "engine_reason"}
 
 
-def test_programs_may_use_the_old_name() -> None:
+def test_programs_may_use_the_old_name(write_model: Callable[..., Path]) -> None:
     with pytest.warns(DeprecationWarning, match="backend"), pytest.raises(ConfigError, match="'tpu'"):
-        translate_video("a.mp4", "b.mp4", "night", engine="tpu")
+        next(translate_frames("a.mp4", write_model(), engine="tpu"))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from unit_edge.train.guides.drawn import Drawn, LogUniform, Uniform
 from unit_edge.train.guides.light import Array, bloom, exposed, to_srgb, with_noise
-from unit_edge.train.guides.scene import Part, Scene
+from unit_edge.train.guides.scene import Scene, SceneClass
 from unit_edge.train.guides.weather import (
     desaturated,
     ground_mask,
@@ -61,7 +61,7 @@ def rain(image: NDArray[np.uint8], classes: NDArray[np.uint8], rng: np.random.Ge
 
     Args:
         image: uint8[H,W,3], BGR.
-        classes: uint8[h,w,11], probabilities times 255 in the order of `Part`.
+        classes: uint8[h,w,11], probabilities times 255 in the order of `SceneClass`.
         rng: which rain; the same generator state gives the same picture.
 
     Returns:
@@ -90,12 +90,12 @@ def rain(image: NDArray[np.uint8], classes: NDArray[np.uint8], rng: np.random.Ge
 
 def vegetation(scene: Scene) -> Array:
     """Leaves, float[H,W] in [0, 1]: wet ones are darker."""
-    return np.asarray(scene.classes[..., [Part.VEGETATION, Part.TERRAIN]].sum(-1), np.float32)
+    return np.asarray(scene.classes[..., [SceneClass.VEGETATION, SceneClass.TERRAIN]].sum(-1), np.float32)
 
 
 def wet_ground(scene: Scene, settings: RainSettings, rng: np.random.Generator) -> Array:
     """How wet the ground is, float[H,W] in [0, 1]: the road more than its sides, in blotches."""
-    road = ground_mask(scene, Part.ROAD) + 0.8 * ground_mask(scene, Part.SIDEWALK)
+    road = ground_mask(scene, SceneClass.ROAD) + 0.8 * ground_mask(scene, SceneClass.SIDEWALK)
     road = np.clip(road * 1.3 - 0.15, 0, 1) * (1 - scene.own_car)
     blotches = 0.85 + 0.15 * ground_noise(scene, 5, rng)
     return np.asarray(road * settings.wetness * blotches, np.float32)

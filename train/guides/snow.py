@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from unit_edge.train.guides.drawn import Drawn, LogUniform, Uniform
 from unit_edge.train.guides.light import Array, blurred, exposed, luminance, to_srgb, with_noise
-from unit_edge.train.guides.scene import Part, Scene
+from unit_edge.train.guides.scene import Scene, SceneClass
 from unit_edge.train.guides.weather import (
     desaturated,
     ground_mask,
@@ -65,7 +65,7 @@ def snow(image: NDArray[np.uint8], classes: NDArray[np.uint8], rng: np.random.Ge
 
     Args:
         image: uint8[H,W,3], BGR.
-        classes: uint8[h,w,11], probabilities times 255 in the order of `Part`.
+        classes: uint8[h,w,11], probabilities times 255 in the order of `SceneClass`.
         rng: which snow; the same generator state gives the same picture.
 
     Returns:
@@ -77,7 +77,7 @@ def snow(image: NDArray[np.uint8], classes: NDArray[np.uint8], rng: np.random.Ge
     light = without_shadows(scene, exposed(scene.light, 1 - sky, settings.exposure), 0.5 * settings.clouds)
     light = desaturated(light, settings.grey)
     bare = desaturated(_thinned(scene, light), 0.6)
-    light += (bare - light) * scene.mask(Part.VEGETATION)[..., None]
+    light += (bare - light) * scene.mask(SceneClass.VEGETATION)[..., None]
     cover = np.clip(on_ground(scene, settings, rng) + _above(scene, settings, rng), 0, 1)
     white = settings.level * tinted(settings.tint) * _shading(scene)[..., None]
     light += (white - light) * cover[..., None]
@@ -105,10 +105,12 @@ def _shading(scene: Scene) -> Array:
 def on_ground(scene: Scene, settings: SnowSettings, rng: np.random.Generator) -> Array:
     """Share of the ground's surface that is snow, float[H,W] in [0, 1]."""
     rough = 0.5 * ground_noise(scene, 14, rng) + 0.5 * smooth_noise(scene.height, scene.width, 10, rng)
-    hills = scene.mask(Part.TERRAIN)
-    sides = np.maximum(ground_mask(scene, Part.SIDEWALK, Part.TERRAIN), hills * (1 - sky_of(scene)))
+    hills = scene.mask(SceneClass.TERRAIN)
+    sides = np.maximum(
+        ground_mask(scene, SceneClass.SIDEWALK, SceneClass.TERRAIN), hills * (1 - sky_of(scene))
+    )
     beside = np.clip((settings.cover * 2.6 - 0.35 + 0.55 * rough) * 2, 0, 1)
-    road = ground_mask(scene, Part.ROAD)
+    road = ground_mask(scene, SceneClass.ROAD)
     bare = np.maximum(settings.tracks * tracks(scene, rng), 0)
     edge = 1 - blurred(road, 0.05 * scene.height)  # snow is ploughed to the road's edges
     drifts = ground_noise(scene, 12, rng, along=0.25)
@@ -138,15 +140,15 @@ def _above(scene: Scene, settings: SnowSettings, rng: np.random.Generator) -> Ar
     lit = 0.6 * np.clip(np.log(y / blurred(y, 0.04 * scene.height)), -1.5, 1.5)
     tufts = 0.25 * smooth_noise(scene.height, scene.width, 30, rng)
     leaves = np.clip(0.75 * (lit + tufts) + 1.1 * settings.trees - 0.4, 0, 0.9)
-    leaves *= scene.mask(Part.VEGETATION)
+    leaves *= scene.mask(SceneClass.VEGETATION)
     total = leaves
     reach = np.ones((2 * round(0.03 * scene.height) + 1, 1), np.uint8)
-    roofs = _caps(scene, Part.BUILDING, 0.025) * cv2.dilate(sky_of(scene), reach)
+    roofs = _caps(scene, SceneClass.BUILDING, 0.025) * cv2.dilate(sky_of(scene), reach)
     total = total + 0.8 * settings.cover * roofs
     return np.asarray(total * (1 - scene.own_car), np.float32)
 
 
-def _caps(scene: Scene, part: Part, thickness: float) -> Array:
+def _caps(scene: Scene, part: SceneClass, thickness: float) -> Array:
     """The upper rims of what a part covers, float[H,W] in [0, 1]; thickness is a share of the height."""
     mask = np.clip(scene.mask(part) * 2 - 0.5, 0, 1)
     depth = max(1, round(thickness * scene.height))

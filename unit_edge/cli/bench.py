@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from unit_edge.manifests.costs import CostsAt
-    from unit_edge.runtime.bench.cases import Case, Wanted
-    from unit_edge.runtime.bench.result import Row
+    from unit_edge.runtime.bench.cases import BenchCase, Wanted
+    from unit_edge.runtime.bench.result import BenchRow
 
 REGRESSION = 3
 """Exit code of --compare if something became slower."""
@@ -184,7 +184,7 @@ def _whole(text: str, option: str) -> int:
     return int(text)
 
 
-def _others(cases: Sequence[Case], wanted: Wanted, against: str) -> list[Case]:
+def _others(cases: Sequence[BenchCase], wanted: Wanted, against: str) -> list[BenchCase]:
     """What each case is compared with: the same on another backend, or another model on the same."""
     from unit_edge.runtime.backends.open import BACKENDS
     from unit_edge.runtime.bench.cases import cases_of
@@ -238,7 +238,7 @@ class _Status:
             sys.stderr.write(f"{_CLEAR_LINE}{text} …")
             sys.stderr.flush()
 
-    def finished(self, row: Row) -> None:
+    def finished(self, row: BenchRow) -> None:
         self.clear()
         if not self._several:
             return

@@ -17,7 +17,7 @@ from unit_edge.errors import ConfigError
 
 if TYPE_CHECKING:
     from unit_edge.runtime.check.pairs import Work
-    from unit_edge.runtime.check.part import Answer, Part
+    from unit_edge.runtime.check.part import Answer, CheckPart
 
 _BELOW_MIN_KEPT = 3
 
@@ -189,7 +189,7 @@ def check(
         translate, about["model"] = open_translator(model, backend, threads, stack)
         about["detector"] = None if detect is None else detect.about()
         about["segmenter"] = None if segment is None else segment.about()
-        parts: list[Part] = []
+        parts: list[CheckPart] = []
         if detect is not None:
             parts.append(
                 Detections(

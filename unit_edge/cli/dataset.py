@@ -78,7 +78,7 @@ def translate_dataset(
     with needs("check"), ExitStack() as stack:
         from unit_edge.interrupt import Interrupted, watch_signals
         from unit_edge.runtime.check.datasets.open import read_dataset
-        from unit_edge.runtime.check.datasets.translate import Plan, translate_dataset
+        from unit_edge.runtime.check.datasets.translate import DatasetRequest, translate_dataset
 
         _check_folder(Path(source), folder, overwrite=overwrite, resume=resume)
         found = read_dataset(Path(source), options.images)
@@ -90,7 +90,7 @@ def translate_dataset(
             raise ConfigError(
                 f"--suffix {suffix!r}: with several domains it must have {{to}} in it, as _{{to}}"
             )
-        plan = Plan(
+        request = DatasetRequest(
             mix=options.mix,
             suffix=suffix,
             seed=options.seed,
@@ -110,7 +110,7 @@ def translate_dataset(
         line = Line(len(found.pictures), "pictures", quiet=quiet)
         with watch_signals() as wish:
             outcome = translate_dataset(
-                found, folder, translators, plan, about, resume=resume, progress=line.draw, wish=wish
+                found, folder, translators, request, about, resume=resume, progress=line.draw, wish=wish
             )
         line.clear()
     if wish:

@@ -10,7 +10,7 @@ import typer
 from unit_edge.cli.terminal.say import echo
 
 if TYPE_CHECKING:
-    from unit_edge.runtime.doctor.doctor import Report
+    from unit_edge.runtime.doctor.doctor import DoctorReport
 
 
 def doctor(
@@ -38,7 +38,7 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _lines(report: Report) -> list[str]:
+def _lines(report: DoctorReport) -> list[str]:
     lines, topic = [], ""
     width = max(len(finding.name) for finding in report.findings)
     for finding in report.findings:

@@ -118,7 +118,7 @@ def serve(
         echo(f"{url}?token={token.secret}" if token is not None else url)
 
     server.serve(
-        server.Plan(
+        server.ServeRequest(
             source=Source(address, options),
             paths=paths,
             choices=choices,

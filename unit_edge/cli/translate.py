@@ -152,7 +152,7 @@ def translate(
     from unit_edge.runtime.sinks.look import Look
     from unit_edge.runtime.sinks.weather import Weather
     from unit_edge.runtime.sources.excerpt import Excerpt
-    from unit_edge.runtime.translate import Beside, carry_out
+    from unit_edge.runtime.translate import RunExtras, carry_out
 
     run_translation: Callable[..., Stats] = translate_in_window if show else carry_out
 
@@ -218,7 +218,7 @@ def translate(
         with display.reporting(made, manifest.name):
             run_translation(
                 request,
-                beside=Beside(raw_to=raw_to, raw_format=raw_format, notice=display.warn),
+                extras=RunExtras(raw_to=raw_to, raw_format=raw_format, notice=display.warn),
                 notice=display.notice,
                 started=display.start,
                 progress=display.update,

@@ -159,7 +159,7 @@ def check_machine(
             raise ModelError(f"{path}: built for {what} {built}, here is {here}; {again}")
 
 
-def write_pair(path: Path, plan: bytes, manifest: EngineManifest) -> None:
+def write_pair(path: Path, content: bytes, manifest: EngineManifest) -> None:
     """Puts an engine and its manifest in place, each whole; an interrupted pair fails `check_engine`.
 
     Raises:
@@ -170,7 +170,7 @@ def write_pair(path: Path, plan: bytes, manifest: EngineManifest) -> None:
         with replacing(path.with_suffix(".json")) as beside:
             beside.write_text(manifest.text(), encoding="utf-8")
             with replacing(path) as engine:
-                engine.write_bytes(plan)
+                engine.write_bytes(content)
     except OSError as error:
         raise ModelError(f"{path}: can't be written ({error.strerror or error})") from None
 

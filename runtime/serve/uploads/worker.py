@@ -70,7 +70,7 @@ def _translated(task: Task) -> tuple[dict[str, str], str | None]:
     from unit_edge.runtime.pipeline import Stats
     from unit_edge.runtime.sinks.codecs import Encoding
     from unit_edge.runtime.sinks.look import Look
-    from unit_edge.runtime.translate import Beside, Job, translate
+    from unit_edge.runtime.translate import RunExtras, StartedRun, translate
     from unit_edge.runtime.window.recorder import Recorder
 
     ((_, model),) = task.models.items()
@@ -80,7 +80,7 @@ def _translated(task: Task) -> tuple[dict[str, str], str | None]:
     both = Recorder(lambda: folder / "both.mp4", Encoding(preset="superfast", crf=23), lambda _: None)
     count: list[int | None] = [None]
 
-    def started(job: Job) -> None:
+    def started(job: StartedRun) -> None:
         if job.info.width * job.info.height > _VIDEO_PIXELS_AT_MOST:
             raise ConfigError(f"{job.info.width}x{job.info.height} pixels: expected at most 4096x2304")
         count[0] = job.info.frame_count
@@ -98,7 +98,7 @@ def _translated(task: Task) -> tuple[dict[str, str], str | None]:
             Path(model),
             backend=task.backend,
             threads=task.threads,
-            beside=Beside(extra=[both]),
+            extras=RunExtras(extra=[both]),
             started=started,
             progress=progress,
         )

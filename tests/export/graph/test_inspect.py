@@ -285,12 +285,12 @@ def test_a_checkpoint_is_described(run: Path, tmp_path: Path) -> None:
 
 def test_an_engine_is_compared_with_its_manifest(tmp_path: Path) -> None:
     engine, beside = tmp_path / "m.orin.10.3.0.engine", tmp_path / "m.orin.10.3.0.json"
-    engine.write_bytes(b"plan")
+    engine.write_bytes(b"engine")
     beside.write_text(json.dumps({"sha256": sha256_of(engine), "tensorrt": "10.3.0", "gpu": "Orin"}))
     for path in (engine, beside):
         report = inspect_file(path)
         assert (report["kind"], report["manifest"], report["gpu"]) == ("engine", "matches", "Orin")
-    engine.write_bytes(b"another plan")
+    engine.write_bytes(b"another engine")
     assert inspect_file(engine)["manifest"] == "differs: another sha256"
 
 
@@ -298,7 +298,7 @@ def test_an_engine_is_compared_with_its_manifest(tmp_path: Path) -> None:
     ("name", "content", "message"),
     [
         ("notes.txt", b"hello", "none of ours: no manifest notes.json"),
-        ("m.engine", b"plan", "none of ours: no manifest m.json"),
+        ("m.engine", b"engine", "none of ours: no manifest m.json"),
         ("some.json", b'{"a": 1}', "none of ours: no manifest"),
         ("some.json", b"[1]", "none of ours: JSON, but no object"),
         ("some.json", b"{", "not readable as JSON"),

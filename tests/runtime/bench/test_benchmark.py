@@ -25,7 +25,7 @@ from unit_edge.interrupt import StopWish
 from unit_edge.runtime.bench import peak
 from unit_edge.runtime.bench.cases import Wanted, cases_of
 from unit_edge.runtime.bench.load_model import Load, write_load
-from unit_edge.runtime.bench.process import CaseFailed, Worker
+from unit_edge.runtime.bench.process import BenchWorker, CaseFailed
 from unit_edge.runtime.bench.worker.clip import RepeatedClip
 from unit_edge.runtime.bench.worker.worker import check_memory
 
@@ -190,7 +190,7 @@ def test_several_streams(write_model: WriteModel, write_clip: WriteClip) -> None
 
 
 def test_a_process_that_dies_is_a_failed_row() -> None:
-    with Worker(StopWish()) as worker, pytest.raises(CaseFailed, match="killed"):
+    with BenchWorker(StopWish()) as worker, pytest.raises(CaseFailed, match="killed"):
         os.kill(worker.pid, signal.SIGKILL)
         worker.ask("calls", seconds=0, calls=1)
 

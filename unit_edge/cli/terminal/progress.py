@@ -18,7 +18,7 @@ from unit_edge.text.redaction import redact
 
 if TYPE_CHECKING:
     from unit_edge.runtime.pipeline import Stats
-    from unit_edge.runtime.translate import Job
+    from unit_edge.runtime.translate import StartedRun
 
 _REDRAW_S = 0.2
 _LINE_S = 30.0
@@ -52,10 +52,10 @@ class Progress:
         self._redraw = not quiet and sys.stderr.isatty()
         self._drawn_at = 0.0 if self._redraw else time.monotonic()
         self._every_s = _REDRAW_S if self._redraw else _LINE_S
-        self._job: Job | None = None
+        self._job: StartedRun | None = None
         self._stats: Stats | None = None
 
-    def start(self, job: Job) -> None:
+    def start(self, job: StartedRun) -> None:
         """Takes what is known before the first frame."""
         self._job = job
         if self._redraw:
