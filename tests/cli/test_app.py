@@ -13,23 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import cli_output as cli
 from probe import frame_times, packets
-from typer.testing import CliRunner
 
 from unit_edge import __version__
-from unit_edge.cli.app import app
 
 WriteClip = Callable[..., Path]
 WriteModel = Callable[..., Path]
 MAIN = [sys.executable, "-c", "from unit_edge.cli import main; main()"]
-
-
-def cli(*arguments: str | Path) -> tuple[int, str]:
-    """Exit code, and all that was printed."""
-    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    return done.exit_code, done.output
 
 
 @pytest.fixture(autouse=True)

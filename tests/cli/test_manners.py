@@ -14,9 +14,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from commands import cli
 
-from unit_edge.cli.app import app
 from unit_edge.cli.terminal import progress
 from unit_edge.cli.terminal.say import echo_json, echo_wide
 from unit_edge.errors import BackendError, ModelError
@@ -24,11 +23,6 @@ from unit_edge.files.writing import replacing
 
 WriteModel = Callable[..., Path]
 WriteClip = Callable[..., Path]
-
-
-def cli(*arguments: str | Path) -> tuple[int, str, str]:
-    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    return done.exit_code, done.stdout, done.stderr
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,9 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+from commands import cli_output as cli
 from onnx import TensorProto, helper, numpy_helper
-from typer.testing import CliRunner
 
-from unit_edge.cli.app import app
 from unit_edge.cli.subjects.inspection import inspect_file
 from unit_edge.config import Detail, RunConfig
 from unit_edge.errors import ModelError
@@ -337,14 +336,6 @@ def test_a_foreign_onnx_model_is_none_of_ours(tmp_path: Path) -> None:
     onnx.save(model, tmp_path / "resnet.onnx")
     with pytest.raises(ModelError, match="none of ours: made by pytorch"):
         inspect_file(tmp_path / "resnet.onnx")
-
-
-def cli(*arguments: str | Path) -> tuple[int, str]:
-    """Exit code, and all that was printed."""
-    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    return done.exit_code, done.output
 
 
 def test_the_command(exported: Exported, run: Path) -> None:

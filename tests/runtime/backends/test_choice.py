@@ -8,9 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from commands import cli_output as cli
 
-from unit_edge.cli.app import app
 from unit_edge.errors import BackendError
 from unit_edge.runtime.backends.choice import Installed, choose_backend
 from unit_edge.runtime.backends.open import open_runner, read_model
@@ -67,11 +66,6 @@ def test_int8_runs_by_openvino_where_it_is_and_by_onnxruntime_else(
     pytest.importorskip("openvino")
     with open_runner(model) as runner:
         assert runner.backend.startswith("openvino ")
-
-
-def cli(*arguments: str | Path) -> tuple[int, str]:
-    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    return done.exit_code, done.output
 
 
 def test_translate_says_which_and_why(
