@@ -90,7 +90,7 @@ def test_engines_and_models_are_not_mixed_up(write_model: WriteModel, write_engi
 
 def test_a_changed_engine_is_not_loaded(write_model: WriteModel, write_engine: WriteEngine) -> None:
     path = write_engine(write_model())
-    path.write_bytes(b"another engine")
+    path.write_bytes(b"no engine")
     with pytest.raises(ModelError, match="another sha256"):
         open_runner(path)
 

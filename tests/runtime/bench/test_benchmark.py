@@ -26,13 +26,16 @@ from unit_edge.runtime.bench import peak
 from unit_edge.runtime.bench.cases import Wanted, cases_of
 from unit_edge.runtime.bench.load_model import Load, write_load
 from unit_edge.runtime.bench.process import BenchWorker, CaseFailed
+from unit_edge.runtime.bench.result import read_report
 from unit_edge.runtime.bench.worker.clip import RepeatedClip
 from unit_edge.runtime.bench.worker.worker import check_memory
 
 WriteClip = Callable[..., Path]
 WriteModel = Callable[..., Path]
 QUICK = ("--frames", "3", "--warm-up", "0", "--no-peak", "--backend", "onnxruntime")
+KEPT = Path(__file__).parents[3] / "docs/benchmarks/bundled/bench.json"
 MAIN = [sys.executable, "-c", "from unit_edge.cli import main; main()"]
+OF_LONG_RUNS = ("rows[].roof.", "rows[].model_only.drift", "peaks", "bandwidth")
 
 
 def bench(*arguments: str | Path) -> tuple[int, str, str]:
@@ -49,6 +52,18 @@ def measured(*arguments: str | Path) -> dict[str, Any]:
     assert code == 0, err
     found: dict[str, Any] = json.loads(out.splitlines()[-1])
     return found
+
+
+def shape(value: Any, at: str = "") -> set[str]:
+    """Names and types of all that a report holds, but for what depends on the machine and the settings."""
+    if isinstance(value, dict):
+        inner = [(f"{at}.{name}".lstrip("."), item) for name, item in value.items()]
+        return {
+            one for name, item in inner if name not in ("machine", "settings") for one in shape(item, name)
+        }
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return {one for item in value for one in shape(item, f"{at}[]")}
+    return {f"{at} {type(value).__name__}"}
 
 
 def test_the_old_way_of_calling_it(write_model: WriteModel) -> None:
@@ -88,6 +103,10 @@ def test_a_clip_is_followed_through_all_stages(write_clip: WriteClip, write_mode
     assert sum(stage["share"] for stage in stages.values()) == pytest.approx(1, rel=0.01)
     assert whole["slowest_alone"] == min(whole["alone_fps"], key=whole["alone_fps"].get)
     assert "age_ms" not in whole and "dropped" not in whole
+    # names and types are those of a benchmark that is kept, which was longer and measured the peak too
+    kept = read_report(KEPT)
+    measured_too = {name for name in shape(kept) if name.startswith(OF_LONG_RUNS)}
+    assert shape(report) == shape(kept) - measured_too | {"peaks list"}
 
 
 def test_a_live_source_has_ages_instead(write_model: WriteModel) -> None:
