@@ -42,7 +42,7 @@ def test_a_third_signal_ends_what_hangs(number: signal.Signals) -> None:
                 child.send_signal(number)
                 time.sleep(0.2)
             assert child.wait(60) == 128 + number
-            assert child.stderr.read() == b"stopped: the engine doesn't answer\n"
+            assert child.stderr.read() == b"stopped: the backend doesn't answer\n"
         finally:
             child.kill()
 

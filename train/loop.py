@@ -13,7 +13,7 @@ from torch import Tensor
 
 from unit_edge.config import RunConfig
 from unit_edge.train.discriminators.adversaries import Adversaries
-from unit_edge.train.draw import Draw, Part, mix
+from unit_edge.train.draw import BatchPart, Draw, mix
 from unit_edge.train.grad_mode import no_parameter_grad
 from unit_edge.train.group import Group, no_sync
 from unit_edge.train.guided import GuidedHead
@@ -167,7 +167,7 @@ class Update:
         """The random numbers of a micro-batch."""
         optim, cuts = self.config.optim, self.config.speed.accumulate
         count = optim.batch // self.group.size // cuts
-        part = Part(optim.batch, (self.group.rank * cuts + index) * count, count)
+        part = BatchPart(optim.batch, (self.group.rank * cuts + index) * count, count)
         return Draw((optim.seed, step, purpose), part, self.group.device)
 
     def _autocast(self) -> AbstractContextManager[None]:

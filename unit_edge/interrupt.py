@@ -82,7 +82,7 @@ def _counted(wish: StopWish) -> Iterator[StopWish]:
 
 @contextmanager
 def _giving_up(wish: StopWish) -> Iterator[None]:
-    """Within it, the process ends if a third signal isn't answered: the main thread hangs in an engine.
+    """Within it, the process ends if a third signal isn't answered: the main thread hangs in a backend.
 
     Python's own handlers wait until the main thread is back in Python; what they are woken by doesn't.
     """
@@ -98,7 +98,7 @@ def _giving_up(wish: StopWish) -> Iterator[None]:
             if left.is_set():
                 break
             if len(came) > _ANSWERED and not left.wait(_ANSWER_S):
-                os.write(2, b"stopped: the engine doesn't answer\n")
+                os.write(2, b"stopped: the backend doesn't answer\n")
                 os._exit(128 + came[-1])
         os.close(wakes)
 

@@ -69,7 +69,7 @@ def plan(out: Path, data: Path, configs: Sequence[str]) -> list[Step]:
     for model in BUNDLED.split(","):
         for size in SIZES.split(","):
             results = str(out / "bench" / f"{model}-{size}")
-            bench = [*cli, "bench", model, "--engine", "all", "--size", size, "-y", "-o", results]
+            bench = [*cli, "bench", model, "--backend", "all", "--size", size, "-y", "-o", results]
             steps.append(Step(f"bench-{model}-{size}", bench))
     for preset in ("released", "paper"):
         file = out / "untrained" / f"{preset}.onnx"
@@ -84,7 +84,7 @@ def plan(out: Path, data: Path, configs: Sequence[str]) -> list[Step]:
             str(file.parent),
         ]
         results = str(out / "bench" / preset)
-        bench = [*cli, "bench", str(file), "--engine", "all", "--batch", "1", "-y", "-o", results]
+        bench = [*cli, "bench", str(file), "--backend", "all", "--batch", "1", "-y", "-o", results]
         steps += [Step(f"untrained-{preset}", make), Step(f"bench-{preset}", bench)]
     steps.append(Step("bench-train", [python, "-m", "unit_edge.train.bench.steps", "--device", "cuda"]))
     return steps

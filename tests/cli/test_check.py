@@ -16,23 +16,13 @@ import cv2
 import numpy as np
 import pytest
 from browser import complaints, needs_browser, opened, set_size
-from typer.testing import CliRunner
-
-from unit_edge.cli.app import app
+from commands import cli
 
 WriteClip = Callable[..., Path]
 WriteModel = Callable[..., Path]
 
 CAR, PERSON = (24, 24), (70, 40)
 """x, y of the pixels whose green value is the confidence of the box around them."""
-
-
-def cli(*arguments: str | Path) -> tuple[int, str, str]:
-    """Exit code, and what was printed on stdout and on stderr."""
-    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    return done.exit_code, done.stdout, done.stderr
 
 
 def picture(car: float, person: float) -> np.ndarray[Any, np.dtype[np.uint8]]:

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from unit_edge.config import Detail, GuideConfig, LossConfig
 from unit_edge.errors import ConfigError
 from unit_edge.train.discriminators.adversaries import Adversaries
-from unit_edge.train.draw import Draw, Part
+from unit_edge.train.draw import BatchPart, Draw
 from unit_edge.train.group import Group
 from unit_edge.train.guided import GuidedHead
 from unit_edge.train.networks import UNIT
@@ -25,7 +25,7 @@ WEIGHTS = LossConfig(gan=0, kl=0, reconstruction=0, cycle_kl=0, cycle=0)
 
 
 def draw(purpose: int) -> Draw:
-    return Draw((0, 0, purpose), Part(2, 0, 2), CPU)
+    return Draw((0, 0, purpose), BatchPart(2, 0, 2), CPU)
 
 
 @pytest.mark.parametrize("through_head", [False, True])

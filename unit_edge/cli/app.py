@@ -19,7 +19,14 @@ from unit_edge import __version__
 from unit_edge.cli import adapt, bench, build, check, doctor, init, inspect, serve, train, translate
 from unit_edge.cli.evaluate import evaluate
 from unit_edge.cli.options import outputs
-from unit_edge.cli.options.common import AsJson, ModelArgument, OverwriteOption, domains_text, refuse_existing
+from unit_edge.cli.options.common import (
+    AsJson,
+    ModelArgument,
+    OverwriteOption,
+    domains_text,
+    option_name,
+    refuse_existing,
+)
 from unit_edge.cli.terminal.say import echo
 from unit_edge.errors import UnitEdgeError
 from unit_edge.media.quiet import keep_libraries_quiet
@@ -66,7 +73,11 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+        "token_normalize_func": option_name,
+    },
 )
 
 

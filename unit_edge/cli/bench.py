@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from unit_edge.manifests.costs import CostsAt
-    from unit_edge.runtime.bench.cases import Case, Wanted
-    from unit_edge.runtime.bench.result import Row
+    from unit_edge.runtime.bench.cases import BenchCase, Wanted
+    from unit_edge.runtime.bench.result import BenchRow
 
 REGRESSION = 3
 """Exit code of --compare if something became slower."""
@@ -34,7 +34,7 @@ def bench(
         list[str] | None,
         typer.Argument(metavar="MODEL...", help=".onnx or .engine files, or bundled models' names."),
     ] = None,
-    engine: Annotated[
+    backend: Annotated[
         str,
         typer.Option(
             metavar="NAME,...",
@@ -68,7 +68,7 @@ def bench(
     ] = None,
     against: Annotated[
         str | None,
-        typer.Option("--vs", metavar="MODEL|ENGINE", help="Compare with another model or engine, in turns."),
+        typer.Option("--vs", metavar="MODEL|BACKEND", help="Compare with another one, in turns."),
     ] = None,
     peak: Annotated[bool, typer.Option("--peak/--no-peak", help="Measure this machine's peak too.")] = True,
     output: Annotated[
@@ -99,7 +99,7 @@ def bench(
     Examples:
       unit-edge bench day2night-edge-s --size 1280x720
       unit-edge bench my-night.onnx --input drive.mp4 -o results/
-      unit-edge bench day2night-edge-s my-night.onnx --engine all --batch 1,4
+      unit-edge bench day2night-edge-s my-night.onnx --backend all --batch 1,4
       unit-edge bench day2night-edge-s --vs openvino
       unit-edge bench --compare before.json after.json
 
@@ -131,7 +131,7 @@ def bench(
         raise ConfigError(f"--input {address.name}: expected a video, a camera or a stream")
     wanted = Wanted(
         models=models or (),
-        engines=engine.split(","),
+        backends=backend.split(","),
         batches=[_whole(text, "--batch") for text in batch.split(",")] if batch else (),
         sizes=[found for text in size.split(",") if (found := parse_size(text))] if size else (),
         streams=streams,
@@ -188,16 +188,16 @@ def _whole(text: str, option: str) -> int:
     return int(text)
 
 
-def _others(cases: Sequence[Case], wanted: Wanted, against: str) -> list[Case]:
-    """What each case is compared with: the same on another engine, or another model on the same."""
-    from unit_edge.runtime.backends.open import ENGINES
+def _others(cases: Sequence[BenchCase], wanted: Wanted, against: str) -> list[BenchCase]:
+    """What each case is compared with: the same on another backend, or another model on the same."""
+    from unit_edge.runtime.backends.open import BACKENDS
     from unit_edge.runtime.bench.cases import cases_of
 
     found = []
     for case in cases:
-        model, engine = (str(case.model), against) if against in ENGINES else (against, case.engine)
+        model, backend = (str(case.model), against) if against in BACKENDS else (against, case.backend)
         found += cases_of(
-            replace(wanted, models=[model], engines=[engine], batches=[case.batch], sizes=[case.size])
+            replace(wanted, models=[model], backends=[backend], batches=[case.batch], sizes=[case.size])
         )
     return found
 
@@ -242,7 +242,7 @@ class _Status:
             sys.stderr.write(f"{_CLEAR_LINE}{text} …")
             sys.stderr.flush()
 
-    def finished(self, row: Row) -> None:
+    def finished(self, row: BenchRow) -> None:
         self.clear()
         if not self._several:
             return

@@ -64,7 +64,7 @@ def translate_dataset(
     precision: str,
     options: DatasetOptions,
     *,
-    engine: str,
+    backend: str,
     threads: int | None,
     overwrite: bool,
     resume: bool,
@@ -78,11 +78,11 @@ def translate_dataset(
     with needs("check"), ExitStack() as stack:
         from unit_edge.interrupt import Interrupted, watch_signals
         from unit_edge.runtime.check.datasets.open import read_dataset
-        from unit_edge.runtime.check.datasets.translate import Plan, translate_dataset
+        from unit_edge.runtime.check.datasets.translate import DatasetRequest, translate_dataset
 
         _check_folder(Path(source), folder, overwrite=overwrite, resume=resume)
         found = read_dataset(Path(source), options.images)
-        translators = _translators(domains, from_, model, precision, engine, threads, stack)
+        translators = _translators(domains, from_, model, precision, backend, threads, stack)
         suffix = options.suffix
         if suffix is None:
             suffix = "_{to}" if len(translators) > 1 and options.mix is None else ""
@@ -90,7 +90,7 @@ def translate_dataset(
             raise ConfigError(
                 f"--suffix {suffix!r}: with several domains it must have {{to}} in it, as _{{to}}"
             )
-        plan = Plan(
+        request = DatasetRequest(
             mix=options.mix,
             suffix=suffix,
             seed=options.seed,
@@ -110,7 +110,7 @@ def translate_dataset(
         line = Line(len(found.pictures), "pictures", quiet=quiet)
         with watch_signals() as wish:
             outcome = translate_dataset(
-                found, folder, translators, plan, about, resume=resume, progress=line.draw, wish=wish
+                found, folder, translators, request, about, resume=resume, progress=line.draw, wish=wish
             )
         line.clear()
     if wish:
@@ -157,7 +157,7 @@ def _translators(
     from_: str | None,
     model: str | None,
     precision: str,
-    engine: str,
+    backend: str,
     threads: int | None,
     stack: ExitStack,
 ) -> list[Translator]:
@@ -169,7 +169,7 @@ def _translators(
     paths = [chosen_model(model, domain, from_, precision) for domain in wanted]
     found = []
     for path in paths:
-        runner = stack.enter_context(open_runner(path, engine, threads=threads))
+        runner = stack.enter_context(open_runner(path, backend, threads=threads))
         manifest = runner.manifest
         found.append(
             Translator(

@@ -9,7 +9,7 @@ import typer
 
 from unit_edge.cli.options import live as cli_live
 from unit_edge.cli.options.common import (
-    EngineOption,
+    BackendOption,
     PrecisionOption,
     ThreadsOption,
     chosen_model,
@@ -53,7 +53,7 @@ def serve(
     ] = True,
     upload_mib: Annotated[int, typer.Option(min=1, metavar="MIB", help="The largest of these.")] = 200,
     steady: Annotated[bool, typer.Option("--steady", help="Take flicker out from the start.")] = False,
-    engine: EngineOption = "auto",
+    backend: BackendOption = "auto",
     threads: ThreadsOption = None,
     camera_size: cli_live.CameraSize = None,
     camera_fps: cli_live.CameraFps = None,
@@ -112,7 +112,7 @@ def serve(
         raise ConfigError(
             f"{paths[first]}: translates {begin.source} to {begin.target}; give that, or no --to and --from"
         )
-    decided(engine, read_model(paths[first]), paths[first])
+    decided(backend, read_model(paths[first]), paths[first])
     token = token_of(settings)
 
     def listening(url: str) -> None:
@@ -125,14 +125,14 @@ def serve(
         echo(f"{url}?token={token.secret}" if token is not None else url)
 
     server.serve(
-        server.Plan(
+        server.ServeRequest(
             source=Source(address, options),
             paths=paths,
             choices=choices,
             first=first,
             settings=settings,
             token=token,
-            engine=engine,
+            backend=backend,
             threads=threads,
             steady=steady,
         ),

@@ -14,7 +14,7 @@ from unit_edge.cli.options import dataset as cli_dataset_options
 from unit_edge.cli.options import live as cli_live
 from unit_edge.cli.options import outputs as cli_outputs
 from unit_edge.cli.options.common import (
-    EngineOption,
+    BackendOption,
     PrecisionOption,
     ThreadsOption,
     chosen_model,
@@ -51,7 +51,7 @@ def translate(
     precision: PrecisionOption = "fp32",
     output: cli_outputs.Outputs = None,
     raw_format: cli_outputs.RawFormat = "yuv4mpegpipe",
-    engine: EngineOption = "auto",
+    backend: BackendOption = "auto",
     threads: ThreadsOption = None,
     batch: cli_outputs.Batch = None,
     overwrite: Annotated[bool, typer.Option("-y", "--overwrite", help="Replace an existing OUTPUT.")] = False,
@@ -139,7 +139,7 @@ def translate(
             model,
             precision,
             wanted,
-            engine=engine,
+            backend=backend,
             threads=threads,
             overwrite=overwrite,
             resume=resume,
@@ -162,7 +162,7 @@ def translate(
     from unit_edge.runtime.sinks.look import Look
     from unit_edge.runtime.sinks.weather import Weather
     from unit_edge.runtime.sources.excerpt import Excerpt
-    from unit_edge.runtime.translate import Beside, carry_out
+    from unit_edge.runtime.translate import RunExtras, carry_out
 
     run_translation: Callable[..., Stats] = translate_in_window if show else carry_out
 
@@ -225,7 +225,7 @@ def translate(
         with display.reporting(made, manifest.name):
             run_translation(
                 request,
-                beside=Beside(raw_to=raw_to, raw_format=raw_format, notice=display.warn),
+                extras=RunExtras(raw_to=raw_to, raw_format=raw_format, notice=display.warn),
                 notice=display.notice,
                 started=display.start,
                 progress=display.update,
@@ -236,8 +236,8 @@ def translate(
         pairs = list(zip(clips, outputs_of(clips, folder, overwrite=overwrite, resume=resume), strict=True))
         for _, target in pairs:
             encoding.codec_for(target.suffix)
-        decision = decided(engine, manifest, model_path, quiet=quiet)
-        with open_runner(checked, decision.engine, threads=threads) as runner:
+        decision = decided(backend, manifest, model_path, quiet=quiet)
+        with open_runner(checked, decision.backend, threads=threads) as runner:
             of_all = replace(request, model=runner)
 
             def one(clip: Path, target: Path, display: Progress) -> None:
@@ -246,11 +246,11 @@ def translate(
 
             cli_clips.each(pairs, one, reason=decision.reason, quiet=quiet)
         return
-    decision = decided(engine, manifest, model_path, quiet=quiet)
+    decision = decided(backend, manifest, model_path, quiet=quiet)
     resumable = [item.kind for item in outputs] == ["file"]
     display = Progress(quiet=quiet, reason=decision.reason, to_stderr=to_stdout, resumable=resumable)
     with cli_outputs.stdout_for_frames(to_stdout) as raw_to:
-        run(replace(request, engine=decision.engine), display, made, raw_to)
+        run(replace(request, backend=decision.backend), display, made, raw_to)
     if sheet_path is not None:
         contact_sheet(address.path, files[0], sheet_path, start=excerpt.start)
         if not quiet:

@@ -8,7 +8,7 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from unit_edge.errors import EngineError, ModelError
+from unit_edge.errors import BackendError, ModelError
 from unit_edge.runtime.check.networks.decoders.layout import Size, Tensors
 from unit_edge.runtime.check.networks.fit import Placement, Preprocess, as_input, place
 from unit_edge.text.printable import one_line
@@ -36,7 +36,7 @@ class Network:
         except ModuleNotFoundError as error:
             if error.name != "onnxruntime":
                 raise
-            raise EngineError(
+            raise BackendError(
                 'this runs networks with ONNX Runtime: `pip install "unit-edge[cpu]"`'
             ) from None
         if not self.path.is_file():
@@ -87,7 +87,7 @@ class Network:
         """Runs on a frame uint8[H,W,3] BGR: the outputs by name, and where the frame lay on the input.
 
         Raises:
-            EngineError: it failed.
+            BackendError: it failed.
         """
         canvas, placement = place(image, *self.size, preprocess.fit)
         given = self._as_given(canvas, preprocess)
@@ -98,7 +98,7 @@ class Network:
         try:
             outputs = self._session.run(names, feed)
         except Exception as error:  # onnxruntime's exceptions share no base but this
-            raise EngineError(f"{self.path}: ONNX Runtime failed: {one_line(error)}") from error
+            raise BackendError(f"{self.path}: ONNX Runtime failed: {one_line(error)}") from error
         return dict(zip(names, map(np.asarray, outputs), strict=True)), placement
 
     def _as_given(self, canvas: NDArray[np.uint8], preprocess: Preprocess) -> NDArray[np.generic]:

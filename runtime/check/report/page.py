@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import html
 
-from unit_edge.runtime.check.section import Picture, Rows, Section
+from unit_edge.runtime.check.section import Picture, Section, TableRows
 
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; max-width: 1340px; margin: 2em auto; padding: 0 1em;
@@ -42,7 +42,7 @@ def page(title: str, summary: list[str], sections: list[Section], notes: list[st
     return "\n".join([*parts, "</body></html>\n"])
 
 
-def _table(rows: Rows) -> str:
+def _table(rows: TableRows) -> str:
     head, *body = rows
     cells = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
     lines = [f'<div class="wide"><table><thead><tr>{cells}</tr></thead><tbody>']

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import torch
 
-from unit_edge.train.draw import Draw, Part
+from unit_edge.train.draw import BatchPart, Draw
 from unit_edge.train.guides.stray_lights import with_stray_lights
 
 CPU = torch.device("cpu")
 
 
 def lit(images: torch.Tensor, most: int, first: int = 0, batch: int = 64) -> torch.Tensor:
-    return with_stray_lights(images, most, Draw((3, 5), Part(batch, first, len(images)), CPU))
+    return with_stray_lights(images, most, Draw((3, 5), BatchPart(batch, first, len(images)), CPU))
 
 
 def test_light_is_only_added_and_stays_in_range() -> None:

@@ -43,7 +43,7 @@ SettingsOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; repeatable.")
 ]
 
-EngineOption = Annotated[
+BackendOption = Annotated[
     str,
     typer.Option(
         metavar="NAME",
@@ -58,6 +58,7 @@ PrecisionOption = Annotated[
         help="Of the bundled model: fp32, or int8, which is faster and differs by a level here and there.",
     ),
 ]
+_OLD_OPTIONS = {"engine": "backend"}
 ThreadsOption = Annotated[
     int | None, typer.Option(min=1, help="CPU threads for the model. [default: all cores]")
 ]
@@ -86,12 +87,12 @@ def refuse_existing(path: Path, overwrite: bool) -> None:
         raise SinkError(f"{path}: exists already; add --overwrite to replace it")
 
 
-def decided(engine: str, manifest: Manifest, model: Path, *, quiet: bool = False) -> Decision:
+def decided(backend: str, manifest: Manifest, model: Path, *, quiet: bool = False) -> Decision:
     """What runs the model; a note about it is printed."""
     from unit_edge.runtime.backends.choice import decide
     from unit_edge.runtime.backends.open import ENGINE_SUFFIX
 
-    decision = decide(engine, manifest, plan=model.suffix.lower() == ENGINE_SUFFIX, model=model)
+    decision = decide(backend, manifest, is_engine=model.suffix.lower() == ENGINE_SUFFIX, model=model)
     if decision.note and not quiet:
         echo(f"note: {decision.note}", err=True)
     return decision
@@ -110,6 +111,15 @@ def chosen_model(model: str | None, to: str | None, from_: str | None, precision
     if to is None:
         raise ConfigError("say what to translate to: --to DOMAIN, or --model FILE.onnx")
     return find_model(to, from_, precision=precision)
+
+
+def option_name(name: str) -> str:
+    """The name of today for an option, without its dashes; an old one is noted on stderr, once."""
+    if name in _OLD_OPTIONS:
+        from unit_edge.config.renamed import note
+
+        note(f"--{name}", f"--{_OLD_OPTIONS[name]}")
+    return _OLD_OPTIONS.get(name, name)
 
 
 def domains_text(manifest: Manifest) -> str:
