@@ -84,6 +84,7 @@ def test_pictures(write_model: WriteModel, here: Path) -> None:
         (["CLIP", "--model", "MODEL", "-o", "no/out.mp4"], "there is no folder no"),
         (["CLIP", "--model", "MODEL", "-o", "there.mp4"], "exists already; add --overwrite"),
         (["CLIP", "--model", "MODEL", "--sheet", "no/s.png"], "there is no folder no"),
+        (["CLIP", "--model", "MODEL", "--sheet", "there.mp4"], "there.mp4: exists already; add --overwrite"),
         (["CLIP", "--model", "MODEL", "--crf", "99"], "expected 0 (best) to 51"),
         (["CLIP", "--model", "MODEL", "--backend", "tpu"], "unknown backend 'tpu'"),
         (["MODEL", "--model", "MODEL"], "not a video"),

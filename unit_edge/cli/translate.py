@@ -20,6 +20,7 @@ from unit_edge.cli.options.common import (
     chosen_model,
     decided,
     domains_text,
+    refuse_existing,
 )
 from unit_edge.cli.terminal import clips as cli_clips
 from unit_edge.cli.terminal.progress import Progress
@@ -200,10 +201,11 @@ def translate(
     excerpt = Excerpt(cli_outputs.seconds(start) or Fraction(0), None if live else length)
     weather = Weather(rain_drops=rain_drops, snowflakes=snowflakes)
     look = Look(side_by_side=side_by_side, size=parse_size(size), weather=weather)
-    if sheet_path is not None and not sheet_path.absolute().parent.is_dir():
-        raise ConfigError(f"{sheet_path}: there is no folder {sheet_path.parent}; make it first")
     if sheet_path is not None:
+        if not sheet_path.absolute().parent.is_dir():
+            raise ConfigError(f"{sheet_path}: there is no folder {sheet_path.parent}; make it first")
         check_writable(sheet_path)
+        refuse_existing(sheet_path, overwrite or resume)
     request = TranslateRequest(
         address=address,
         outputs=outputs,
