@@ -10,27 +10,30 @@ from typing import Any
 import numpy as np
 
 from unit_edge.files.onnx_graph import Node, OnnxGraph, Stored
-from unit_edge.files.onnx_tensor import KNOWN_AT_MOST, Array, Tensor, from_file, listed, unknown
+from unit_edge.files.onnx_tensor import KNOWN_AT_MOST, Array, Tensor, from_file, listed, second, unknown
 from unit_edge.files.onnx_windows import conv, conv_transpose, pad, pool, resize
 from unit_edge.files.protobuf import Refused
 
 _RANK_AT_MOST = 8
 
 
-def worked_out(graph: OnnxGraph, shape: tuple[int, ...]) -> Iterator[tuple[Node, dict[str, Tensor]]]:
-    """Each operation, and by name the tensors that it makes, for frames of a shape."""
+def worked_out(
+    graph: OnnxGraph, shape: tuple[int, ...]
+) -> Iterator[tuple[Node, list[Tensor | None], dict[str, Tensor]]]:
+    """Each operation, the tensors it is given, and by name those that it makes, for frames of a shape."""
     tensors = {one.name: from_file(one) for one in graph.stored}
     frames = [name for name in graph.inputs if name not in tensors]
     if len(frames) != 1:
         raise Refused(f"it takes {len(frames)} inputs, expected the frame alone")
     tensors[frames[0]] = unknown(shape, np.dtype(np.uint8))
     for node in graph.nodes:
-        found = _made(node, [tensors[name] if name else None for name in node.inputs])
+        given = [tensors[name] if name else None for name in node.inputs]
+        found = _made(node, given)
         made = {name: tensor for name, tensor in zip(node.outputs, found, strict=False) if name}
         if any(len(tensor.shape) > _RANK_AT_MOST for tensor in made.values()):
             raise Refused(f"{node.operator} makes a tensor of more than {_RANK_AT_MOST} dimensions")
         tensors |= made
-        yield node, made
+        yield node, given, made
 
 
 def _made(node: Node, given: list[Tensor | None]) -> list[Tensor]:
@@ -211,8 +214,7 @@ def _split(node: Node, first: Tensor, given: list[Tensor | None]) -> list[Tensor
 
 def _gather(node: Node, first: Tensor, given: list[Tensor | None]) -> list[Tensor]:
     axis = range(len(first.shape))[node.integer("axis", 0)]
-    where = given[1]
-    assert where is not None
+    where = second(given)
     shape = first.shape[:axis] + where.shape + first.shape[axis + 1 :]
     if first.known and where.known and math.prod(shape) <= KNOWN_AT_MOST:
         return [Tensor(np.take(first.array, where.array.astype(np.int64), axis))]
@@ -242,24 +244,21 @@ _REDUCED: dict[str, Callable[..., Any]] = {
 
 
 def _matmul(node: Node, first: Tensor, given: list[Tensor | None]) -> list[Tensor]:
-    second = given[1]
-    assert second is not None
+    other = second(given)
     a = first.shape if len(first.shape) > 1 else (1, *first.shape)
-    b = second.shape if len(second.shape) > 1 else (*second.shape, 1)
+    b = other.shape if len(other.shape) > 1 else (*other.shape, 1)
     if a[-1] != b[-2]:
         raise ValueError
     shape = [*np.broadcast_shapes(a[:-2], b[:-2]), a[-2], b[-1]]
     if len(first.shape) == 1:
         del shape[-2]
-    if len(second.shape) == 1:
+    if len(other.shape) == 1:
         del shape[-1]
     return [unknown(shape, first.dtype)]
 
 
 def _gemm(node: Node, first: Tensor, given: list[Tensor | None]) -> list[Tensor]:
-    second = given[1]
-    assert second is not None
-    a, b = first.shape, second.shape
+    a, b = first.shape, second(given).shape
     rows, inner = a[::-1] if node.integer("transA", 0) else a
     other, columns = b[::-1] if node.integer("transB", 0) else b
     if inner != other:
