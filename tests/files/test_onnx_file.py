@@ -121,6 +121,7 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     "many dimensions": (stored(dims=[1] * 60), "impossible shape"),
     "type": (stored(data_type=TensorProto.STRING), "of a type"),
     "twice the data": (stored(float_data=[1.0, 2.0]), "it has others"),
+    "data of another type": (stored(data_type=TensorProto.INT64), "it has others"),
     "no name": (stored(name=""), "without a name"),
     "sparse": (sparse, "sparse data"),
     "lost output": (lost_output, "nothing makes its output 'nowhere'"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from doubles import scene
 
 from unit_edge.errors import ConfigError, EngineError, ModelError
 from unit_edge.machine.gpu import find_gpu
-from unit_edge.manifests.model import Manifest
+from unit_edge.manifests.model import Manifest, sha256_of
 from unit_edge.registry import bundled_models
 from unit_edge.runtime.backends.base import is_overlapping
 from unit_edge.runtime.backends.open import open_runner, read_model
@@ -138,6 +139,22 @@ def test_tensorrt_computes_the_same(
         if size is None:
             with pytest.raises(ModelError, match="--max-size"):
                 other.infer(scene(2560, 1440))
+
+
+def test_a_type_that_numpy_lacks_is_named(write_model: WriteModel) -> None:
+    pytest.importorskip("openvino")
+    onnx = pytest.importorskip("onnx")
+    path = write_model("invert")
+    model = onnx.load(path)
+    model.graph.input[0].type.tensor_type.elem_type = 0
+    path.write_bytes(model.SerializeToString())
+    raw = json.loads(path.with_suffix(".json").read_text())
+    path.with_suffix(".json").write_text(json.dumps({**raw, "sha256": sha256_of(path)}))
+    with (
+        pytest.raises(ModelError, match="made for other tensors: its input is frame dynamic"),
+        open_runner(path, "openvino"),
+    ):
+        pass
 
 
 def test_openvino_reports_nothing_over_the_network(tmp_path: Path) -> None:
