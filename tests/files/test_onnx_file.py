@@ -88,6 +88,10 @@ def huge_side(model: Any) -> None:
     model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 2**40
 
 
+def no_type(model: Any) -> None:
+    model.graph.output[0].type.tensor_type.elem_type = 0
+
+
 def sequence(model: Any) -> None:
     model.graph.input[0].type.sequence_type.elem_type.tensor_type.elem_type = 1
 
@@ -130,6 +134,7 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     "no graph": (no_graph, "no graph"),
     "huge side": (huge_side, "a side"),
     "sequence": (sequence, "no tensor"),
+    "no type": (no_type, "a type that no exported model has"),
     "attribute": (
         in_graph(helper.make_node("Transpose", ["frame"], ["x"], perm=list(range(100_000)))),
         "too many values",

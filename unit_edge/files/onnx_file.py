@@ -234,9 +234,14 @@ class _Look:
                 if number != 6:  # denotation
                     raise Refused("an input or output that is no tensor")
                 continue
+            types = []
             for inner, inner_kind, tensor in self._fields(inside(kind, value)):
-                if inner == 2:
+                if inner == 1:
+                    types.append(whole(inner_kind, tensor))
+                elif inner == 2:
                     self._shape(inside(inner_kind, tensor))
+            if len(types) != 1 or types[0] not in _BITS:
+                raise Refused("an input or output of a type that no exported model has")
 
     def _shape(self, view: memoryview) -> None:
         for number, kind, value in self._fields(view):

@@ -47,13 +47,45 @@ def _made(node: Node, given: list[Tensor | None]) -> list[Tensor]:
             rule = _RULES.get(node.operator)
             if rule is None:
                 raise Refused(f"the operator {node.operator!r}, which no exported model has")
+            _check_types(node.operator, given[0], given)
             return rule(node, given[0], given)
     except Refused:
         raise
     # numpy's complaints, and what a list lacks: shapes that don't fit each other
     except (ValueError, IndexError, TypeError, OverflowError, ZeroDivisionError, AttributeError):
-        shapes = ", ".join(str(list(one.shape)) for one in given if one is not None)
+        shapes = ", ".join(f"{one.dtype}{list(one.shape)}" for one in given if one is not None)
         raise Refused(f"{node.operator} can't work on {shapes}") from None
+
+
+# OpenVINO crashes on some operations that ONNX doesn't allow
+_OF_FLOATS = {
+    "AveragePool", "BatchNormalization", "Ceil", "Conv", "ConvTranspose", "Exp", "Floor", "GlobalAveragePool",
+    "GroupNormalization", "HardSigmoid", "HardSwish", "InstanceNormalization", "LayerNormalization",
+    "LeakyRelu", "Log", "LogSoftmax", "Reciprocal", "Round", "Sigmoid", "Softmax", "Softplus", "Sqrt", "Tanh",
+}  # fmt: skip
+_OF_ONE_INPUT = {
+    "Abs", "AveragePool", "Cast", "Ceil", "DepthToSpace", "Erf", "Exp", "Flatten", "Floor",
+    "GlobalAveragePool", "HardSigmoid", "HardSwish", "Identity", "LeakyRelu", "Log", "LogSoftmax", "MaxPool",
+    "Neg", "Not", "Reciprocal", "Relu", "Round", "Shape", "Sigmoid", "Sign", "Softmax", "Softplus",
+    "SpaceToDepth", "Sqrt", "Tanh", "Transpose",
+}  # fmt: skip
+_OF_ONE_KIND = {
+    "Add", "And", "Clip", "Concat", "Conv", "ConvTranspose", "Div", "Equal", "Gemm", "Greater",
+    "GreaterOrEqual", "Less", "LessOrEqual", "MatMul", "Max", "Min", "Mod", "Mul", "Or", "PRelu", "Sub",
+}  # fmt: skip
+
+
+def _check_types(operator: str, first: Tensor, given: list[Tensor | None]) -> None:
+    """Raises ValueError if an operation isn't for inputs of these types, or of this number."""
+    there = [one for one in given if one is not None]
+    kinds = {one.dtype.kind for one in there}
+    if (
+        (operator in _OF_FLOATS and first.dtype.kind != "f")
+        or (operator in _OF_ONE_INPUT and len(given) > 1)
+        or (operator in _OF_ONE_KIND and len(kinds) > 1)
+        or (operator == "Clip" and any(math.prod(one.shape) != 1 for one in there[1:]))
+    ):
+        raise ValueError
 
 
 _Rule = Callable[[Node, Tensor, "list[Tensor | None]"], "list[Tensor]"]
@@ -64,7 +96,10 @@ def _constant(node: Node) -> Tensor:
     if len(found) != 1 or isinstance(found[0], (str, bytes)):
         raise Refused("a Constant without a value")
     value = found[0]
-    return from_file(value) if isinstance(value, Stored) else Tensor(np.asarray(value))
+    if isinstance(value, Stored):
+        return from_file(value)
+    array = np.asarray(value)
+    return Tensor(array.astype(np.float32) if array.dtype.kind == "f" else array)
 
 
 def _as_given(node: Node, first: Tensor, given: list[Tensor | None]) -> list[Tensor]:
