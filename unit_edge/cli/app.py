@@ -29,6 +29,7 @@ from unit_edge.cli.options.common import (
 )
 from unit_edge.cli.terminal.say import echo
 from unit_edge.errors import UnitEdgeError
+from unit_edge.interrupt import ending_what_hangs
 from unit_edge.media.quiet import keep_libraries_quiet
 from unit_edge.registry import PRECISIONS, bundled_models, resolve_model
 from unit_edge.text.printable import one_line, printable
@@ -92,7 +93,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    app(prog_name="unit-edge")
+    with ending_what_hangs():
+        app(prog_name="unit-edge")
 
 
 def _print_version(wanted: bool) -> None:

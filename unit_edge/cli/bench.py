@@ -121,7 +121,7 @@ def bench(
         return
     if source is not None and size is not None:
         raise ConfigError("--size is for frames of noise; leave it out, the frames of --input have their own")
-    from unit_edge.interrupt import Interrupted, watch_signals
+    from unit_edge.interrupt import PATIENCE_S, Interrupted, watch_signals
     from unit_edge.runtime.bench.benchmark import Callbacks, Settings, benchmark
     from unit_edge.runtime.bench.cases import Wanted, cases_of
     from unit_edge.text.address import parse_address
@@ -146,7 +146,7 @@ def bench(
     if all(case.refused for case in cases):
         raise UnitEdgeError(_reasons([(case.name, case.refused) for case in cases]))
     status = _Status(several=len(cases) + len(others) > 1)
-    with watch_signals() as wish:
+    with watch_signals(PATIENCE_S) as wish:
         report = benchmark(
             cases,
             settings,

@@ -76,7 +76,7 @@ def translate_dataset(
         TruncatedError: something of it could not be read; the rest is finished.
     """
     with needs("check"), ExitStack() as stack:
-        from unit_edge.interrupt import Interrupted, watch_signals
+        from unit_edge.interrupt import PATIENCE_S, Interrupted, watch_signals
         from unit_edge.runtime.check.datasets.open import read_dataset
         from unit_edge.runtime.check.datasets.translate import DatasetRequest, translate_dataset
 
@@ -108,7 +108,7 @@ def translate_dataset(
             "min_kept": options.min_kept,
         }
         line = Line(len(found.pictures), "pictures", quiet=quiet)
-        with watch_signals() as wish:
+        with watch_signals(PATIENCE_S) as wish:
             outcome = translate_dataset(
                 found, folder, translators, request, about, resume=resume, progress=line.draw, wish=wish
             )
