@@ -1,4 +1,4 @@
-"""Engines other than ONNX Runtime: what they compute is the same, and what they lack is said."""
+"""Backends other than ONNX Runtime: what they compute is the same, and what they lack is said."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ OTHERS = {
     "onnxruntime-cuda": lambda: require_provider("CUDAExecutionProvider"),
     "onnxruntime-tensorrt": lambda: require_provider("TensorrtExecutionProvider"),
 }
-"""Engines that run ONNX files, besides ONNX Runtime on the CPU, and what fails without them."""
+"""Backends that run ONNX files, besides ONNX Runtime on the CPU, and what fails without them."""
 
 
 @pytest.fixture(params=[pytest.param(name, marks=[pytest.mark.gpu] * ("-" in name)) for name in OTHERS])
-def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     """One that is installed here, with a GPU if it needs one."""
     name = str(request.param)
     if "-" in name and find_gpu() is None:
@@ -52,10 +52,10 @@ def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_
 
 @pytest.mark.parametrize("size", [(640, 360), (180, 321)])
 @pytest.mark.parametrize("index", range(6))
-def test_every_engine_computes_the_same(index: int, size: tuple[int, int], engine: str) -> None:
+def test_every_backend_computes_the_same(index: int, size: tuple[int, int], backend: str) -> None:
     model, _ = bundled_models()[index]
     frame = scene(*size)
-    with open_runner(model, "onnxruntime", threads=1) as one, open_runner(model, engine, threads=1) as other:
+    with open_runner(model, "onnxruntime", threads=1) as one, open_runner(model, backend, threads=1) as other:
         for frames in (frame, 255 - frame, frame):  # a CUDA graph is captured by the first and replayed then
             given, expected = other.infer(frames), one.infer(frames)
             assert np.abs(given.astype(int) - expected).max() <= 1
