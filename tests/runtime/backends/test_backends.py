@@ -103,7 +103,7 @@ def test_without_a_gpu_an_engine_is_refused(write_model: WriteModel, write_engin
 
 
 @pytest.fixture(params=["tensorrt", "tensorrt_rtx"])
-def backend(request: pytest.FixtureRequest) -> str:
+def builder(request: pytest.FixtureRequest) -> str:
     """One that is installed here, with a GPU to run it."""
     if find_gpu() is None:
         pytest.skip("needs a CUDA GPU")
@@ -116,7 +116,7 @@ def backend(request: pytest.FixtureRequest) -> str:
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 @pytest.mark.parametrize("size", [None, (640, 360)])
 def test_tensorrt_computes_the_same(
-    size: tuple[int, int] | None, precision: str, backend: str, tmp_path: Path
+    size: tuple[int, int] | None, precision: str, builder: str, tmp_path: Path
 ) -> None:
     from unit_edge.export.to_engine import BuildOptions, build_engine
     from unit_edge.export.to_onnx import export_run
