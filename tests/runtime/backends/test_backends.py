@@ -123,7 +123,7 @@ def test_tensorrt_computes_the_same(
 
     run = Path(__file__).resolve().parents[3] / "models" / "day-night"
     model = export_run(run, "night", output=tmp_path, frame_size=size, precision=precision).model
-    engine = build_engine(model, None, BuildOptions(backend=backend))
+    engine = build_engine(model, None, BuildOptions(backend=builder))
     with open_runner(model, "onnxruntime") as one, open_runner(engine) as other:
         assert is_overlapping(other)
         for width, height in [size] * 2 if size else [(640, 360), (1280, 720), (640, 360)]:
