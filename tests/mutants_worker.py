@@ -7,17 +7,20 @@ process of its own for each mutant would import torch each time, which takes lon
 from __future__ import annotations
 
 import os
+import random
 import signal
 import sys
 import time
 
+import av  # noqa: F401  what the forks don't have to import again, and torch
 import cosmic_ray.mutating
+import cv2  # noqa: F401
 import pytest
-import torch  # noqa: F401  what the forks don't have to import again
+import torch  # noqa: F401
 from cosmic_ray.work_db import WorkDB, use_db
 from cosmic_ray.work_item import TestOutcome
 
-FLAGS = ("-n", "0", "-x", "-q", "-p", "no:cacheprovider")
+FLAGS = ("-x", "-q", "-p", "no:cacheprovider")
 _LOOK_UP_S = 0.02
 
 
@@ -42,9 +45,11 @@ def main() -> None:
     """Tries all of a session that isn't tried yet."""
     session, limit_s, *tests = sys.argv[1:]
     sys.dont_write_bytecode = True  # a mutant may be as large and as old as the one before it
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     cosmic_ray.mutating.run_tests = run_tests
     with use_db(session, WorkDB.Mode.open) as database:
         waiting = list(database.pending_work_items)
+        random.Random(len(waiting)).shuffle(waiting)  # what was tried when it is interrupted is a fair sample
         for number, item in enumerate(waiting, 1):
             result = cosmic_ray.mutating.mutate_and_test(item.mutations, tests, float(limit_s))
             database.set_result(item.job_id, result)
