@@ -52,7 +52,7 @@ def test_motions_go_both_ways_and_keep_the_aspect() -> None:
     motion = random_motion(Draw((1, 2, 3), BatchPart(2000, 0, 2000), torch.device("cpu")))
     for share in ((motion[:, 0, 0] - 1) / ZOOM, motion[:, 0, 2] / SHIFT, motion[:, 1, 2] / SHIFT):
         assert share.min() < -0.99 and share.max() > 0.99 and share.mean().abs() < 0.1
-    assert torch.equal(motion[:, 0, 0], motion[:, 1, 1])
+    assert motion.shape == (2000, 2, 3) and torch.equal(motion[:, 0, 0], motion[:, 1, 1])
     assert not motion[:, 0, 1].any() and not motion[:, 1, 0].any()
     assert not torch.allclose(motion[:, 0, 2], motion[:, 1, 2])
 
