@@ -98,9 +98,9 @@ $(UNTRAINED): | .venv/dev.done
 
 bench: dev demo/bikes.mp4 $(UNTRAINED) ## Measure the bundled models and the big presets on this machine, into docs/benchmarks/
 	@.venv/bin/unit-edge bench $(BUNDLED) --backend onnxruntime,openvino --input demo/bikes.mp4 \
-		-o docs/benchmarks/bundled
+		-y -o docs/benchmarks/bundled
 	@.venv/bin/unit-edge bench $(UNTRAINED) --backend onnxruntime,openvino --frames 3 --warm-up 0 \
-		-o docs/benchmarks/presets
+		-y -o docs/benchmarks/presets
 
 bench-train: dev ## Time a training step of each preset, and against the released way
 	@$(PY) -m unit_edge.train.bench.steps

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from unit_edge.errors import TruncatedError
 from unit_edge.frames import Frame
-from unit_edge.interrupt import Interrupted, StopWish, watch_signals
+from unit_edge.interrupt import PATIENCE_S, Interrupted, StopWish, watch_signals
 from unit_edge.runtime.ages import Ages
 from unit_edge.runtime.ahead import inferred
 from unit_edge.runtime.backends.base import Runner
@@ -86,7 +86,7 @@ def run(
         Exception: any stage's own, after all have stopped; the sink's output is discarded.
     """
     stats = Stats()
-    with watch_signals() if wish is None else nullcontext(wish) as wish, sink:
+    with watch_signals(PATIENCE_S) if wish is None else nullcontext(wish) as wish, sink:
         cut_short = _flow(source, runner, sink, stats, wish, progress or (lambda _: None), frame_times)
         if cut_short is not None:
             sink.cut_short()

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from unit_edge.errors import BackendError, ModelError
 from unit_edge.files.onnx_memory import check_memory
+from unit_edge.files.onnx_work import check_work
 from unit_edge.frames import ELONGATED, elongated
 from unit_edge.manifests.model import Manifest, tensor_text
 
@@ -87,7 +88,7 @@ class CheckedRunner(ABC):
 
     def __init__(self, model: Path, manifest: Manifest) -> None:
         self._model, self.manifest = model, manifest
-        self._fits_memory = set[tuple[int, ...]]()
+        self._within_limits = set[tuple[int, ...]]()
 
     def infer(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """As `Runner.infer` says.
@@ -127,9 +128,10 @@ class CheckedRunner(ABC):
         height, width = frames.shape[1:3]
         if self.manifest.frame_size is None and elongated(width, height):
             raise ModelError(f"{self._model}: given frames of {width}x{height}: {ELONGATED}")
-        if frames.shape not in self._fits_memory and self._model.suffix.lower() == ".onnx":
+        if frames.shape not in self._within_limits and self._model.suffix.lower() == ".onnx":
             check_memory(self._model, frames.shape)
-            self._fits_memory.add(frames.shape)
+            check_work(self._model, frames.shape)
+            self._within_limits.add(frames.shape)
 
 
 class CheckedOverlappingRunner(CheckedRunner):

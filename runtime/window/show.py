@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2  # noqa: F401  before PyAV, see display.py
 
 from unit_edge.errors import UnitEdgeError
-from unit_edge.interrupt import watch_signals
+from unit_edge.interrupt import PATIENCE_S, watch_signals
 from unit_edge.manifests.model import Manifest
 from unit_edge.registry import find_reverse
 from unit_edge.runtime.backends.base import Opened, Runner
@@ -56,7 +56,7 @@ def translate_in_window(
         if progress is not None:
             progress(stats)
 
-    with watch_signals() as wish:
+    with watch_signals(PATIENCE_S) as wish:
         run.quit = wish.ask
 
         def work() -> None:

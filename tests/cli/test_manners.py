@@ -184,3 +184,29 @@ def test_frames_for_a_loop_of_ones_own(write_clip: WriteClip, write_model: Write
     assert [one[:2] for one in made] == [one[:2] for one in originals] and len(made) == 5
     assert all(np.array_equal(a[2], b[2]) for a, b in zip(made, originals, strict=True))
     assert open_runner("night").manifest.target == "night"
+
+
+@pytest.mark.parametrize("closed", [(1,), (0, 1, 2)])
+def test_what_the_caller_has_closed_costs_no_file(
+    closed: tuple[int, ...], write_model: WriteModel, write_clip: WriteClip, tmp_path: Path
+) -> None:
+    """Else the next file that is opened would be stdout or stderr, and get what is printed."""
+    cv2.imwrite(str(tmp_path / "a.png"), np.full((48, 64, 3), 99, np.uint8))
+    model = write_model("invert")
+
+    def run(*arguments: str) -> int:
+        return subprocess.run(
+            [sys.executable, "-c", "from unit_edge.cli import main; main()", "translate", *arguments],
+            cwd=tmp_path,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            preexec_fn=lambda: [os.close(number) for number in closed] and None,
+        ).returncode
+
+    engine = ("--model", str(model), "--engine", "onnxruntime")
+    assert run("a.png", "-o", "b.png", *engine) == 0
+    assert (cv2.imread(str(tmp_path / "b.png")) == 255 - 99).all()
+    if closed == (0, 1, 2):
+        assert run("nothing.png", "-o", "c.png", *engine) == 1
+    write_clip("v.mp4", frames=2)
+    assert run("v.mp4", "-o", "-", "-q", *engine) == (1 if 1 in closed else 0)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from unit_edge.cli.options.common import OverwriteOption, refuse_existing
 from unit_edge.cli.terminal.say import echo, echo_json, echo_wide
 from unit_edge.errors import ConfigError, UnitEdgeError
 from unit_edge.files.writing import check_writable
@@ -25,6 +26,7 @@ REGRESSION = 3
 """Exit code of --compare if something became slower."""
 _CLEAR_LINE = "\r\x1b[K"
 _SUFFIXES = (".json", ".csv", ".md")
+_IN_A_FOLDER = "bench.json"
 
 
 def bench(
@@ -78,6 +80,7 @@ def bench(
             help="A .json, .csv or .md file, or a folder for all of them and plots. May be repeated.",
         ),
     ] = None,
+    overwrite: OverwriteOption = False,
     from_: Annotated[
         Path | None,
         typer.Option("--from", metavar="JSON", help="Measure nothing: show, write and draw that benchmark."),
@@ -110,7 +113,7 @@ def bench(
     if compare is not None:
         _compare(*compare, tolerance)
         return
-    outputs = [_checked(path) for path in output or ()]
+    outputs = [_checked(path, overwrite) for path in output or ()]
     if from_ is not None:
         from unit_edge.runtime.bench.report.reread import read_whole
 
@@ -118,7 +121,7 @@ def bench(
         return
     if source is not None and size is not None:
         raise ConfigError("--size is for frames of noise; leave it out, the frames of --input have their own")
-    from unit_edge.interrupt import Interrupted, watch_signals
+    from unit_edge.interrupt import PATIENCE_S, Interrupted, watch_signals
     from unit_edge.runtime.bench.benchmark import Callbacks, Settings, benchmark
     from unit_edge.runtime.bench.cases import Wanted, cases_of
     from unit_edge.text.address import parse_address
@@ -143,7 +146,7 @@ def bench(
     if all(case.refused for case in cases):
         raise UnitEdgeError(_reasons([(case.name, case.refused) for case in cases]))
     status = _Status(several=len(cases) + len(others) > 1)
-    with watch_signals() as wish:
+    with watch_signals(PATIENCE_S) as wish:
         report = benchmark(
             cases,
             settings,
@@ -160,7 +163,7 @@ def bench(
         raise UnitEdgeError(_reasons([(row.title, row.failed) for row in report.rows]))
 
 
-def _checked(path: Path) -> Path:
+def _checked(path: Path, overwrite: bool) -> Path:
     from unit_edge.runtime.bench.report.files import check_path
 
     if path.suffix in _SUFFIXES and not path.is_dir():
@@ -168,6 +171,7 @@ def _checked(path: Path) -> Path:
     elif path.suffix or path.is_file():
         raise ConfigError(f"output {path}: expected a .json, .csv or .md file, or a folder")
     check_writable(path / "x" if path.is_dir() else path)
+    refuse_existing(path if path.suffix else path / _IN_A_FOLDER, overwrite)
     return path
 
 
@@ -285,7 +289,7 @@ def _write(path: Path, report: dict[str, Any]) -> Iterator[Path]:
     folder = path.parent if one else path
     folder.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".json" or not one:
-        yield write_json(path if one else folder / "bench.json", report)
+        yield write_json(path if one else folder / _IN_A_FOLDER, report)
     if path.suffix == ".csv" or not one:
         yield write_csv(path if one else folder / "bench.csv", report)
     plots: list[Path] = []

@@ -151,7 +151,7 @@ def check(
         if detector is None and given is not None:
             raise ConfigError(f"{option} needs --detector FILE.onnx")
     with needs("check"), ExitStack() as stack:
-        from unit_edge.interrupt import Interrupted, watch_signals
+        from unit_edge.interrupt import PATIENCE_S, Interrupted, watch_signals
         from unit_edge.runtime.check.check import look_at
         from unit_edge.runtime.check.extra import require
         from unit_edge.runtime.check.found import FLOOR
@@ -210,7 +210,7 @@ def check(
             parts.insert(0, read_ground_truth(ground_truth, rename, work, detect, confidence, iou, seed))
             floor = AP_FLOOR
         line = Line(count_frames(work, selection), "frames", quiet=quiet)
-        with watch_signals() as wish:
+        with watch_signals(PATIENCE_S) as wish:
             seen = look_at(
                 pairs(work, selection, translate), parts, detect, floor=floor, progress=line.draw, wish=wish
             )

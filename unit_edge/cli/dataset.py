@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from unit_edge import __version__
-from unit_edge.cli.options.common import needs
+from unit_edge.cli.options.common import chosen_model, needs
 from unit_edge.cli.options.dataset import INDEX_SUFFIXES
 from unit_edge.cli.terminal.progress import Line
 from unit_edge.errors import ConfigError, SinkError, TruncatedError
-from unit_edge.registry import find_model, resolve_model
 
 if TYPE_CHECKING:
     from unit_edge.runtime.check.datasets.translate import Outcome, Translator
@@ -62,6 +61,7 @@ def translate_dataset(
     domains: list[str],
     from_: str | None,
     model: str | None,
+    precision: str,
     options: DatasetOptions,
     *,
     backend: str,
@@ -76,13 +76,13 @@ def translate_dataset(
         TruncatedError: something of it could not be read; the rest is finished.
     """
     with needs("check"), ExitStack() as stack:
-        from unit_edge.interrupt import Interrupted, watch_signals
+        from unit_edge.interrupt import PATIENCE_S, Interrupted, watch_signals
         from unit_edge.runtime.check.datasets.open import read_dataset
         from unit_edge.runtime.check.datasets.translate import DatasetRequest, translate_dataset
 
         _check_folder(Path(source), folder, overwrite=overwrite, resume=resume)
         found = read_dataset(Path(source), options.images)
-        translators = _translators(domains, from_, model, backend, threads, stack)
+        translators = _translators(domains, from_, model, precision, backend, threads, stack)
         suffix = options.suffix
         if suffix is None:
             suffix = "_{to}" if len(translators) > 1 and options.mix is None else ""
@@ -108,7 +108,7 @@ def translate_dataset(
             "min_kept": options.min_kept,
         }
         line = Line(len(found.pictures), "pictures", quiet=quiet)
-        with watch_signals() as wish:
+        with watch_signals(PATIENCE_S) as wish:
             outcome = translate_dataset(
                 found, folder, translators, request, about, resume=resume, progress=line.draw, wish=wish
             )
@@ -156,6 +156,7 @@ def _translators(
     domains: list[str],
     from_: str | None,
     model: str | None,
+    precision: str,
     backend: str,
     threads: int | None,
     stack: ExitStack,
@@ -164,7 +165,8 @@ def _translators(
     from unit_edge.runtime.check.datasets.translate import Translator
     from unit_edge.runtime.check.translator import translator
 
-    paths = [resolve_model(model)] if model is not None else [find_model(domain, from_) for domain in domains]
+    wanted: list[str] | list[None] = domains if model is None else [None]
+    paths = [chosen_model(model, domain, from_, precision) for domain in wanted]
     found = []
     for path in paths:
         runner = stack.enter_context(open_runner(path, backend, threads=threads))

@@ -250,6 +250,7 @@ def export(
             allow_low_quality=allow_low_quality,
             pythons=tuple(python or ()),
             wheels=wheels,
+            overwrite=overwrite,
             options=options,
         )
         return

@@ -57,21 +57,22 @@ class Network:
     def _read_input(self) -> None:
         picture, *others = self._session.get_inputs()
         text = ", ".join(f"{i.name} {i.type}{i.shape}" for i in (picture, *others))
-        shape = [size if isinstance(size, int) else None for size in picture.shape]
+        batch, shape = picture.shape[:-3], [n if isinstance(n, int) else None for n in picture.shape[-3:]]
         if (
             picture.type not in _DTYPES
-            or len(shape) != 4
-            or shape[0] not in (1, None)
-            or 3 not in (shape[1], shape[3])
+            or len(shape) != 3
+            or len(batch) > 1
+            or (batch and isinstance(batch[0], int) and batch[0] != 1)
+            or 3 not in (shape[0], shape[2])
             or [other.name for other in others] not in ([], [_SIZES_NAME])
         ):
             raise ModelError(
                 f"{self.path}: its inputs are {text}; expected one picture, float or uint8, [1,3,H,W] or "
-                "[1,H,W,3]; export it for one picture at a time"
+                "[1,H,W,3], with or without the 1; export it for one picture at a time"
             )
         self._name, self._dtype = picture.name, _DTYPES[picture.type]
-        self._nhwc = shape[1] != 3
-        height, width = shape[1:3] if self._nhwc else shape[2:4]
+        self._batched, self._nhwc = bool(batch), shape[0] != 3
+        height, width = shape[:2] if self._nhwc else shape[1:]
         free_width, free_height = self._wanted or _SIZE_WHERE_FREE
         self.size: Size = width or free_width, height or free_height
         if self._wanted is not None and self.size != self._wanted:
@@ -90,7 +91,7 @@ class Network:
         """
         canvas, placement = place(image, *self.size, preprocess.fit)
         given = self._as_given(canvas, preprocess)
-        feed: dict[str, NDArray[np.generic]] = {self._name: given}
+        feed: dict[str, NDArray[np.generic]] = {self._name: given if self._batched else given[0]}
         if self.takes_sizes:
             feed[_SIZES_NAME] = np.array([self.size], np.int64)
         names = [output.name for output in self._session.get_outputs()]

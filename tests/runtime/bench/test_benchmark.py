@@ -172,6 +172,9 @@ def test_a_model_that_fails_in_the_middle(write_clip: WriteClip, write_model: Wr
 def test_nothing_to_measure_is_one_line(write_model: WriteModel, tmp_path: Path) -> None:
     text = tmp_path / "text.mp4"
     text.write_text("no video")
+    text.with_suffix(".md").write_text("dear")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "bench.json").write_text("dear")
     model = write_model()
     for arguments, wanted in (
         ([tmp_path / "none.onnx"], "no such model file"),
@@ -184,6 +187,8 @@ def test_nothing_to_measure_is_one_line(write_model: WriteModel, tmp_path: Path)
         ([model, "--backend", "tensorrt", "--no-peak"], "unit-edge build"),
         ([model, "-o", "out.txt"], "expected a .json, .csv or .md file"),
         ([model, "-o", tmp_path / "none" / "out.json"], "make it first"),
+        ([model, "-o", text.with_suffix(".md")], "exists already; add --overwrite"),
+        ([model, "-o", tmp_path / "folder"], "bench.json: exists already; add --overwrite"),
         ([], "give MODELs"),
         ([model, "--from", "x.json"], "just one"),
         (["--from", tmp_path / "none.json"], "no such file"),

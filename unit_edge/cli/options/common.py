@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unit_edge.cli.terminal.say import echo
-from unit_edge.errors import UnitEdgeError
+from unit_edge.errors import ConfigError, SinkError, UnitEdgeError
+from unit_edge.registry import PRECISIONS, find_model, resolve_model
 
 if TYPE_CHECKING:
     from unit_edge.manifests.model import Manifest
@@ -50,6 +51,13 @@ BackendOption = Annotated[
         "openvino-bf16, tensorrt.",
     ),
 ]
+PrecisionOption = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Of the bundled model: fp32, or int8, which is faster on CPUs and looks the same.",
+    ),
+]
 _OLD_OPTIONS = {"engine": "backend"}
 ThreadsOption = Annotated[
     int | None, typer.Option(min=1, help="CPU threads for the model. [default: all cores]")
@@ -73,6 +81,12 @@ def needs(extra: str) -> Iterator[None]:
         ) from None
 
 
+def refuse_existing(path: Path, overwrite: bool) -> None:
+    """Raises SinkError if a file that would be written is there, and may not be replaced."""
+    if path.exists() and not overwrite:
+        raise SinkError(f"{path}: exists already; add --overwrite to replace it")
+
+
 def decided(backend: str, manifest: Manifest, model: Path, *, quiet: bool = False) -> Decision:
     """What runs the model; a note about it is printed."""
     from unit_edge.runtime.backends.choice import decide
@@ -82,6 +96,21 @@ def decided(backend: str, manifest: Manifest, model: Path, *, quiet: bool = Fals
     if decision.note and not quiet:
         echo(f"note: {decision.note}", err=True)
     return decision
+
+
+def chosen_model(model: str | None, to: str | None, from_: str | None, precision: str) -> Path:
+    """The model that --model, or --to, --from and --precision name.
+
+    Raises:
+        ConfigError: no or several models are meant, or none that is bundled.
+    """
+    if model is not None:
+        if precision != PRECISIONS[0]:
+            raise ConfigError(f"--precision {precision} chooses a bundled model; leave it out with --model")
+        return resolve_model(model)
+    if to is None:
+        raise ConfigError("say what to translate to: --to DOMAIN, or --model FILE.onnx")
+    return find_model(to, from_, precision=precision)
 
 
 def option_name(name: str) -> str:
