@@ -203,7 +203,7 @@ def test_what_the_caller_has_closed_costs_no_file(
             preexec_fn=lambda: [os.close(number) for number in closed] and None,
         ).returncode
 
-    engine = ("--model", str(model), "--engine", "onnxruntime")
+    engine = ("--model", str(model), "--backend", "onnxruntime")
     assert run("a.png", "-o", "b.png", *engine) == 0
     assert (cv2.imread(str(tmp_path / "b.png")) == 255 - 99).all()
     if closed == (0, 1, 2):
