@@ -221,7 +221,6 @@ def test_an_earlier_bundle_is_replaced_but_nothing_of_the_user(run: Path, tmp_pa
     assert files_of(tmp_path) == before
 
 
-@pytest.mark.usefixtures("shared")
 def test_the_command_says_what_it_chose(run: Path, tmp_path: Path) -> None:
     code, output, errors = cli(
         run, "--to", "night", "--board", "orin-nano", "--no-wheels", "-o", tmp_path / "b.tar.zst"
