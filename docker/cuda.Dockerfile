@@ -1,7 +1,7 @@
 # Translates, trains and exports on an NVIDIA GPU. The host needs the driver and the NVIDIA Container Toolkit.
 #   docker build -f docker/cuda.Dockerfile -t unit-edge:cuda .
 #   docker run --rm --gpus all -v "$PWD:/work" -v unit-edge-cache:/cache unit-edge:cuda \
-#       translate drive.mp4 --to night --engine onnxruntime-cuda
+#       translate drive.mp4 --to night --backend onnxruntime-cuda
 # Never run on a GPU by the project: it was written without one.
 FROM python:3.12-slim-trixie AS build
 WORKDIR /src

@@ -75,10 +75,7 @@ def main() -> None:
         tree, config = copy_tree(), FOLDER / f"{name}.toml"
         digest = hashlib.sha256(b"".join((tree / path).read_bytes() for path in files)).hexdigest()
         session = FOLDER / f"{name}-{digest[:12]}.sqlite"
-        pytest = [
-            str(Path(sys.executable).with_name("pytest")),
-            *["-n", "0", "-x", "-q", "-p", "no:cacheprovider"],
-        ]
+        pytest = [sys.executable, "-m", "pytest", "-n", "0", "-x", "-q", "-p", "no:cacheprovider"]
         config.write_text(
             f"[cosmic-ray]\nmodule-path = {json.dumps(files)}\ntimeout = {LIMIT_S}.0\nexcluded-modules = []\n"
             f"test-command = {json.dumps(' '.join([*pytest, *tests]))}\n"
@@ -87,13 +84,15 @@ def main() -> None:
             'exclude-operators = ["core/ReplaceBinaryOperator_BitOr_.*"]\n'  # annotations: int | None
         )
         environment = {**os.environ, "PYTHONPATH": str(tree / ".typing"), "OMP_NUM_THREADS": "1"}
+        environment["PYTHONDONTWRITEBYTECODE"] = "1"
         baseline = subprocess.run([*pytest, *tests], cwd=tree, env=environment)
         if baseline.returncode:
             sys.exit(f"{name}: its tests fail without any mutant")
         if not session.exists():
             subprocess.run([_tool(), "init", config, session], cwd=tree, env=environment, check=True)
             subprocess.run([_tool("cr-filter-operators"), session, config], cwd=tree, check=True)
-        subprocess.run([_tool(), "exec", config, session], cwd=tree, env=environment, check=True)
+        worker = [sys.executable, str(ROOT / "tests/mutants_worker.py"), str(session), str(LIMIT_S), *tests]
+        subprocess.run(worker, cwd=tree, env=environment, check=True)
         print(f"{name}: survived:", *survivors(session), sep="\n  ")
 
 

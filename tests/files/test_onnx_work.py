@@ -1,4 +1,4 @@
-"""A model that would keep an engine busy for hours is refused before it begins."""
+"""A model that would keep a backend busy for hours is refused before it begins."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def fog(image: NDArray[np.uint8], classes: NDArray[np.uint8], rng: np.random.Gen
 
     Args:
         image: uint8[H,W,3], BGR.
-        classes: uint8[h,w,11], probabilities times 255 in the order of `Part`.
+        classes: uint8[h,w,11], probabilities times 255 in the order of `SceneClass`.
         rng: which fog; the same generator state gives the same picture.
 
     Returns:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 Render = Callable[[NDArray[np.uint8], NDArray[np.uint8], np.random.Generator], NDArray[np.uint8]]
 """(image, classes, rng) → image of the target domain.
 
-Images are uint8[H,W,3], BGR; classes are uint8[h,w,11], probabilities times 255 in the order of `Part`. The
-same generator state gives the same picture.
+Images are uint8[H,W,3], BGR; classes are uint8[h,w,11], probabilities times 255 in the order of `SceneClass`.
+The same generator state gives the same picture.
 """
 
 

@@ -62,7 +62,7 @@ def r1(discriminator: Callable[[Tensor], Sequence[Tensor]], x: Tensor) -> Tensor
     x = x.detach().requires_grad_()
     with torch.autocast(x.device.type, enabled=False):
         score = torch.stack([scale.flatten(1).mean(1).sum() for scale in discriminator(x)]).sum()
-    (slope,) = torch.autograd.grad(score, x, create_graph=True)
+        (slope,) = torch.autograd.grad(score, x, create_graph=True)
     return 0.5 * slope.square().flatten(1).sum(1).mean()
 
 

@@ -68,7 +68,7 @@ def bench(
     ] = None,
     against: Annotated[
         str | None,
-        typer.Option("--vs", metavar="MODEL|BACKEND", help="Compare with another one, in turns."),
+        typer.Option("--vs", metavar="MODEL|BACKEND", help="Compare with that instead, in turns."),
     ] = None,
     peak: Annotated[bool, typer.Option("--peak/--no-peak", help="Measure this machine's peak too.")] = True,
     output: Annotated[

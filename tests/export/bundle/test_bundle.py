@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import subprocess
 import tarfile
 import zipfile
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 import cv2
 import pytest
@@ -25,7 +26,7 @@ from unit_edge.export.bundle.build_script import build_script
 from unit_edge.export.bundle.bundle import export_bundle
 from unit_edge.export.bundle.wheelhouse import _missing, platforms
 from unit_edge.export.scenes import synthetic_scene
-from unit_edge.export.to_onnx import Int8
+from unit_edge.export.to_onnx import Exported, Int8, export_run
 from unit_edge.manifests.costs import Costs, CostsAt
 from unit_edge.runtime.backends.open import read_model
 
@@ -43,6 +44,32 @@ def files_of(folder: Path) -> dict[str, bytes]:
     return {
         path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
     }
+
+
+@pytest.fixture(scope="module")
+def exports() -> dict[Any, Exported]:
+    """What was exported in this module so far, by what was asked for; not to be changed."""
+    return {}
+
+
+@pytest.fixture
+def shared(
+    exports: dict[Any, Exported], monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Has bundles take the same export: a real one, made once. int8 is always made anew."""
+
+    def export_once(run: Path, to: str, *, output: Path, int8: Int8 | None, **options: Any) -> Exported:
+        if int8 is not None:
+            return export_run(run, to, output=output, int8=int8, **options)
+        key = run, to, *sorted(options.items())
+        if key not in exports:
+            exports[key] = export_run(run, to, output=tmp_path_factory.mktemp("shared"), **options)
+        made = exports[key]
+        for path in (made.model, made.model.with_suffix(".json")):
+            shutil.copy(path, output)
+        return dataclasses.replace(made, model=output / made.model.name)
+
+    monkeypatch.setattr("unit_edge.export.bundle.bundle.export_run", export_once)
 
 
 @pytest.fixture
@@ -104,6 +131,7 @@ def test_the_frame_size_is_the_largest_that_is_fast_enough_by_hand() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("shared")
 def test_what_a_bundle_holds(run: Path, scene: Path, tmp_path: Path) -> None:
     choice = choose(find_board("orin-nano-8gb-super"), None, True, ())
     int8 = Int8(scene, "tensorrt", allow_low_quality=True)
@@ -139,7 +167,9 @@ def test_what_a_bundle_holds(run: Path, scene: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_an_archive_is_the_same_each_time_and_holds_what_the_folder_does(run: Path, tmp_path: Path) -> None:
+def test_an_archive_is_the_same_each_time_and_holds_what_the_folder_does(
+    run: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     archive = tmp_path / "b.tar.zst"
     export_bundle(run, "night", NANO, output=archive, wheels=False)
     first = archive.read_bytes()
@@ -152,6 +182,7 @@ def test_an_archive_is_the_same_each_time_and_holds_what_the_folder_does(run: Pa
     ):
         tar.extractall(tmp_path / "out", filter="data")
     (tmp_path / "d").mkdir()
+    request.getfixturevalue("shared")
     export_bundle(run, "night", NANO, output=tmp_path / "d/b", wheels=False)
     assert files_of(tmp_path / "out/b") == files_of(tmp_path / "d/b")
     assert (tmp_path / "out/b/build.sh").stat().st_mode & 0o111 == 0o111
@@ -170,6 +201,7 @@ def test_every_script_is_posix_shell(name: str) -> None:
         assert len(script.splitlines()) < 75  # a page
 
 
+@pytest.mark.usefixtures("shared")
 def test_an_earlier_bundle_is_replaced_but_nothing_of_the_user(run: Path, tmp_path: Path) -> None:
     path = tmp_path / "b"
     path.mkdir()  # an empty folder may be filled

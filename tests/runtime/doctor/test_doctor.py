@@ -242,7 +242,7 @@ def test_two_onnxruntimes_are_a_warning(world: World) -> None:
 
 
 @pytest.mark.parametrize(("off", "status"), [(0, OK), (1, OK), (2, WARNING), (255, WARNING)])
-def test_engines_are_compared(off: int, status: str) -> None:
+def test_backends_are_compared(off: int, status: str) -> None:
     frames = bytes([0, 9, 255, 0]), bytes([0, 9, 255, off])
     made = [
         Finding(name, OK, "1.0", output=base64.b64encode(frame).decode())

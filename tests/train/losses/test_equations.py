@@ -90,3 +90,11 @@ def test_half_precision_is_averaged_in_full() -> None:
     assert losses.reconstruction(torch.zeros(2), x).item() == 3.0078125
     assert losses.gan_generator([x], "least_squares").item() == (2**2 + 2.015625**2) / 2
     assert losses.hinge_generator([x]).item() == -3.0078125
+
+
+def test_r1_is_in_full_precision_whatever_is_around_it() -> None:
+    """D(x) = the mean of x W; bf16 holds less than the row sums of W, which are its gradient."""
+    weights = torch.tensor([[1.0, 0.001], [1.0, -0.003]])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        penalty = losses.r1(lambda x: [x @ weights], torch.ones(1, 2))
+    assert penalty.item() == pytest.approx(0.5 * (1.001**2 + 0.997**2) / 4, rel=1e-6)

@@ -48,6 +48,19 @@ def test_motions_are_drawn_within_their_bounds_and_again_the_same() -> None:
     assert motion[:, 0, 0].unique().numel() == 4
 
 
+def test_most_of_the_picture_stays_in_view() -> None:
+    assert 0 < ZOOM < 0.2 and 0 < SHIFT < 0.2
+
+
+def test_motions_go_both_ways_and_keep_the_aspect() -> None:
+    motion = random_motion(Draw((1, 2, 3), BatchPart(2000, 0, 2000), torch.device("cpu")))
+    for share in ((motion[:, 0, 0] - 1) / ZOOM, motion[:, 0, 2] / SHIFT, motion[:, 1, 2] / SHIFT):
+        assert -1.001 < share.min() < -0.99 and 0.99 < share.max() < 1.001 and share.mean().abs() < 0.1
+    assert motion.shape == (2000, 2, 3) and torch.equal(motion[:, 0, 0], motion[:, 1, 1])
+    assert not motion[:, 0, 1].any() and not motion[:, 1, 0].any()
+    assert not torch.allclose(motion[:, 0, 2], motion[:, 1, 2])
+
+
 def test_gradients_reach_the_translation_of_the_moved_image_alone() -> None:
     first, second = (torch.rand(1, 3, 8, 8, requires_grad=True) for _ in range(2))
     unsteadiness(first, second, right_by(1, 8)).backward()  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""Engines other than ONNX Runtime: what they compute is the same, and what they lack is said."""
+"""Backends other than ONNX Runtime: what they compute is the same, and what they lack is said."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ OTHERS = {
     "onnxruntime-cuda": lambda: require_provider("CUDAExecutionProvider"),
     "onnxruntime-tensorrt": lambda: require_provider("TensorrtExecutionProvider"),
 }
-"""Engines that run ONNX files, besides ONNX Runtime on the CPU, and what fails without them."""
+"""Backends that run ONNX files, besides ONNX Runtime on the CPU, and what fails without them."""
 
 
 @pytest.fixture(params=[pytest.param(name, marks=[pytest.mark.gpu] * ("-" in name)) for name in OTHERS])
-def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     """One that is installed here, with a GPU if it needs one."""
     name = str(request.param)
     if "-" in name and find_gpu() is None:
@@ -52,10 +52,10 @@ def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_
 
 @pytest.mark.parametrize("size", [(640, 360), (180, 321)])
 @pytest.mark.parametrize("index", range(6))
-def test_every_engine_computes_the_same(index: int, size: tuple[int, int], engine: str) -> None:
+def test_every_backend_computes_the_same(index: int, size: tuple[int, int], backend: str) -> None:
     model, _ = bundled_models()[index]
     frame = scene(*size)
-    with open_runner(model, "onnxruntime", threads=1) as one, open_runner(model, engine, threads=1) as other:
+    with open_runner(model, "onnxruntime", threads=1) as one, open_runner(model, backend, threads=1) as other:
         for frames in (frame, 255 - frame, frame):  # a CUDA graph is captured by the first and replayed then
             given, expected = other.infer(frames), one.infer(frames)
             assert np.abs(given.astype(int) - expected).max() <= 1
@@ -103,7 +103,7 @@ def test_without_a_gpu_an_engine_is_refused(write_model: WriteModel, write_engin
 
 
 @pytest.fixture(params=["tensorrt", "tensorrt_rtx"])
-def backend(request: pytest.FixtureRequest) -> str:
+def builder(request: pytest.FixtureRequest) -> str:
     """One that is installed here, with a GPU to run it."""
     if find_gpu() is None:
         pytest.skip("needs a CUDA GPU")
@@ -116,14 +116,14 @@ def backend(request: pytest.FixtureRequest) -> str:
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 @pytest.mark.parametrize("size", [None, (640, 360)])
 def test_tensorrt_computes_the_same(
-    size: tuple[int, int] | None, precision: str, backend: str, tmp_path: Path
+    size: tuple[int, int] | None, precision: str, builder: str, tmp_path: Path
 ) -> None:
     from unit_edge.export.to_engine import BuildOptions, build_engine
     from unit_edge.export.to_onnx import export_run
 
     run = Path(__file__).resolve().parents[3] / "models" / "day-night"
     model = export_run(run, "night", output=tmp_path, frame_size=size, precision=precision).model
-    engine = build_engine(model, None, BuildOptions(backend=backend))
+    engine = build_engine(model, None, BuildOptions(backend=builder))
     with open_runner(model, "onnxruntime") as one, open_runner(engine) as other:
         assert is_overlapping(other)
         for width, height in [size] * 2 if size else [(640, 360), (1280, 720), (640, 360)]:
