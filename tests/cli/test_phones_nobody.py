@@ -26,6 +26,7 @@ NOT_RUN = {
     "evaluate": "loads what train and verify load",
     "init": "loads what train loads",
     "configs": "loads settings only",
+    "fleet": "starts Ray, which tests/runtime/fleet watches",
     "serve": "doesn't end by itself; it loads what translate loads, and aiohttp",
 }
 SETTINGS = """
