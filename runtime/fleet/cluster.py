@@ -9,15 +9,18 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from unit_edge.errors import ConfigError, EngineError
+from unit_edge.runtime.fleet.scratch import private_folder
 from unit_edge.runtime.fleet.stores import shown
 from unit_edge.text.printable import one_line
 from unit_edge.text.redaction import redact
 
 _OBJECT_STORE = 100 * 2**20  # items and outcomes only, and the model once
 _LOOPBACK = "127.0.0.1"
+_PREFIX = "ue-ray-"  # short, for sockets are in it
 
 
 def importable() -> None:
@@ -65,7 +68,7 @@ def joined(address: str | None, *, cpus: int | None = None) -> Iterator[bool]:
         finally:
             ray.shutdown()
         return
-    folder = tempfile.mkdtemp(prefix="ue-")  # short, for sockets are in it
+    folder, lock = private_folder(Path(tempfile.gettempdir()), _PREFIX)
     try:
         try:
             ray.init(
@@ -76,7 +79,7 @@ def joined(address: str | None, *, cpus: int | None = None) -> Iterator[bool]:
                 log_to_driver=False,
                 logging_level=logging.ERROR,
                 _node_ip_address=_LOOPBACK,
-                _temp_dir=folder,
+                _temp_dir=str(folder),
             )
         except Exception as error:
             raise EngineError(f"Ray can't be started on this machine ({_said(error)})") from None
@@ -91,6 +94,8 @@ def joined(address: str | None, *, cpus: int | None = None) -> Iterator[bool]:
             ray.shutdown()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
 
 
 def _alive() -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ import secrets
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +20,7 @@ except ModuleNotFoundError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 _PREFIX = "unit-edge-fleet-"
+_YOUNG_S = 60
 
 
 class Scratch:
@@ -36,13 +38,11 @@ class Scratch:
         """
         root = Path(parent or tempfile.gettempdir())
         try:
-            _sweep(root)
-            self.folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=root))
+            self.folder, self._lock = private_folder(root, _PREFIX)
         except OSError as error:
             raise SinkError(
                 f"{root}: no place for scratch ({error.strerror or error}); give --scratch"
             ) from None
-        self._lock = _locked(self.folder)
         self._limit, self._used = limit, 0
         self._changed = threading.Condition()
 
@@ -81,6 +81,24 @@ class Scratch:
             os.close(self._lock)
 
 
+def private_folder(root: Path, prefix: str) -> tuple[Path, int | None]:
+    """Makes a folder for this process, and removes those of processes that are dead.
+
+    Args:
+        root: what it is made in.
+        prefix: of its name.
+
+    Returns:
+        The folder, and a descriptor that is to be closed when it is no longer needed.
+
+    Raises:
+        OSError: it can't be made.
+    """
+    _sweep(root, prefix)
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=root))
+    return folder, _locked(folder)
+
+
 def _locked(folder: Path) -> int | None:
     """A descriptor that holds a lock on a folder for as long as this process lives; None if another does."""
     descriptor = os.open(folder, os.O_RDONLY)
@@ -93,13 +111,15 @@ def _locked(folder: Path) -> int | None:
     return descriptor
 
 
-def _sweep(root: Path) -> None:
+def _sweep(root: Path, prefix: str) -> None:
     """Removes folders of ours that no living process holds."""
     if fcntl is None or os.name != "posix":
         return
-    for folder in root.glob(f"{_PREFIX}*"):
+    for folder in root.glob(f"{prefix}*"):
         about = folder.lstat()
         if folder.is_symlink() or about.st_uid != os.geteuid() or not folder.is_dir():
+            continue
+        if time.time() - about.st_mtime < _YOUNG_S:  # perhaps its process hasn't come to locking it
             continue
         with suppress(OSError):
             lock = _locked(folder)

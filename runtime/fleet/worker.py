@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import shutil
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -46,10 +47,8 @@ class Worker:
 
     def open(self) -> dict[str, str]:
         """Opens the model; says who and where it is, or under "error" why it can't be used."""
-        import ray
-
-        # asked for when Ray doesn't run, it would be started
-        node_id = ray.get_runtime_context().get_node_id() if ray.is_initialized() else ""
+        ray = sys.modules.get("ray")  # in an actor; asked when it doesn't run, it would be started
+        node_id = ray.get_runtime_context().get_node_id() if ray and ray.is_initialized() else ""
         about = {"node": self._node, "node_id": node_id}
         about |= {"version": __version__, "error": ""}
         try:

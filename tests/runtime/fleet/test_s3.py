@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import http.server
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -182,3 +183,17 @@ def test_downloads_wait_for_room(tmp_path: Path) -> None:
     assert order == ["first", "second"]
     scratch.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_dead_worker_has_left_is_removed(tmp_path: Path) -> None:
+    living = Scratch(str(tmp_path), 100)
+    dead, young = tmp_path / "unit-edge-fleet-dead", tmp_path / "unit-edge-fleet-young"
+    foreign = tmp_path / "something-else"
+    for folder in (dead, young, foreign):
+        folder.mkdir()
+    for folder in (dead, foreign, living.folder):
+        os.utime(folder, (0, 0))
+    other = Scratch(str(tmp_path), 100)
+    assert set(tmp_path.iterdir()) == {living.folder, other.folder, young, foreign}
+    for one in (living, other):
+        one.close()
