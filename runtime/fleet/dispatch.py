@@ -51,7 +51,7 @@ class Standing:
     share: float = 0.0
 
 
-@dataclass
+@dataclass(eq=False)
 class _Hand:
     """A worker as the driver sees it.
 

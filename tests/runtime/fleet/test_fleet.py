@@ -128,6 +128,11 @@ def test_what_kills_its_worker_is_left_out(
     assert {one.name: one.kills for one in report.done} == {"a.mp4": 0, "z.mp4": 1}
 
 
+def test_ray_tells_its_makers_nothing(ray_cluster: None) -> None:
+    usage = pytest.importorskip("ray._common.usage.usage_lib")
+    assert usage.usage_stats_enabled() is False
+
+
 def test_ray_listens_on_loopback_alone(ray_cluster: None) -> None:
     own = _family(os.getpid())
     inodes = {
