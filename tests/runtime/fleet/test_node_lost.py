@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,18 +24,15 @@ def test_the_clips_of_a_lost_node_are_made_elsewhere(
     folder.mkdir()
     for index in range(8):
         write_clip(f"{index}.mp4", frames=40).rename(folder / f"{index}.mp4")
-    done = subprocess.run(
-        [
-            sys.executable,
-            Path(__file__).with_name("two_nodes.py"),
-            folder,
-            tmp_path / "out",
-            write_model("slow"),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=180,
-    )
+    script, model = Path(__file__).with_name("two_nodes.py"), write_model("slow")
+    with tempfile.TemporaryDirectory(prefix="ue-") as short:  # for sockets are in it
+        done = subprocess.run(
+            [sys.executable, script, folder, tmp_path / "out", model],
+            env={**os.environ, "RAY_TMPDIR": short, "TMPDIR": short},
+            capture_output=True,
+            text=True,
+            timeout=180,
+        )
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
     assert (told["done"], told["failed"]) == (8, 0)
