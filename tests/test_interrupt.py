@@ -11,8 +11,8 @@ import pytest
 
 HANGS = """
 import hashlib
-from unit_edge.interrupt import watch_signals
-with watch_signals():
+from unit_edge.interrupt import ending_what_hangs, watch_signals
+with {context}:
     print("hangs", flush=True)
     hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)
 """
@@ -27,10 +27,20 @@ print("ended", flush=True)
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_third_signal_ends_what_hangs(number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("context", "number", "signals"),
+    [
+        ("watch_signals()", signal.SIGINT, 3),
+        ("watch_signals()", signal.SIGTERM, 3),
+        ("watch_signals(0.5)", signal.SIGINT, 2),
+        ("watch_signals(0.5)", signal.SIGTERM, 2),
+        ("ending_what_hangs(0.5)", signal.SIGINT, 2),
+        ("ending_what_hangs(60), watch_signals(0.5)", signal.SIGINT, 2),
+    ],
+)
+def test_signals_end_what_hangs(context: str, number: signal.Signals, signals: int) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", HANGS],
+        [sys.executable, "-c", HANGS.format(context=context)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,
@@ -38,11 +48,11 @@ def test_a_third_signal_ends_what_hangs(number: signal.Signals) -> None:
         try:
             assert child.stdout is not None and child.stderr is not None
             assert child.stdout.readline() == b"hangs\n"
-            for _ in range(3):
+            for _ in range(signals):
                 child.send_signal(number)
                 time.sleep(0.2)
             assert child.wait(60) == 128 + number
-            assert child.stderr.read() == b"stopped: the engine doesn't answer\n"
+            assert child.stderr.read() == b"stopped: the backend doesn't answer\n"
         finally:
             child.kill()
 

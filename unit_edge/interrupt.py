@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import os
+import select
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+PATIENCE_S = 10.0
+"""How long an engine that runs a model may leave a second signal without an answer."""
 _ANSWERED = 2
 """Signals that are wishes; one more is an order."""
 _ANSWER_S = 3.0
@@ -46,8 +51,11 @@ class StopWish:
 
 
 @contextmanager
-def watch_signals() -> Iterator[StopWish]:
+def watch_signals(patience_s: float = math.inf) -> Iterator[StopWish]:
     """Within it, SIGINT and SIGTERM are counted in the wish; only a third one interrupts at once.
+
+    A third one that isn't answered within 3 s ends the process, and so does a second one that isn't within
+    `patience_s`.
 
     Threads that hold FFmpeg's objects must have ended before these are closed, so nothing is interrupted
     wherever it happens to be. Outside the main thread, which alone gets signals, nothing is watched.
@@ -57,7 +65,7 @@ def watch_signals() -> Iterator[StopWish]:
         yield wish
         return
 
-    with _giving_up(wish):
+    with ending_what_hangs(patience_s):
         yield from _counted(wish)
 
 
@@ -81,10 +89,11 @@ def _counted(wish: StopWish) -> Iterator[StopWish]:
 
 
 @contextmanager
-def _giving_up(wish: StopWish) -> Iterator[None]:
-    """Within it, the process ends if a third signal isn't answered: the main thread hangs in an engine.
+def ending_what_hangs(patience_s: float = PATIENCE_S) -> Iterator[None]:
+    """Within it, the process ends if signals aren't answered: the main thread hangs in a backend.
 
-    Python's own handlers wait until the main thread is back in Python; what they are woken by doesn't.
+    Python's own handlers wait until the main thread is back in Python; what they are woken by doesn't. Of
+    those inside each other the innermost counts. For the main thread only.
     """
     wakes, woken = os.pipe()
     os.set_blocking(woken, False)
@@ -92,14 +101,18 @@ def _giving_up(wish: StopWish) -> Iterator[None]:
     before = signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
 
     def watch() -> None:
-        came = b""
-        while data := os.read(wakes, 64):
-            came += bytes(number for number in data if number in (signal.SIGINT, signal.SIGTERM))
-            if left.is_set():
+        came, until = b"", math.inf
+        while not left.is_set():
+            timeout = None if until == math.inf else max(0.0, until - time.monotonic())
+            if not select.select([wakes], [], [], timeout)[0]:
+                if not left.is_set():
+                    os.write(2, b"stopped: the backend doesn't answer\n")
+                    os._exit(128 + came[-1])
                 break
-            if len(came) > _ANSWERED and not left.wait(_ANSWER_S):
-                os.write(2, b"stopped: the engine doesn't answer\n")
-                os._exit(128 + came[-1])
+            came += bytes(n for n in os.read(wakes, 64) if n in (signal.SIGINT, signal.SIGTERM))
+            if len(came) >= _ANSWERED:
+                answer_s = _ANSWER_S if len(came) > _ANSWERED else patience_s
+                until = min(until, time.monotonic() + answer_s)
         os.close(wakes)
 
     watcher = threading.Thread(target=watch, name="unit-edge signals", daemon=True)

@@ -12,7 +12,9 @@ which has imported everything before, so that most of a run is work.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
+import importlib
 import json
 import os
 import random
@@ -56,13 +58,13 @@ discriminator = [4, 4, 4]
 short_side = [34, 40]
 crop = [32, 32]
 [optim]
-steps = 20
+steps = 10
 batch = 2
 ema = 0.9
 [log]
 print_every = 1
-sample_every = 10
-checkpoint_every = 5
+sample_every = 5
+checkpoint_every = 3
 tensorboard = false
 """
 
@@ -77,14 +79,14 @@ test = ["thick/test.npz"]
 [network]
 width = 2
 [optim]
-steps = 20
+steps = 10
 batch = 4
 ema = 0.9
 [log]
 print_every = 1
-sample_every = 10
-checkpoint_every = 5
-evaluate_every = 10
+sample_every = 5
+checkpoint_every = 3
+evaluate_every = 5
 tensorboard = false
 """
 
@@ -131,7 +133,7 @@ def frames_of(path: Path) -> str:
 def rows_of(path: Path) -> str:
     """What a benchmark has measured, without how fast that was."""
     report = json.loads(path.read_text())
-    return json.dumps([[row["model"], row["engine"], row["frame_size"]] for row in report["rows"]])
+    return json.dumps([[row["model"], row["backend"], row["frame_size"]] for row in report["rows"]])
 
 
 def lines_of(path: Path) -> str:
@@ -165,7 +167,7 @@ def commands(good: Path) -> dict[str, Command]:
     (good / "a.toml").write_text(ADAPTATION)
     data = ("--data", str(good))
     translate = ("translate", str(good / "clip.mp4"), "--model", str(good / "model.onnx"), "--crf", "0")
-    translate += ("-o", "out.mp4", "-q", "--engine", "onnxruntime")
+    translate += ("-o", "out.mp4", "-q", "--backend", "onnxruntime")
     train = ("train", str(good / "t.toml"), "--run", "run", *data)
     adapt = ("adapt", str(good / "a.toml"), "--run", "run", *data)
     on = ("--frames", str(good / "dark" / "0.png"))
@@ -173,7 +175,7 @@ def commands(good: Path) -> dict[str, Command]:
     bundle = ("export", str(good / "run"), "--to", "bright", "--board", "raspberry-pi-5", "-o", "bundle")
     bundle += ("--precision", "fp32", "--no-wheels", *on)
     bench = ("bench", str(good / "model.onnx"), "--frames", "2", "--warm-up", "0", "--no-peak")
-    bench += ("--size", "64x48,96x64", "-o", "results/")
+    bench += ("--size", "64x48,96x64", "-y", "-o", "results/")
     return {
         "translate": Command(
             translate, ((*translate, "--resume"),), lambda f: frames_of(f / "out.mp4"), {"out.mp4": frames_of}
@@ -206,12 +208,14 @@ def commands(good: Path) -> dict[str, Command]:
     }  # fmt: skip
 
 
-def run(words: tuple[str, ...], folder: Path, kill_after_s: float | None = None) -> int | None:
+def run(
+    words: tuple[str, ...], folder: Path, kill_after_s: float | None = None, *, keep_modules: bool = False
+) -> int | None:
     """The exit code of a command in a fork; None if it was killed before its end."""
     began = time.monotonic()
     process = os.fork()
     if process == 0:
-        _become(words, folder)
+        _become(words, folder, keep_modules)
     while time.monotonic() - began < _PATIENCE_S:
         if kill_after_s is not None and time.monotonic() - began >= kill_after_s:
             os.kill(process, signal.SIGKILL)
@@ -226,7 +230,7 @@ def run(words: tuple[str, ...], folder: Path, kill_after_s: float | None = None)
     raise RuntimeError(f"more than {_PATIENCE_S} s: {words}")
 
 
-def _become(words: tuple[str, ...], folder: Path) -> None:
+def _become(words: tuple[str, ...], folder: Path, keep_modules: bool) -> None:
     """The child's part: never returns."""
     from unit_edge.cli.app import app
 
@@ -249,6 +253,8 @@ def _become(words: tuple[str, ...], folder: Path) -> None:
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
+        if keep_modules:
+            folder.with_suffix(".modules").write_text("\n".join(sys.modules))
         os._exit(code)
 
 
@@ -345,8 +351,20 @@ def main() -> int:
     return 1 if faults else 0
 
 
+def _import_all(names: Path) -> None:
+    """What an undisturbed run has imported, so that forks needn't."""
+    for name in names.read_text().splitlines():
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
+
+
 def _command(name: str, command: Command, place: Path, options: argparse.Namespace) -> int:
     folder = place / name
+    folder.mkdir()
+    code = run(command.words, folder, keep_modules=True)
+    assert code == 0, folder.with_suffix(".log").read_text()
+    _import_all(folder.with_suffix(".modules"))
+    shutil.rmtree(folder)
     folder.mkdir()
     began = time.monotonic()
     code = run(command.words, folder)

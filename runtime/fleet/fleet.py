@@ -35,7 +35,7 @@ class FleetRequest:
         source: a folder, pattern, list in a .txt, file, or the same as a URL of a store.
         destination: a folder or a prefix of a store.
         model: a model file that is checked.
-        engine: what runs it.
+        backend: what runs it.
         crew: by whom.
         encoding: of videos.
         steady: take flicker out.
@@ -49,7 +49,7 @@ class FleetRequest:
     source: str = field(repr=False)
     destination: str = field(repr=False)
     model: CheckedModel
-    engine: str = "auto"
+    backend: str = "auto"
     crew: Crew = field(default_factory=Crew)
     encoding: Encoding = field(default_factory=Encoding)
     steady: bool = False
@@ -66,7 +66,7 @@ def translate_many(
     model_or_to: str | Path,
     *,
     address: str | None = None,
-    engine: str = "auto",
+    backend: str = "auto",
     workers: int | None = None,
     cpus_per_worker: float = 1,
     gpus_per_worker: float | None = None,
@@ -83,7 +83,7 @@ def translate_many(
         destination: a folder or a prefix of a store.
         model_or_to: as of `translate_video`.
         address: of a cluster; None for the one that the program is a driver of, or one of this machine.
-        engine: what runs the model.
+        backend: what runs the model.
         workers: how many at most; None for as many as there is room for.
         cpus_per_worker: that each gets.
         gpus_per_worker: that each gets; None for one where there are any.
@@ -104,7 +104,7 @@ def translate_many(
         source=str(source),
         destination=str(destination),
         model=check_model(find_translator(model_or_to)),
-        engine=engine,
+        backend=backend,
         crew=Crew(workers=workers, cpus=cpus_per_worker, gpus=gpus_per_worker),
         encoding=encoding or Encoding(),
         steady=steady,
@@ -157,7 +157,7 @@ def carry_out_all(
     work = Work(
         model=str(request.model.path.resolve()),
         suffix=request.model.path.suffix,
-        engine=request.engine,
+        backend=request.backend,
         threads=max(1, int(request.crew.cpus)),
         encoding=request.encoding,
         steady=request.steady,

@@ -57,7 +57,7 @@ class Work:
     Attributes:
         model: the path of a model file that every node has, or the bytes of the file and its manifest.
         suffix: of the model file.
-        engine: what runs it, one of `ENGINES`.
+        backend: what runs it, one of `BACKENDS`.
         threads: of the inference on a CPU.
         encoding: of videos.
         steady: take flicker out.
@@ -68,7 +68,7 @@ class Work:
 
     model: str | tuple[bytes, bytes]
     suffix: str
-    engine: str = "auto"
+    backend: str = "auto"
     threads: int = 1
     encoding: Encoding = field(default_factory=Encoding)
     steady: bool = False

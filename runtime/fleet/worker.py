@@ -23,7 +23,7 @@ from unit_edge.runtime.fleet.scratch import Scratch
 from unit_edge.runtime.fleet.stores import local_path, open_store, scheme_of, telling
 from unit_edge.runtime.pipeline import Stats
 from unit_edge.runtime.request import TranslateRequest, parse_outputs
-from unit_edge.runtime.translate import Beside, carry_out
+from unit_edge.runtime.translate import RunExtras, carry_out
 from unit_edge.text.address import parse_address
 from unit_edge.text.printable import one_line
 from unit_edge.text.redaction import redact
@@ -57,7 +57,7 @@ class Worker:
             self._scratch = Scratch(work.scratch, work.scratch_bytes)
             self._stack.callback(self._scratch.close)
             checked = check_model(self._model_file())
-            runner = open_runner(checked, work.engine, threads=work.threads)
+            runner = open_runner(checked, work.backend, threads=work.threads)
             self._runner = self._stack.enter_context(runner)
         except Exception as error:
             self._stack.close()
@@ -154,7 +154,7 @@ class Worker:
 
         self._frames = 0
         try:
-            return carry_out(request, beside=Beside(wish=self._wish), progress=count)
+            return carry_out(request, extras=RunExtras(wish=self._wish), progress=count)
         finally:
             self._frames_before += self._frames
             self._frames = 0

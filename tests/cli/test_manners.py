@@ -14,21 +14,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from commands import cli
 
-from unit_edge.cli.app import app
 from unit_edge.cli.terminal import progress
 from unit_edge.cli.terminal.say import echo_json, echo_wide
-from unit_edge.errors import EngineError, ModelError
+from unit_edge.errors import BackendError, ModelError
 from unit_edge.files.writing import replacing
 
 WriteModel = Callable[..., Path]
 WriteClip = Callable[..., Path]
-
-
-def cli(*arguments: str | Path) -> tuple[int, str, str]:
-    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    return done.exit_code, done.stdout, done.stderr
 
 
 @pytest.mark.parametrize(
@@ -169,13 +163,13 @@ def test_a_runner_says_what_it_is_given_and_that_it_isnt_open(write_model: Write
 
     runner = open_runner(write_model("invert"))
     frames = np.zeros((1, 48, 64, 3), np.uint8)
-    with pytest.raises(EngineError, match="isn't open; use it inside"):
+    with pytest.raises(BackendError, match="isn't open; use it inside"):
         runner.infer(frames)
     with runner:
         assert (runner.infer(frames) == 255).all()
         with pytest.raises(ModelError, match=r"given list, expected an array .*numpy\.stack"):
             runner.infer(list(frames))  # type: ignore[arg-type]
-    with pytest.raises(EngineError, match="isn't open"):
+    with pytest.raises(BackendError, match="isn't open"):
         runner.infer(frames)
 
 
@@ -190,3 +184,29 @@ def test_frames_for_a_loop_of_ones_own(write_clip: WriteClip, write_model: Write
     assert [one[:2] for one in made] == [one[:2] for one in originals] and len(made) == 5
     assert all(np.array_equal(a[2], b[2]) for a, b in zip(made, originals, strict=True))
     assert open_runner("night").manifest.target == "night"
+
+
+@pytest.mark.parametrize("closed", [(1,), (0, 1, 2)])
+def test_what_the_caller_has_closed_costs_no_file(
+    closed: tuple[int, ...], write_model: WriteModel, write_clip: WriteClip, tmp_path: Path
+) -> None:
+    """Else the next file that is opened would be stdout or stderr, and get what is printed."""
+    cv2.imwrite(str(tmp_path / "a.png"), np.full((48, 64, 3), 99, np.uint8))
+    model = write_model("invert")
+
+    def run(*arguments: str) -> int:
+        return subprocess.run(
+            [sys.executable, "-c", "from unit_edge.cli import main; main()", "translate", *arguments],
+            cwd=tmp_path,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            preexec_fn=lambda: [os.close(number) for number in closed] and None,
+        ).returncode
+
+    backend = ("--model", str(model), "--backend", "onnxruntime")
+    assert run("a.png", "-o", "b.png", *backend) == 0
+    assert (cv2.imread(str(tmp_path / "b.png")) == 255 - 99).all()
+    if closed == (0, 1, 2):
+        assert run("nothing.png", "-o", "c.png", *backend) == 1
+    write_clip("v.mp4", frames=2)
+    assert run("v.mp4", "-o", "-", "-q", *backend) == (1 if 1 in closed else 0)

@@ -1,4 +1,4 @@
-"""What a stranger's ONNX file may hold: it is refused before an engine or the onnx package sees it."""
+"""What a stranger's ONNX file may hold: it is refused before a backend or the onnx package sees it."""
 
 from __future__ import annotations
 
@@ -88,6 +88,10 @@ def huge_side(model: Any) -> None:
     model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 2**40
 
 
+def no_type(model: Any) -> None:
+    model.graph.output[0].type.tensor_type.elem_type = 0
+
+
 def sequence(model: Any) -> None:
     model.graph.input[0].type.sequence_type.elem_type.tensor_type.elem_type = 1
 
@@ -121,6 +125,7 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     "many dimensions": (stored(dims=[1] * 60), "impossible shape"),
     "type": (stored(data_type=TensorProto.STRING), "of a type"),
     "twice the data": (stored(float_data=[1.0, 2.0]), "it has others"),
+    "data of another type": (stored(data_type=TensorProto.INT64), "it has others"),
     "no name": (stored(name=""), "without a name"),
     "sparse": (sparse, "sparse data"),
     "lost output": (lost_output, "nothing makes its output 'nowhere'"),
@@ -129,6 +134,7 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     "no graph": (no_graph, "no graph"),
     "huge side": (huge_side, "a side"),
     "sequence": (sequence, "no tensor"),
+    "no type": (no_type, "a type that no exported model has"),
     "attribute": (
         in_graph(helper.make_node("Transpose", ["frame"], ["x"], perm=list(range(100_000)))),
         "too many values",

@@ -72,7 +72,7 @@ def mutate_json(value: Any, draw: random.Random) -> bytes:
         if kind == 0:
             del holder[key]
         elif kind == 1 and isinstance(holder, dict):
-            holder[draw.choice(("x", "\x1b", "", key + "_"))] = draw.choice(NASTY)
+            holder[draw.choice(("x", "\x1b", "", key + "_"))] = copy.deepcopy(draw.choice(NASTY))
         elif kind == 2:
             other_holder, other = draw.choice(places)
             try:
@@ -80,7 +80,7 @@ def mutate_json(value: Any, draw: random.Random) -> bytes:
             except (KeyError, IndexError):
                 holder[key] = None
         else:
-            holder[key] = draw.choice(NASTY)
+            holder[key] = copy.deepcopy(draw.choice(NASTY))
     text = json.dumps(value).encode()
     if draw.random() < 0.05:
         text = text.replace(b"1", draw.choice((b"1e999", b"NaN", b"1" * 6000, b"[" * 5000)), 1)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import sys
 import traceback
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 
 def main() -> None:
@@ -23,12 +25,21 @@ def main() -> None:
         print(json.dumps(answer), file=answers, flush=True)
 
 
+@functools.cache
+def _made_once(app: Any) -> Any:
+    """The tree of commands, which takes as long to make as most of them take to run."""
+    from typer.main import get_command
+
+    return get_command(app)
+
+
 def command(arguments: list[str]) -> dict[str, Any]:
-    from typer.testing import CliRunner
+    from typer import testing
 
     from unit_edge.cli.app import app
 
-    done = CliRunner().invoke(app, arguments)
+    with mock.patch.object(testing, "_get_command", _made_once):
+        done = testing.CliRunner().invoke(app, arguments)
     failed = done.exception is not None and not isinstance(done.exception, SystemExit)
     return {
         "code": done.exit_code,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 from typing import Any
@@ -234,6 +236,26 @@ def test_a_decompression_bomb_is_refused(tmp_path: Path, side: int) -> None:
     with pytest.raises(ImageError, match=r"bomb\.png: can't be read as an image") as error:
         read(path)
     assert "\n" not in str(error.value)
+
+
+def test_a_chunk_that_claims_gigabytes_is_refused_before_room_is_made_for_it(
+    tmp_path: Path, picture: NDArray[np.uint8]
+) -> None:
+    path = tmp_path / "a.png"
+    assert cv2.imwrite(str(path), picture)
+    data = path.read_bytes()
+    place = data.index(b"IDAT") - 4
+    path.write_bytes(data[:place] + b"\xff\xff\xff\xc5" + data[place + 4 :])
+    code = (
+        "import resource, sys; from pathlib import Path; from unit_edge.media.images import read_image\n"
+        "try: read_image(Path(sys.argv[1]))\n"
+        "except Exception as error: print(type(error).__name__, error)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True)
+    said, kib = done.stdout.splitlines()
+    assert said == f"ImageError {path}: can't be read as an image: the file is cut off"
+    assert int(kib) < 500_000
 
 
 def test_what_is_no_file_at_all(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unit_edge.cli.options import outputs as cli_outputs
-from unit_edge.cli.options.common import EngineOption, decided, domains_text, needs
+from unit_edge.cli.options.common import BackendOption, decided, domains_text, needs
 from unit_edge.cli.terminal.progress import FleetLine
 from unit_edge.cli.terminal.say import echo
 from unit_edge.errors import ConfigError
@@ -57,7 +57,7 @@ def fleet(
             min=0, metavar="N", help="GPUs that each gets, such as 0.5. [default: 1 if there are any]"
         ),
     ] = None,
-    engine: EngineOption = "auto",
+    backend: BackendOption = "auto",
     scratch: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Where workers keep what is on its way from and to stores."),
@@ -121,12 +121,12 @@ def fleet(
             f"{model_path}: translates {domains_text(manifest)}; give that, or no --to and --from"
         )
     if address is None:
-        engine = decided(engine, manifest, model_path, quiet=quiet).engine
+        backend = decided(backend, manifest, model_path, quiet=quiet).backend
     request = FleetRequest(
         source=source,
         destination=destination,
         model=checked,
-        engine=engine,
+        backend=backend,
         crew=Crew(workers=workers, cpus=cpus_per_worker, gpus=gpus_per_worker),
         encoding=Encoding(crf=crf, preset=preset, audio=audio, codec=codec),
         steady=steady,

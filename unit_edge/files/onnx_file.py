@@ -1,4 +1,4 @@
-"""What an ONNX file may hold, looked at before any engine or library sees it. Needs numpy only.
+"""What an ONNX file may hold, looked at before any backend or library sees it. Needs numpy only.
 
 A model from a stranger is a program. Ours are a known, small set of operators without control flow,
 subgraphs, functions or data in other files; what holds anything else is refused. docs/security.md says what
@@ -43,6 +43,8 @@ _OWN_DOMAINS = (b"", b"ai.onnx")
 _BITS = {1: 32, 2: 8, 3: 8, 4: 16, 5: 16, 6: 32, 7: 64, 9: 8, 10: 16, 11: 64, 12: 32, 13: 64, 16: 16}
 # fields of TensorProto with elements in them → bytes of each, None for varints
 _ELEMENTS = {4: 4, 5: None, 7: None, 10: 8, 11: None}
+# TensorProto.DataType → which of them has its elements; 5 has all others'
+_FIELD_OF = {1: 4, 7: 7, 11: 10, 12: 11, 13: 11}
 
 
 def check_onnx(path: Path, *, any_operator: bool = False) -> None:
@@ -186,7 +188,8 @@ class _Look:
 
     def _tensor(self, view: memoryview) -> str:
         """Looks at stored data; returns its name."""
-        dims, types, raw, elements, name = list[int](), list[int](), list[int](), 0, ""
+        dims, types, raw, name = list[int](), list[int](), list[int](), ""
+        elements = dict[int, int]()
         for number, kind, value in self._fields(view):
             if number == 1:
                 dims += varints(value) if kind == BYTES else [whole(kind, value)]
@@ -195,7 +198,7 @@ class _Look:
             elif number == 3:
                 raise Refused("data in segments")
             elif number in _ELEMENTS:
-                elements += _count(_ELEMENTS[number], kind, value)
+                elements[number] = elements.get(number, 0) + _count(_ELEMENTS[number], kind, value)
             elif number == 8:
                 name = _text(inside(kind, value))
             elif number == 9:
@@ -207,7 +210,10 @@ class _Look:
         if len(dims) > _DIMENSIONS_AT_MOST or any(dim >= 2**63 for dim in dims):
             raise Refused(f"stored data {name!r} of an impossible shape")
         wanted, bits = math.prod(dims), _BITS[types[0]]
-        fits = raw == [(wanted * bits + 7) // 8] and not elements if raw else elements == wanted
+        if raw:
+            fits = raw == [(wanted * bits + 7) // 8] and not any(elements.values())
+        else:
+            fits = elements.pop(_FIELD_OF.get(types[0], 5), 0) == wanted and not any(elements.values())
         if not fits:
             raise Refused(f"stored data {name!r}: its shape says {wanted} values, it has others")
         return name
@@ -228,9 +234,14 @@ class _Look:
                 if number != 6:  # denotation
                     raise Refused("an input or output that is no tensor")
                 continue
+            types = []
             for inner, inner_kind, tensor in self._fields(inside(kind, value)):
-                if inner == 2:
+                if inner == 1:
+                    types.append(whole(inner_kind, tensor))
+                elif inner == 2:
                     self._shape(inside(inner_kind, tensor))
+            if len(types) != 1 or types[0] not in _BITS:
+                raise Refused("an input or output of a type that no exported model has")
 
     def _shape(self, view: memoryview) -> None:
         for number, kind, value in self._fields(view):

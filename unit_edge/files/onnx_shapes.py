@@ -10,27 +10,30 @@ from typing import Any
 import numpy as np
 
 from unit_edge.files.onnx_graph import Node, OnnxGraph, Stored
-from unit_edge.files.onnx_tensor import KNOWN_AT_MOST, Array, Tensor, from_file, listed, unknown
+from unit_edge.files.onnx_tensor import KNOWN_AT_MOST, Array, Tensor, from_file, listed, second, unknown
 from unit_edge.files.onnx_windows import conv, conv_transpose, pad, pool, resize
 from unit_edge.files.protobuf import Refused
 
 _RANK_AT_MOST = 8
 
 
-def worked_out(graph: OnnxGraph, shape: tuple[int, ...]) -> Iterator[tuple[Node, dict[str, Tensor]]]:
-    """Each operation, and by name the tensors that it makes, for frames of a shape."""
+def worked_out(
+    graph: OnnxGraph, shape: tuple[int, ...]
+) -> Iterator[tuple[Node, list[Tensor | None], dict[str, Tensor]]]:
+    """Each operation, the tensors it is given, and by name those that it makes, for frames of a shape."""
     tensors = {one.name: from_file(one) for one in graph.stored}
     frames = [name for name in graph.inputs if name not in tensors]
     if len(frames) != 1:
         raise Refused(f"it takes {len(frames)} inputs, expected the frame alone")
     tensors[frames[0]] = unknown(shape, np.dtype(np.uint8))
     for node in graph.nodes:
-        found = _made(node, [tensors[name] if name else None for name in node.inputs])
+        given = [tensors[name] if name else None for name in node.inputs]
+        found = _made(node, given)
         made = {name: tensor for name, tensor in zip(node.outputs, found, strict=False) if name}
         if any(len(tensor.shape) > _RANK_AT_MOST for tensor in made.values()):
             raise Refused(f"{node.operator} makes a tensor of more than {_RANK_AT_MOST} dimensions")
         tensors |= made
-        yield node, made
+        yield node, given, made
 
 
 def _made(node: Node, given: list[Tensor | None]) -> list[Tensor]:
@@ -44,13 +47,45 @@ def _made(node: Node, given: list[Tensor | None]) -> list[Tensor]:
             rule = _RULES.get(node.operator)
             if rule is None:
                 raise Refused(f"the operator {node.operator!r}, which no exported model has")
+            _check_types(node.operator, given[0], given)
             return rule(node, given[0], given)
     except Refused:
         raise
     # numpy's complaints, and what a list lacks: shapes that don't fit each other
     except (ValueError, IndexError, TypeError, OverflowError, ZeroDivisionError, AttributeError):
-        shapes = ", ".join(str(list(one.shape)) for one in given if one is not None)
+        shapes = ", ".join(f"{one.dtype}{list(one.shape)}" for one in given if one is not None)
         raise Refused(f"{node.operator} can't work on {shapes}") from None
+
+
+# OpenVINO crashes on some operations that ONNX doesn't allow
+_OF_FLOATS = {
+    "AveragePool", "BatchNormalization", "Ceil", "Conv", "ConvTranspose", "Exp", "Floor", "GlobalAveragePool",
+    "GroupNormalization", "HardSigmoid", "HardSwish", "InstanceNormalization", "LayerNormalization",
+    "LeakyRelu", "Log", "LogSoftmax", "Reciprocal", "Round", "Sigmoid", "Softmax", "Softplus", "Sqrt", "Tanh",
+}  # fmt: skip
+_OF_ONE_INPUT = {
+    "Abs", "AveragePool", "Cast", "Ceil", "DepthToSpace", "Erf", "Exp", "Flatten", "Floor",
+    "GlobalAveragePool", "HardSigmoid", "HardSwish", "Identity", "LeakyRelu", "Log", "LogSoftmax", "MaxPool",
+    "Neg", "Not", "Reciprocal", "Relu", "Round", "Shape", "Sigmoid", "Sign", "Softmax", "Softplus",
+    "SpaceToDepth", "Sqrt", "Tanh", "Transpose",
+}  # fmt: skip
+_OF_ONE_KIND = {
+    "Add", "And", "Clip", "Concat", "Conv", "ConvTranspose", "Div", "Equal", "Gemm", "Greater",
+    "GreaterOrEqual", "Less", "LessOrEqual", "MatMul", "Max", "Min", "Mod", "Mul", "Or", "PRelu", "Sub",
+}  # fmt: skip
+
+
+def _check_types(operator: str, first: Tensor, given: list[Tensor | None]) -> None:
+    """Raises ValueError if an operation isn't for inputs of these types, or of this number."""
+    there = [one for one in given if one is not None]
+    kinds = {one.dtype.kind for one in there}
+    if (
+        (operator in _OF_FLOATS and first.dtype.kind != "f")
+        or (operator in _OF_ONE_INPUT and len(given) > 1)
+        or (operator in _OF_ONE_KIND and len(kinds) > 1)
+        or (operator == "Clip" and any(math.prod(one.shape) != 1 for one in there[1:]))
+    ):
+        raise ValueError
 
 
 _Rule = Callable[[Node, Tensor, "list[Tensor | None]"], "list[Tensor]"]
@@ -61,7 +96,10 @@ def _constant(node: Node) -> Tensor:
     if len(found) != 1 or isinstance(found[0], (str, bytes)):
         raise Refused("a Constant without a value")
     value = found[0]
-    return from_file(value) if isinstance(value, Stored) else Tensor(np.asarray(value))
+    if isinstance(value, Stored):
+        return from_file(value)
+    array = np.asarray(value)
+    return Tensor(array.astype(np.float32) if array.dtype.kind == "f" else array)
 
 
 def _as_given(node: Node, first: Tensor, given: list[Tensor | None]) -> list[Tensor]:
@@ -211,8 +249,7 @@ def _split(node: Node, first: Tensor, given: list[Tensor | None]) -> list[Tensor
 
 def _gather(node: Node, first: Tensor, given: list[Tensor | None]) -> list[Tensor]:
     axis = range(len(first.shape))[node.integer("axis", 0)]
-    where = given[1]
-    assert where is not None
+    where = second(given)
     shape = first.shape[:axis] + where.shape + first.shape[axis + 1 :]
     if first.known and where.known and math.prod(shape) <= KNOWN_AT_MOST:
         return [Tensor(np.take(first.array, where.array.astype(np.int64), axis))]
@@ -242,24 +279,21 @@ _REDUCED: dict[str, Callable[..., Any]] = {
 
 
 def _matmul(node: Node, first: Tensor, given: list[Tensor | None]) -> list[Tensor]:
-    second = given[1]
-    assert second is not None
+    other = second(given)
     a = first.shape if len(first.shape) > 1 else (1, *first.shape)
-    b = second.shape if len(second.shape) > 1 else (*second.shape, 1)
+    b = other.shape if len(other.shape) > 1 else (*other.shape, 1)
     if a[-1] != b[-2]:
         raise ValueError
     shape = [*np.broadcast_shapes(a[:-2], b[:-2]), a[-2], b[-1]]
     if len(first.shape) == 1:
         del shape[-2]
-    if len(second.shape) == 1:
+    if len(other.shape) == 1:
         del shape[-1]
     return [unknown(shape, first.dtype)]
 
 
 def _gemm(node: Node, first: Tensor, given: list[Tensor | None]) -> list[Tensor]:
-    second = given[1]
-    assert second is not None
-    a, b = first.shape, second.shape
+    a, b = first.shape, second(given).shape
     rows, inner = a[::-1] if node.integer("transA", 0) else a
     other, columns = b[::-1] if node.integer("transB", 0) else b
     if inner != other:

@@ -68,3 +68,10 @@ def listed(node: Node, given: list[Tensor | None], at: int, name: str) -> list[i
         return found
     tensor = given[at] if at < len(given) else None
     return None if tensor is None else tensor.values(f"the {name} of a {node.operator}")
+
+
+def second(given: list[Tensor | None]) -> Tensor:
+    """The second input; ValueError if it is left out."""
+    if (found := given[1]) is None:
+        raise ValueError
+    return found

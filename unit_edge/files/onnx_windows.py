@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from unit_edge.files.onnx_graph import Node
-from unit_edge.files.onnx_tensor import Tensor, listed, unknown
+from unit_edge.files.onnx_tensor import Tensor, listed, second, unknown
 from unit_edge.files.protobuf import Refused
 
 
@@ -31,8 +31,7 @@ def _window(node: Node, sides: Sequence[int], kernel: Sequence[int]) -> list[int
 
 
 def conv(node: Node, first: Tensor, given: list[Tensor | None]) -> list[Tensor]:
-    weights = given[1]
-    assert weights is not None
+    weights = second(given)
     if first.shape[1] != weights.shape[1] * node.integer("group", 1):
         raise ValueError
     sides = _window(node, first.shape[2:], weights.shape[2:])
@@ -46,8 +45,7 @@ def pool(node: Node, first: Tensor, given: list[Tensor | None]) -> list[Tensor]:
 
 
 def conv_transpose(node: Node, first: Tensor, given: list[Tensor | None]) -> list[Tensor]:
-    weights = given[1]
-    assert weights is not None
+    weights = second(given)
     if first.shape[1] != weights.shape[0]:
         raise ValueError
     sides, kernel = first.shape[2:], weights.shape[2:]

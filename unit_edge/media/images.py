@@ -61,7 +61,7 @@ def _decode(data: bytes, path: Path) -> NDArray[np.uint8]:
     if not data:
         raise ImageError(f"{complaint}: the file is empty")
     png, avif = data.startswith(_PNG), data[4:12] in (b"ftypavif", b"ftypavis")
-    whole = not png or b"IEND" in data
+    whole = not png or _chunks_end(data)
     whole = whole and (not data.startswith(_JPEG) or _jpeg_ends(data)) and (not avif or _boxes_end(data))
     if not whole:
         raise ImageError(f"{complaint}: the file is cut off")
@@ -98,6 +98,19 @@ def _opaque(image: NDArray[np.generic], bits: int = 16) -> NDArray[np.uint8]:
         light = pixels[:, :, :3].astype(np.uint16) * pixels[:, :, 3:]
         pixels = ((light + 127) // 255).astype(np.uint8)
     return pixels
+
+
+def _chunks_end(data: bytes) -> bool:
+    """Whether a PNG file's chunks are there up to the last one; OpenCV makes room for what a chunk claims."""
+    place = len(_PNG)
+    while place + 8 <= len(data):
+        end = place + 12 + int.from_bytes(data[place : place + 4], "big")
+        if end > len(data):
+            return False
+        if data[place + 4 : place + 8] == b"IEND":
+            return True
+        place = end
+    return False
 
 
 def _jpeg_ends(data: bytes) -> bool:
