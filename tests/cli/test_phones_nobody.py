@@ -26,6 +26,7 @@ NOT_RUN = {
     "evaluate": "loads what train and verify load",
     "init": "loads what train loads",
     "configs": "loads settings only",
+    "fleet": "starts Ray; tests/runtime/fleet looks at its ports and usage statistics",
     "serve": "doesn't end by itself; it loads what translate loads, and aiohttp",
 }
 SETTINGS = """

@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from unit_edge import __version__
-from unit_edge.cli import adapt, bench, build, check, doctor, init, inspect, serve, train, translate
+from unit_edge.cli import adapt, bench, build, check, doctor, fleet, init, inspect, serve, train, translate
 from unit_edge.cli.evaluate import evaluate
 from unit_edge.cli.options import outputs
 from unit_edge.cli.options.common import (
@@ -129,6 +129,7 @@ def _about(
 
 app.command()(translate.translate)
 app.command()(serve.serve)
+app.command()(fleet.fleet)
 
 
 @app.command()

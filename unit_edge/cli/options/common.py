@@ -65,6 +65,7 @@ ThreadsOption = Annotated[
 
 _OPTIONAL = {"torch", "safetensors", "tqdm", "tomli", "onnx", "onnxscript", "packaging", "zstandard"}
 _OPTIONAL |= {"scipy", "matplotlib", "pycocotools", "yaml"}
+_OPTIONAL |= {"ray", "fsspec"}
 _OPTIONAL |= {"aiohttp", "aiortc", "aioice", "prometheus_client"}
 
 

@@ -17,6 +17,7 @@ from unit_edge.text.printable import printable
 from unit_edge.text.redaction import redact
 
 if TYPE_CHECKING:
+    from unit_edge.runtime.fleet.dispatch import Standing
     from unit_edge.runtime.pipeline import Stats
     from unit_edge.runtime.translate import StartedRun
 
@@ -183,6 +184,39 @@ class Line:
     def clear(self) -> None:
         if self._shown and self._redraw:
             print(_CLEAR_LINE, end="", file=sys.stderr, flush=True)
+
+
+class FleetLine:
+    """On a terminal, a line that says how far a fleet is; elsewhere one every 30 s."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._redraw, self._shown = sys.stderr.isatty(), not quiet
+        self._every_s = _REDRAW_S if self._redraw else _LINE_S
+        self._drawn_at = 0.0 if self._redraw else time.monotonic()
+
+    def draw(self, standing: Standing) -> None:
+        """Redraws it, a few times a second."""
+        now = time.monotonic()
+        if not self._shown or now - self._drawn_at < self._every_s:
+            return
+        self._drawn_at = now
+        fps = standing.frames / max(standing.seconds, 1e-9)
+        left = ""
+        if standing.share:
+            left_s = round(standing.seconds * (1 - standing.share) / standing.share)
+            left = f"  {left_s // 60}:{left_s % 60:02} left"
+        failed = f"  {standing.failed} failed" if standing.failed else ""
+        _show(
+            f"{standing.done + standing.failed}/{standing.total} clips  {standing.frames} frames  "
+            f"{fps:.1f} FPS  {standing.workers} workers{left}{failed}",
+            redraw=self._redraw,
+        )
+
+    def clear(self) -> None:
+        """Makes place for another line."""
+        if self._shown and self._redraw:
+            sys.stderr.write(_CLEAR_LINE)
+            sys.stderr.flush()
 
 
 def _show(line: str, *, redraw: bool) -> None:

@@ -1,0 +1,5 @@
+"""Many clips on a Ray cluster, from and to folders or object stores."""
+
+from unit_edge.runtime.fleet.fleet import translate_many
+
+__all__ = ["translate_many"]

@@ -1,0 +1,129 @@
+"""Ray: started on this machine, or joined. Nothing of it is told to its makers."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from unit_edge.errors import ConfigError, EngineError
+from unit_edge.runtime.fleet.scratch import private_folder
+from unit_edge.runtime.fleet.stores import shown
+from unit_edge.text.printable import one_line
+from unit_edge.text.redaction import redact
+
+_OBJECT_STORE = 100 * 2**20  # items and outcomes only, and the model once
+_LOOPBACK = "127.0.0.1"
+_PREFIX = "ue-ray-"  # short, for sockets are in it
+
+
+def importable() -> None:
+    """Raises ModuleNotFoundError if Ray isn't installed; importing it comes later."""
+    if find_spec("ray") is None:
+        raise ModuleNotFoundError("No module named 'ray'", name="ray")
+
+
+@contextmanager
+def joined(address: str | None, *, cpus: int | None = None) -> Iterator[bool]:
+    """Within it, this process is a driver of a cluster; says whether that was started here.
+
+    One that is started here listens on loopback alone, and everything of it is gone at the end. A program
+    that is a driver already stays one.
+
+    Args:
+        address: of a cluster: ray://HOST:10001, HOST:6379, auto; None to start one.
+        cpus: of one that is started; None for as many as there are.
+
+    Raises:
+        ConfigError: there is no cluster at the address.
+        EngineError: Ray can't be started.
+    """
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # read by what Ray starts
+    if address is None:
+        # the one way to have all of it on loopback; read when Ray is imported
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    import ray
+
+    if ray.is_initialized():
+        yield False
+        return
+    if address is not None:
+        try:
+            ray.init(
+                address=address, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False
+            )
+        except Exception as error:  # connection errors of several kinds
+            raise ConfigError(
+                f"--address {shown(address)}: no Ray cluster can be reached there ({_said(error)}); expected "
+                "ray://HOST:10001, HOST:6379 or auto"
+            ) from None
+        try:
+            yield False
+        finally:
+            ray.shutdown()
+        return
+    folder, lock = private_folder(Path(tempfile.gettempdir()), _PREFIX)
+    try:
+        try:
+            ray.init(
+                address="local",
+                num_cpus=cpus,
+                object_store_memory=_OBJECT_STORE,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                _node_ip_address=_LOOPBACK,
+                _temp_dir=str(folder),
+            )
+        except Exception as error:
+            raise EngineError(f"Ray can't be started on this machine ({_said(error)})") from None
+        try:
+            if any(node["NodeManagerAddress"] != _LOOPBACK for node in _alive()):
+                raise EngineError(
+                    "Ray would listen on more than loopback, for it was imported before the fleet; call "
+                    "ray.init() first if that is wanted"
+                )
+            yield True
+        finally:
+            ray.shutdown()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def _alive() -> list[dict[str, Any]]:
+    import ray
+
+    return [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+
+
+def room_for(cpus: float, gpus: float) -> int:
+    """How many workers of a size the nodes have room for, those that work already included."""
+    return sum(
+        min(
+            int((has.get("CPU", 0) + 1e-6) // cpus),
+            int((has.get("GPU", 0) + 1e-6) // gpus) if gpus else 2**31,
+        )
+        for has in (node["Resources"] for node in _alive())
+    )
+
+
+def has_gpus() -> bool:
+    """Whether any node has a GPU."""
+    return any(node["Resources"].get("GPU", 0) for node in _alive())
+
+
+def nodes_alive() -> set[str]:
+    """The IDs of the nodes that are there."""
+    return {node["NodeID"] for node in _alive()}
+
+
+def _said(error: BaseException) -> str:
+    return redact(one_line(error, 300))

@@ -1,0 +1,149 @@
+"""What a source has: a folder, a pattern, a list, one file, or the same in a store."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from unit_edge.errors import ConfigError, SourceError, UnitEdgeError
+from unit_edge.files.reading import read_bounded
+from unit_edge.runtime.fleet.items import Item, Outcome
+from unit_edge.runtime.fleet.names import check_alone, check_name, is_wanted, output_name
+from unit_edge.runtime.fleet.stores import READ_ONLY, local_path, open_store, scheme_of, shown, telling
+
+_LIST_SUFFIX = ".txt"
+_LIST_BYTES = 256 * 2**20
+_MAGIC = "*?["
+
+Found = tuple[str, str, int | None]
+"""Name, address and size of what was found."""
+
+
+def find_items(source: str) -> tuple[list[Item], list[Outcome]]:
+    """The videos and pictures of a source in the order of their names, and those whose names won't do.
+
+    Of a folder or prefix it is all below it, hidden ones left out; they are called by what follows it. Of
+    a pattern it is what fits, called by what follows its part without wildcards. A .txt is a list: a path or
+    URL a line, called by its last part, or by what stands behind a tab.
+
+    Raises:
+        SourceError: there is no such source, or nothing in it.
+        ConfigError: two would have one name.
+    """
+    if Path(source).suffix.lower() == _LIST_SUFFIX:
+        found = list(_listed(source))
+    elif scheme_of(source):
+        found = list(_stored(source))
+    else:
+        found = list(_in_folder(str(local_path(source))))
+    items: list[Item] = []
+    bad: list[Outcome] = []
+    for name, address, size in sorted(found):
+        try:
+            check_name(name)
+        except UnitEdgeError as error:
+            bad.append(Outcome(name, error=str(error)))
+        else:
+            items.append(Item(name=name, address=address, output=output_name(name), bytes=size))
+    if not items and not bad:
+        raise SourceError(f"{shown(source)}: no videos and no pictures there")
+    check_alone(items)
+    return items, bad
+
+
+def _in_folder(source: str) -> Iterator[Found]:
+    path = Path(source)
+    if path.is_dir():
+        yield from _named(_files_below(path), path)
+    elif path.is_file():
+        yield from _named([path], path.parent)
+    elif any(sign in source for sign in _MAGIC):
+        fixed = _fixed_part(source)
+        paths = (Path(name) for name in glob.glob(source, recursive=True))  # noqa: PTH207
+        yield from _named((path for path in paths if path.is_file()), Path(fixed or "."))
+    else:
+        raise SourceError(
+            f"{shown(source)}: no such file; expected a folder, a pattern, a list in a .txt, or a URL"
+        )
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    def refuse(error: OSError) -> None:
+        raise SourceError(f"{error.filename}: {error.strerror or error}")
+
+    for parent, folders, files in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(parent, name) for name in files if Path(parent, name).is_file())
+
+
+def _named(paths: Iterable[Path], root: Path) -> Iterator[Found]:
+    for path in paths:
+        name = path.relative_to(root).as_posix()
+        if is_wanted(name):
+            yield name, str(path), path.stat().st_size
+
+
+def _fixed_part(pattern: str) -> str:
+    """The folder, or prefix up to a slash, in front of the first wildcard."""
+    first = min(pattern.index(sign) for sign in _MAGIC if sign in pattern)
+    return pattern[:first].rpartition("/")[0]
+
+
+def _stored(source: str) -> Iterator[Found]:
+    if scheme_of(source) in READ_ONLY:
+        yield _last_part(source), source, None
+        return
+    store, path = open_store(source)
+    with telling(source, SourceError):
+        if any(sign in path for sign in _MAGIC):
+            details, root = store.glob(path, detail=True), _fixed_part(path)
+        else:
+            details, root = store.find(path, detail=True), path.rstrip("/")
+            if list(details) == [path]:
+                root = path.rpartition("/")[0]
+        for key, about in details.items():
+            name = key[len(root) :].removeprefix("/")
+            if about.get("type") == "file" and is_wanted(name):
+                yield name, store.unstrip_protocol(key), about.get("size")
+
+
+def _last_part(address: str) -> str:
+    path = urlsplit(address).path if scheme_of(address) else address
+    last = path.rstrip("/").rpartition("/")[2]
+    return unquote(last) if scheme_of(address) in READ_ONLY else last
+
+
+def _listed(source: str) -> Iterator[Found]:
+    for number, line in enumerate(_lines(source), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        address, tab, name = (part.strip() for part in line.partition("\t"))
+        if not tab:
+            name = _last_part(address)
+        if not is_wanted(name) and not name.startswith("."):
+            raise ConfigError(
+                f"{shown(source)}: line {number}: {shown(address)} is no video and no picture by its name; "
+                "give one behind a tab"
+            )
+        path = local_path(address)
+        local = not scheme_of(address)
+        yield name, str(path) if local else address, path.stat().st_size if local and path.is_file() else None
+
+
+def _lines(source: str) -> list[str]:
+    if scheme_of(source):
+        store, path = open_store(source)
+        with telling(source, SourceError):
+            content = store.cat_file(path)
+    else:
+        try:
+            content = read_bounded(local_path(source), _LIST_BYTES)
+        except (OSError, ValueError) as error:
+            raise SourceError(f"{shown(source)}: can't be read ({error})") from None
+    try:
+        return str(content.decode("utf-8")).splitlines()
+    except UnicodeDecodeError:
+        raise SourceError(f"{shown(source)}: is no list: not UTF-8; expected a path or URL a line") from None

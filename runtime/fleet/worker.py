@@ -1,0 +1,187 @@
+"""What runs on a node: an actor that keeps a model open and translates what it is given."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
+
+from unit_edge import __version__
+from unit_edge.errors import SourceError, UnitEdgeError
+from unit_edge.interrupt import StopWish
+from unit_edge.runtime.backends.open import check_model, open_runner
+from unit_edge.runtime.fleet.destination import Destination
+from unit_edge.runtime.fleet.items import Item, Outcome, Work
+from unit_edge.runtime.fleet.scratch import Scratch
+from unit_edge.runtime.fleet.stores import local_path, open_store, scheme_of, telling
+from unit_edge.runtime.pipeline import Stats
+from unit_edge.runtime.request import TranslateRequest, parse_outputs
+from unit_edge.runtime.translate import RunExtras, carry_out
+from unit_edge.text.address import parse_address
+from unit_edge.text.printable import one_line
+from unit_edge.text.redaction import redact
+
+_T = TypeVar("_T")
+_TRIES = 4
+_PAUSE_S = 0.5
+_INSISTING = 2
+
+
+class Worker:
+    """Becomes an actor; its methods may be called from several threads."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._turn = threading.Lock()  # of the model: the next clip is fetched meanwhile, the last one sent
+        self._wish = StopWish()
+        self._stack = ExitStack()
+        self._frames_before = self._frames = 0
+        self._node = socket.gethostname()
+
+    def open(self) -> dict[str, str]:
+        """Opens the model; says who and where it is, or under "error" why it can't be used."""
+        ray = sys.modules.get("ray")  # in an actor; asked when it doesn't run, it would be started
+        node_id = ray.get_runtime_context().get_node_id() if ray and ray.is_initialized() else ""
+        about = {"node": self._node, "node_id": node_id}
+        about |= {"version": __version__, "error": ""}
+        try:
+            work = self._work
+            self._destination = Destination(work.destination)
+            self._scratch = Scratch(work.scratch, work.scratch_bytes)
+            self._stack.callback(self._scratch.close)
+            checked = check_model(self._model_file())
+            runner = open_runner(checked, work.backend, threads=work.threads)
+            self._runner = self._stack.enter_context(runner)
+        except Exception as error:
+            self._stack.close()
+            about["error"] = redact(one_line(error))
+        return about
+
+    def translate(self, items: Sequence[Item]) -> list[Outcome]:
+        """Translates one after the other; each is at the destination then, or its outcome says why not."""
+        return [self._one(item) for item in items]
+
+    def frames(self) -> int:
+        """How many this worker has translated so far."""
+        return self._frames_before + self._frames
+
+    def stop(self) -> None:
+        """Ends what it is at after the frame, without a trace."""
+        self._wish.count = _INSISTING
+
+    def close(self) -> None:
+        """Waits for what it is at, lets go of the model and removes its scratch."""
+        with self._turn:
+            self._stack.close()
+
+    def _model_file(self) -> Path:
+        model = self._work.model
+        if isinstance(model, str):
+            return Path(model)
+        path = self._scratch.folder / f"model{self._work.suffix}"
+        for content, target in zip(model, (path, path.with_suffix(".json")), strict=True):
+            target.write_bytes(content)
+        return path
+
+    def _one(self, item: Item) -> Outcome:
+        began = time.monotonic()
+        frames, error_text, hopeless = 0, "", False
+        try:
+            if self._wish:
+                return Outcome(item.name, stopped=True)
+            frames = self._carried_out(item)
+        except KeyboardInterrupt:
+            return Outcome(item.name, stopped=True)
+        except UnitEdgeError as error:
+            cause = error.__cause__
+            hopeless = isinstance(cause, OSError) and cause.errno == errno.ENOSPC
+            error_text = redact(one_line(error))
+        except Exception as error:  # whatever it is, the other clips go on
+            hopeless = isinstance(error, OSError) and error.errno == errno.ENOSPC
+            error_text = redact(one_line(f"{type(error).__name__}: {error}"))
+        seconds = time.monotonic() - began
+        return Outcome(
+            name=item.name,
+            frames=frames,
+            seconds=seconds,
+            node=self._node,
+            error=error_text,
+            hopeless=hopeless,
+        )
+
+    def _carried_out(self, item: Item) -> int:
+        away = bool(scheme_of(item.address))
+        sent = self._destination.folder is None
+        room = 0 if item.bytes is None and not away else item.bytes
+        # what comes out is about as large as what goes in
+        share = None if room is None else room * (int(away) + int(sent))
+        with self._scratch.room(share) as folder:
+            source = self._fetched(item, folder) if away else local_path(item.address)
+            made = self._destination.work_folder(folder)
+            output = made / f"out{PurePosixPath(item.output).suffix}"
+            try:
+                with self._turn:
+                    if self._wish:
+                        raise KeyboardInterrupt
+                    stats = self._translated(source, output)
+                _again(lambda: self._destination.deliver(output, item.output))
+            except UnitEdgeError as error:
+                # people know the clip's name, not ours
+                text = str(error).replace(str(source), item.name).replace(str(output), item.output)
+                raise type(error)(text) from error.__cause__
+            finally:
+                shutil.rmtree(made, ignore_errors=True)
+        return stats.frames
+
+    def _translated(self, source: Path, output: Path) -> Stats:
+        request = TranslateRequest(
+            address=parse_address(source),
+            outputs=parse_outputs(output),
+            model=self._runner,
+            encoding=self._work.encoding,
+            steady=self._work.steady,
+        )
+
+        def count(stats: Stats) -> None:
+            self._frames = stats.frames
+
+        self._frames = 0
+        try:
+            return carry_out(request, extras=RunExtras(wish=self._wish), progress=count)
+        finally:
+            self._frames_before += self._frames
+            self._frames = 0
+
+    def _fetched(self, item: Item, folder: Path) -> Path:
+        target = folder / f"in{PurePosixPath(item.name).suffix}"
+        store, path = open_store(item.address)
+
+        def fetch() -> None:
+            with telling(item.address, SourceError):
+                store.get_file(path, str(target))
+                got = target.stat().st_size
+                if item.bytes is not None and got != item.bytes:
+                    raise OSError(f"gave {got} of {item.bytes} bytes")
+
+        _again(fetch)
+        return target
+
+
+def _again(do: Callable[[], _T]) -> _T:
+    """Tries what a store may refuse for a while; what has no cause that could pass isn't tried again."""
+    for attempt in range(_TRIES - 1):
+        try:
+            return do()
+        except UnitEdgeError as error:
+            cause: Any = error.__cause__
+            if cause is None or getattr(cause, "errno", None) == errno.ENOSPC:
+                raise
+            time.sleep(_PAUSE_S * 2**attempt)
+    return do()

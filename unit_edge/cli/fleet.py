@@ -1,0 +1,164 @@
+"""`fleet`: many clips on a Ray cluster."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from unit_edge.cli.options import outputs as cli_outputs
+from unit_edge.cli.options.common import BackendOption, decided, domains_text, needs
+from unit_edge.cli.terminal.progress import FleetLine
+from unit_edge.cli.terminal.say import echo
+from unit_edge.errors import ConfigError
+from unit_edge.interrupt import Interrupted
+from unit_edge.registry import find_model, resolve_model
+
+if TYPE_CHECKING:
+    from unit_edge.runtime.fleet.items import Outcome
+
+
+def fleet(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A folder, a pattern, a .txt with a path or URL a line, or an s3:// prefix.",
+        ),
+    ],
+    destination: Annotated[str, typer.Argument(metavar="DESTINATION", help="A folder, or an s3:// prefix.")],
+    to: Annotated[
+        str | None, typer.Option(metavar="DOMAIN", help="What it shall look like: night, snow, rain, day.")
+    ] = None,
+    from_: Annotated[
+        str | None, typer.Option("--from", metavar="DOMAIN", help="What it is, where several models fit.")
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="Your own .onnx or .engine file, instead of a bundled model."),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="A Ray cluster: ray://HOST:10001, HOST:6379, auto. [default: one on this machine]",
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="The most workers. [default: as many as there is room for]")
+    ] = None,
+    cpus_per_worker: Annotated[
+        float, typer.Option(min=0.1, metavar="N", help="CPU cores that each gets.")
+    ] = 1,
+    gpus_per_worker: Annotated[
+        float | None,
+        typer.Option(
+            min=0, metavar="N", help="GPUs that each gets, such as 0.5. [default: 1 if there are any]"
+        ),
+    ] = None,
+    backend: BackendOption = "auto",
+    scratch: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where workers keep what is on its way from and to stores."),
+    ] = None,
+    scratch_gib: Annotated[
+        float, typer.Option(min=0.001, metavar="GIB", help="The most that a worker has there.")
+    ] = 20,
+    overwrite: Annotated[bool, typer.Option("-y", "--overwrite", help="Make all anew.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Make what is missing.")] = False,
+    audio: Annotated[bool, typer.Option("--audio/--no-audio", help="Keep the sound.")] = True,
+    codec: cli_outputs.Codec = None,
+    crf: cli_outputs.Crf = 18,
+    preset: cli_outputs.Preset = "auto",
+    steady: cli_outputs.Steady = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a report: .json or .html."),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but errors.")] = False,
+) -> None:
+    """Translate many clips and pictures on a Ray cluster, from and to folders or object stores.
+
+    \b
+    Examples:
+      unit-edge fleet recordings/ night/ --to night
+      unit-edge fleet s3://drives/2026/ s3://drives-night/2026/ --to night --address ray://HEAD:10001
+      unit-edge fleet 'recordings/*/front.mp4' night/ --to night --workers 4 --report night.html
+      unit-edge fleet list.txt s3://drives-night/ --to night --resume
+
+    Every clip is at the destination whole, under its name, or is named with its error, and the rest goes on;
+    the exit code is 1 then. What is damaged anywhere isn't delivered. After Ctrl-C, or a crash, the same
+    command with --resume makes what is missing.
+
+    Stores take their keys from their own environment variables and config files.
+    """
+    if report is not None:
+        from unit_edge.runtime.fleet.report import check_report
+
+        check_report(report)
+    with needs("fleet"):
+        import fsspec  # noqa: F401
+
+        from unit_edge.runtime.fleet.cluster import importable
+
+        importable()
+    from unit_edge.runtime.backends.open import check_model
+    from unit_edge.runtime.fleet.fleet import FleetRequest, carry_out_all, failures_of
+    from unit_edge.runtime.fleet.items import Crew
+    from unit_edge.runtime.sinks.codecs import Encoding
+
+    if model is not None:
+        model_path = resolve_model(model)
+    elif to is not None:
+        model_path = find_model(to.casefold(), None if from_ is None else from_.casefold())
+    else:
+        raise ConfigError("say what to translate to: --to DOMAIN, or --model FILE.onnx")
+    checked = check_model(model_path)
+    manifest = checked.manifest
+    if to not in (None, manifest.target) or from_ not in (None, manifest.source):
+        raise ConfigError(
+            f"{model_path}: translates {domains_text(manifest)}; give that, or no --to and --from"
+        )
+    if address is None:
+        backend = decided(backend, manifest, model_path, quiet=quiet).backend
+    request = FleetRequest(
+        source=source,
+        destination=destination,
+        model=checked,
+        backend=backend,
+        crew=Crew(workers=workers, cpus=cpus_per_worker, gpus=gpus_per_worker),
+        encoding=Encoding(crf=crf, preset=preset, audio=audio, codec=codec),
+        steady=steady,
+        overwrite=overwrite,
+        resume=resume,
+        address=address,
+        scratch=None if scratch is None else str(scratch.absolute()),
+        scratch_bytes=int(scratch_gib * 2**30),
+    )
+    line = FleetLine(quiet=quiet)
+
+    def failed(outcome: Outcome) -> None:
+        where = f" (on {outcome.node})" if outcome.node else ""
+        known = outcome.error.startswith(outcome.name)
+        line.clear()
+        echo(f"error: {'' if known else f'{outcome.name}: '}{outcome.error}{where}", err=True)
+
+    result = carry_out_all(request, failed=failed, progress=line.draw)
+    line.clear()
+    if report is not None:
+        result.write(report)
+    if not quiet:
+        fps = result.frames / result.seconds if result.seconds else 0.0
+        there = f", {result.skipped} were there already" if result.skipped else ""
+        echo(
+            f"{result.destination}: {len(result.done)} of {result.total} clips{there}, {result.frames} "
+            f"frames, {fps:.1f} FPS with {result.model}"
+        )
+    if result.stopped:
+        if not quiet:
+            echo("the same command with --resume makes what is missing", err=True)
+        raise Interrupted(result.stopped_by)
+    error = failures_of(result)
+    if error is not None:
+        raise error
