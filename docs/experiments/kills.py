@@ -18,6 +18,7 @@ import importlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import sys
@@ -258,6 +259,7 @@ def _become(words: tuple[str, ...], folder: Path, keep_modules: bool) -> None:
         os._exit(code)
 
 
+_RANDOM = re.compile("[0-9a-f]{8,}")
 _OURS = "UNIT_EDGE_KILLS"
 
 
@@ -372,7 +374,7 @@ def _command(name: str, command: Command, place: Path, options: argparse.Namespa
     assert code == 0, folder.with_suffix(".log").read_text()
     expected = command.result(folder)
     finals = {final: compared(folder / final) for final, compared in command.finals.items()}
-    files = sum(1 for path in folder.rglob("*") if path.is_file())
+    files = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
     kills = rounds = 0
     found, left = Counter[str](), Counter[str]()
     began = time.monotonic()
@@ -384,7 +386,8 @@ def _command(name: str, command: Command, place: Path, options: argparse.Namespa
         for fault in faults:
             found[fault] += 1
             print(f"{name}, round {rounds}: {fault}\n{work.with_suffix('.log').read_text()}", flush=True)
-        left[f"{sum(1 for path in work.rglob('*') if path.is_file()) - files} files"] += 1
+        more = {path.relative_to(work) for path in work.rglob("*") if path.is_file()} - files
+        left[", ".join(sorted(_RANDOM.sub("*", str(path)) for path in more)) or "none"] += 1
         shutil.rmtree(work)
         rounds += 1
     print(
