@@ -97,10 +97,10 @@ $(UNTRAINED): | .venv/dev.done
 	@$(PY) -m unit_edge.export.untrained $(basename $(notdir $@)) --size 640x480 -o runs/untrained
 
 bench: dev demo/bikes.mp4 $(UNTRAINED) ## Measure the bundled models and the big presets on this machine, into docs/benchmarks/
-	@.venv/bin/unit-edge bench $(BUNDLED) --engine onnxruntime,openvino --input demo/bikes.mp4 \
-		-o docs/benchmarks/bundled
-	@.venv/bin/unit-edge bench $(UNTRAINED) --engine onnxruntime,openvino --frames 3 --warm-up 0 \
-		-o docs/benchmarks/presets
+	@.venv/bin/unit-edge bench $(BUNDLED) --backend onnxruntime,openvino --input demo/bikes.mp4 \
+		-y -o docs/benchmarks/bundled
+	@.venv/bin/unit-edge bench $(UNTRAINED) --backend onnxruntime,openvino --frames 3 --warm-up 0 \
+		-y -o docs/benchmarks/presets
 
 bench-train: dev ## Time a training step of each preset, and against the released way
 	@$(PY) -m unit_edge.train.bench.steps

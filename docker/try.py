@@ -31,6 +31,7 @@ CONTEXT = (
 )
 LENT = ("/etc/pip.conf", "/etc/resolv.conf", "/etc/ssl/certs/ca-certificates.crt")
 """Of this machine, for the build stage."""
+DOCKERS_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PICTURE = "import cv2, numpy; cv2.imwrite('/work/day.png', numpy.full((192, 320, 3), 200, numpy.uint8))"
 
 
@@ -45,7 +46,7 @@ class Stage:
     """A root folder that instructions change."""
 
     def __init__(self, root: Path) -> None:
-        self.root, self.env, self.user, self.cwd = root, {"PATH": "/usr/local/bin:/usr/bin:/bin"}, "root", "/"
+        self.root, self.env, self.user, self.cwd = root, {"PATH": DOCKERS_PATH}, "root", "/"
         self.entry: list[str] = []
 
     def run(self, command: list[str]) -> None:

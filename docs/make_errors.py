@@ -17,7 +17,7 @@ CLASSES = {
     "DataError": "training or evaluation images",
     "ImageError": "an image file that can't be read",
     "ModelError": "a model file or its manifest",
-    "EngineError": "an inference engine that is missing or failed",
+    "BackendError": "an inference backend that is missing or failed",
     "SourceError": "frames could not be read",
     "TruncatedError": "reading broke off after some good frames; what there is of the output is finished",
     "SinkError": "frames could not be written",

@@ -1,6 +1,6 @@
 """Versions of a translator in other precisions than fp32.
 
-Precision is part of the graph, which strongly typed TensorRT networks and all other engines follow.
+Precision is part of the graph, which strongly typed TensorRT networks and all other backends follow.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ WIDE = (16, 9)
 
 
 @dataclass(frozen=True)
-class Plan:
+class ExportShapes:
     """The sizes of one exported model.
 
     Attributes:
@@ -49,14 +49,14 @@ class Plan:
         return w, h
 
 
-def plan_export(
+def export_shapes(
     config: RunConfig,
     detail: str,
     frame_size: tuple[int, int] | None,
     network_size: int | None,
     residual: float | None = None,
     batch: int = 1,
-) -> Plan:
+) -> ExportShapes:
     """Fills in what the user left open.
 
     Raises:
@@ -74,7 +74,7 @@ def plan_export(
     if detail == "none":
         return _without_head(config, frame_size, network_size, batch)
     settings = config.detail if residual is None else replace(config.detail, residual=residual)
-    return Plan(
+    return ExportShapes(
         detail=settings,
         short_side=network_size or _trained_short_side(config),
         frame_size=frame_size,
@@ -84,7 +84,7 @@ def plan_export(
 
 def _without_head(
     config: RunConfig, frame_size: tuple[int, int] | None, network_size: int | None, batch: int
-) -> Plan:
+) -> ExportShapes:
     if frame_size is None:
         short = network_size or _trained_short_side(config)
         width, height = config.data.crop if config.data.crop[0] != config.data.crop[1] else WIDE
@@ -95,7 +95,7 @@ def _without_head(
             f"network size {network_size} with frames of {frame_size[0]}x{frame_size[1]}: without the "
             "detail head the network sees the frame itself; leave one of the two out"
         )
-    return Plan(detail=None, short_side=min(frame_size), frame_size=frame_size, batch=batch)
+    return ExportShapes(detail=None, short_side=min(frame_size), frame_size=frame_size, batch=batch)
 
 
 def _trained_short_side(config: RunConfig) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from unit_edge.boards.board import Board
-from unit_edge.errors import ConfigError, EngineError, ModelError, SinkError
+from unit_edge.errors import BackendError, ConfigError, ModelError, SinkError
 from unit_edge.export.weak_typing import allow_precisions, is_strong
 from unit_edge.files.reading import read_json
 from unit_edge.files.writing import write_output
@@ -54,7 +54,7 @@ def build_engine(model: Path, output: Path | None, options: BuildOptions, *, ove
         SinkError: something else is there.
         ModelError: the model is missing, damaged or refused, or the engine can't be written.
         ConfigError: an option that doesn't fit the model, the board or this TensorRT.
-        EngineError: TensorRT or the GPU is missing, or the build failed.
+        BackendError: TensorRT or the GPU is missing, or the build failed.
         Interrupted: the user stopped it.
     """
     manifest = read_model(model)
@@ -77,7 +77,7 @@ def build_engine(model: Path, output: Path | None, options: BuildOptions, *, ove
         raise SinkError(f"{path}: exists already; add --overwrite to replace it, or give another -o")
     gpu = find_gpu()
     if backend == "tensorrt" and gpu is None:
-        raise EngineError(
+        raise BackendError(
             "no NVIDIA GPU or driver found here; TensorRT builds engines only on the GPU's machine"
         )
     content = model.read_bytes()
@@ -87,11 +87,11 @@ def build_engine(model: Path, output: Path | None, options: BuildOptions, *, ove
             f"the board's compute capability {capability} is not this GPU's "
             f"({gpu.compute_capability}); build on the board itself"
         )
-    plan = _build(trt, model, content, manifest, profile, options)
+    engine = _build(trt, model, content, manifest, profile, options)
     built_here = gpu if backend == "tensorrt" else None
     write_pair(
         path,
-        plan,
+        engine,
         EngineManifest(
             backend=backend,
             tensorrt=str(trt.__version__),
@@ -101,8 +101,8 @@ def build_engine(model: Path, output: Path | None, options: BuildOptions, *, ove
             precision=manifest.precision,
             flags=_flags(options),
             profile=profile,
-            bytes=len(plan),
-            sha256=hashlib.sha256(plan).hexdigest(),
+            bytes=len(engine),
+            sha256=hashlib.sha256(engine).hexdigest(),
             onnx=model.name,
             onnx_sha256=manifest.sha256,
             model=dataclasses.asdict(manifest),
@@ -211,14 +211,14 @@ def _build(
         if hasattr(trt, "IProgressMonitor"):
             monitor = _monitor(trt, wish)
             config.progress_monitor = monitor
-        plan = builder.build_serialized_network(network, config)
+        engine = builder.build_serialized_network(network, config)
         if wish:
             raise Interrupted(wish.signal_number)
-    if plan is None:
-        raise EngineError(f"{model}: TensorRT {trt.__version__} could not build an engine: {logger.said}")
+    if engine is None:
+        raise BackendError(f"{model}: TensorRT {trt.__version__} could not build an engine: {logger.said}")
     if cache is not None and options.timing_cache is not None:
         write_output(options.timing_cache, bytes(config.get_timing_cache().serialize()))
-    return bytes(plan)
+    return bytes(engine)
 
 
 def _set_flags(trt: Any, config: Any, options: BuildOptions) -> None:

@@ -26,7 +26,7 @@ from unit_edge.export.int8.choice import quantise_what_can_be
 from unit_edge.export.int8.moved import FRAMES, Moved
 from unit_edge.export.int8.quantise import VARIANTS, Quantised
 from unit_edge.export.precision import PRECISIONS, in_fp16
-from unit_edge.export.shapes import Plan, plan_export
+from unit_edge.export.shapes import ExportShapes, export_shapes
 from unit_edge.export.trained import TrainedRun, load_run
 from unit_edge.export.translator import Translator
 from unit_edge.export.verify import TOLERANCES, AsTrained, Reference, VerifyReport, check_report
@@ -129,22 +129,22 @@ def export_run(
     _check_precision(precision, int8)
     trained = load_run(run, best)
     source = trained.source_of(to)
-    plan = plan_export(trained.config, detail, frame_size, network_size, residual, batch)
+    shapes = export_shapes(trained.config, detail, frame_size, network_size, residual, batch)
     suffix = {"fp32": "", "fp16": "-fp16"}.get(precision, "-int8")
     if int8 is not None and int8.variant == "tensorrt":
         suffix += "-tensorrt"
     path = output_path(output, _name(trained, source, to) + suffix, overwrite=overwrite)
-    calibration = None if int8 is None else CalibrationFrames(int8.calibrate, plan.frame_size)
-    translator = Translator(trained.unit, source, plan.guided)
-    as_trained = AsTrained(trained.unit, source, plan.guided)
-    reference = Reference(as_trained, plan.frame_size, frames or (int8.calibrate if int8 else None))
-    manifest = _manifest(trained, source, plan, precision, path.stem)
+    calibration = None if int8 is None else CalibrationFrames(int8.calibrate, shapes.frame_size)
+    translator = Translator(trained.unit, source, shapes.guided)
+    as_trained = AsTrained(trained.unit, source, shapes.guided)
+    reference = Reference(as_trained, shapes.frame_size, frames or (int8.calibrate if int8 else None))
+    manifest = _manifest(trained, source, shapes, precision, path.stem)
     del trained, as_trained  # the networks of both domains; the translator has what it needs
     half = precision == "fp16" or (int8 is not None and int8.variant == "tensorrt")
     opset = OPSET_OF_HALF_INT8 if half and int8 is not None else OPSET
     content = serialise(in_fp16(translator) if half else translator, manifest, opset)
     content = with_small_upsampling(content)
-    if plan.detail is not None:
+    if shapes.detail is not None:
         content, cut = with_named_cut(content)
         manifest = dataclasses.replace(manifest, cut=cut)
     with workspace(path) as folder:
@@ -260,21 +260,21 @@ def workspace(path: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _manifest(trained: TrainedRun, source: int, plan: Plan, precision: str, name: str) -> Manifest:
-    width, height = plan.frame_size or (None, None)
+def _manifest(trained: TrainedRun, source: int, shapes: ExportShapes, precision: str, name: str) -> Manifest:
+    width, height = shapes.frame_size or (None, None)
     return Manifest(
         name=name,
         source=trained.domains[source],
         target=trained.domains[1 - source],
         preset=trained.config.preset,
         precision=precision,
-        input=TensorSpec(INPUT, "uint8", (plan.batch, height, width, 3)),
-        output=TensorSpec(OUTPUT, "uint8", (plan.batch, height, width, 3)),
-        network_short_side=plan.short_side,
-        network_size=plan.network_size,
-        detail="none" if plan.detail is None else "guided",
+        input=TensorSpec(INPUT, "uint8", (shapes.batch, height, width, 3)),
+        output=TensorSpec(OUTPUT, "uint8", (shapes.batch, height, width, 3)),
+        network_short_side=shapes.short_side,
+        network_size=shapes.network_size,
+        detail="none" if shapes.detail is None else "guided",
         sha256="",
-        detail_settings={} if plan.detail is None else dataclasses.asdict(plan.detail),
+        detail_settings={} if shapes.detail is None else dataclasses.asdict(shapes.detail),
         made_from=trained.provenance(),
         versions={"unit_edge": __version__, "torch": torch.__version__, "onnx": onnx.__version__},
     )

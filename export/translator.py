@@ -67,7 +67,7 @@ class Shrink(nn.Module):
     """Shrinks a frame to a short side, keeping its aspect ratio to the nearest multiple of 4.
 
     Bilinear to OVERSAMPLING times the size, then the mean of each OVERSAMPLING² samples, which every
-    engine has, unlike Resize's antialias attribute. The mean, the scale and the offset are one
+    backend has, unlike Resize's antialias attribute. The mean, the scale and the offset are one
     convolution with diagonal weights: half the time of AveragePool in ONNX Runtime.
     """
 

@@ -98,7 +98,7 @@ def verify_file(
     frames: Path | None = None,
     sheet: Path | None = None,
     by_layer: Callable[[dict[str, float]], None] | None = None,
-    engine: str = "auto",
+    backend: str = "auto",
 ) -> VerifyReport:
     """Compares an exported file, or an engine built from it, with the run that it was made from.
 
@@ -108,11 +108,11 @@ def verify_file(
         frames: images or a video to compare on; None for built-in scenes.
         by_layer: is given what `layer_errors` says of the worst frame, whether or not the file passes.
         sheet: where a picture of the worst frame goes, whether or not the file passes.
-        engine: what runs the file, of `runner.ENGINES`; "auto" is ONNX Runtime on the CPU for an ONNX file.
+        backend: what runs the file, of `BACKENDS`; "auto" is ONNX Runtime on the CPU for an ONNX file.
 
     Raises:
-        ConfigError: no such engine, or layers of a TensorRT engine.
-        EngineError: the engine isn't installed or doesn't work here.
+        ConfigError: no such backend, or layers of a TensorRT engine.
+        BackendError: the backend isn't installed or doesn't work here.
         VerifyError: they differ by more than rounding, or the file was made from other weights.
         ModelError: the file or its manifest is missing, damaged, or another run's.
         CheckpointError: the run is missing or damaged.
@@ -129,8 +129,8 @@ def verify_file(
         EngineManifest.read(model.with_suffix(".json")).best_size if built else None
     )
     reference = Reference(AsTrained(trained.unit, source, guided), size, frames)
-    engine = "onnxruntime" if engine == "auto" and not built else engine
-    with open_runner(model, engine, lean=True, whole=True) as runner:
+    backend = "onnxruntime" if backend == "auto" and not built else backend
+    with open_runner(model, backend, lean=True, whole=True) as runner:
         report = reference.compare(runner)
     if sheet is not None:
         reference.write_worst(sheet)

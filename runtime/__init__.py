@@ -1,4 +1,4 @@
-"""Video in, translated video out. Needs numpy, cv2, av and one inference engine; never torch.
+"""Video in, translated video out. Needs numpy, cv2, av and one inference backend; never torch.
 
     from unit_edge.runtime import open_runner, translate_video
 

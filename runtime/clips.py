@@ -7,7 +7,7 @@ import glob
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from unit_edge.errors import ConfigError, PartialError, SinkError, UnitEdgeError
+from unit_edge.errors import ConfigError, PartialError, SinkError, SourceError, UnitEdgeError
 from unit_edge.media.containers import VIDEO_SUFFIXES
 from unit_edge.media.images import is_image
 from unit_edge.runtime.sinks.codecs import VIDEO_OUTPUTS
@@ -37,6 +37,24 @@ def clips_of(address: Address) -> list[Path]:
             "with a pattern in quotes: 'in/*.mp4'"
         )
     return clips
+
+
+def clips_named(addresses: Sequence[Address]) -> list[Path]:
+    """The videos that several inputs name one by one.
+
+    Raises:
+        SourceError: there is no such file.
+        ConfigError: an input is something else than a video file.
+    """
+    for address in addresses:
+        if address.kind == "path" and not address.path.exists():
+            raise SourceError(f"{address.name}: no such file")
+        if address.kind != "path" or address.path.suffix.lower() not in VIDEO_SUFFIXES:
+            raise ConfigError(
+                f"{address.name}: of several inputs, each must be a video file; give anything else alone, "
+                "pictures as a folder or a pattern in quotes"
+            )
+    return [address.path for address in addresses]
 
 
 def outputs_of(clips: Sequence[Path], folder: Path, *, overwrite: bool, resume: bool) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,13 +24,14 @@ def translate_video(
     output: str | Path,
     model_or_to: str | Path,
     *,
-    engine: str = "auto",
+    backend: str = "auto",
     threads: int | None = None,
     encoding: Encoding | None = None,
     steady: bool = False,
     overwrite: bool = False,
     resume: bool = False,
     progress: Callable[[Stats], None] | None = None,
+    engine: str | None = None,
 ) -> Stats:
     """Translates a video, an image, a folder of images, or a stream; returns when it is done.
 
@@ -45,6 +47,7 @@ def translate_video(
         resume: go on with an output that was interrupted; begin if there is none.
         progress: called in this thread after each frame; what it raises stops the translation, as
             an error does.
+        engine: the old name of `backend`, until 0.2.
 
     Raises:
         UnitEdgeError: one line that says what is wrong; nothing is left behind but what a
@@ -55,7 +58,7 @@ def translate_video(
         address=parse_address(source),
         outputs=parse_outputs(Path(output)),
         model=find_translator(model_or_to),
-        engine=engine,
+        backend=_named(backend, engine),
         threads=threads,
         encoding=encoding or Encoding(),
         steady=steady,
@@ -66,7 +69,12 @@ def translate_video(
 
 
 def translate_frames(
-    source: str | Path, model_or_to: str | Path, *, engine: str = "auto", threads: int | None = None
+    source: str | Path,
+    model_or_to: str | Path,
+    *,
+    backend: str = "auto",
+    threads: int | None = None,
+    engine: str | None = None,
 ) -> Iterator[Frame]:
     """Translates frame after frame: `for frame in translate_frames("a.mp4", "night")`.
 
@@ -75,8 +83,9 @@ def translate_frames(
     Args:
         source: a path, or what the command line takes: a URL, a camera.
         model_or_to: as of `translate_video`.
-        engine: what runs the model.
+        backend: what runs the model.
         threads: of the inference on a CPU; None for as many as there are cores.
+        engine: the old name of `backend`, until 0.2.
 
     Yields:
         Frames in order: a translated `image`, uint8[H,W,3] BGR, the `index` and time `pts` of theirs.
@@ -84,7 +93,7 @@ def translate_frames(
     Raises:
         UnitEdgeError: one line that says what is wrong.
     """
-    runner = open_runner(find_translator(model_or_to), engine, threads=threads)
+    runner = open_runner(find_translator(model_or_to), _named(backend, engine), threads=threads)
     if runner.manifest.batch != 1:
         raise ConfigError(
             f"{model_or_to}: takes {runner.manifest.batch} frames a call; expected a model for one"
@@ -92,6 +101,13 @@ def translate_frames(
     with open_source(parse_address(str(source))) as frames, runner:
         for frame in frames:
             yield replace(frame, image=runner.infer(frame.image[None])[0])
+
+
+def _named(backend: str, engine: str | None) -> str:
+    if engine is None:
+        return backend
+    warnings.warn("engine is called backend now; until 0.2", DeprecationWarning, stacklevel=3)
+    return engine
 
 
 def find_translator(model_or_to: str | Path) -> Path:

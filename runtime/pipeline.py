@@ -70,14 +70,14 @@ def run(
     sink: FrameSink,
     progress: Callable[[Stats], None] | None = None,
     wish: StopWish | None = None,
-    passages: list[FrameTimes] | None = None,
+    frame_times: list[FrameTimes] | None = None,
 ) -> Stats:
     """Puts every frame of the source through the runner and into the sink, in order.
 
     Of a live source it is the newest frame that goes on, whenever a stage has time for one. `source` and
     `runner` are open already; the sink is opened and finished here. `progress` is called in the calling
     thread after each frame, or batch of them, and while a live source gives none. `wish` is for who watches
-    signals, or keys, itself. `passages` is filled with one for each frame that the sink has taken.
+    signals, or keys, itself. `frame_times` is filled with one for each frame that the sink has taken.
 
     Raises:
         TruncatedError: the source broke off; the good frames are in the finished sink.
@@ -87,7 +87,7 @@ def run(
     """
     stats = Stats()
     with watch_signals(PATIENCE_S) if wish is None else nullcontext(wish) as wish, sink:
-        cut_short = _flow(source, runner, sink, stats, wish, progress or (lambda _: None), passages)
+        cut_short = _flow(source, runner, sink, stats, wish, progress or (lambda _: None), frame_times)
         if cut_short is not None:
             sink.cut_short()
     if cut_short is not None:
@@ -102,7 +102,7 @@ def _flow(
     stats: Stats,
     wish: StopWish,
     progress: Callable[[Stats], None],
-    passages: list[FrameTimes] | None,
+    frame_times: list[FrameTimes] | None,
 ) -> TruncatedError | Interrupted | None:
     """Runs the three stages to their end; returns why that came early, if it did."""
     live = source if is_live(source) else None
@@ -116,8 +116,8 @@ def _flow(
             progress(stats)
         return bool(wish)
 
-    decoded: Channel[_Job] = Newest(idle) if live is not None else Channel(_QUEUED_FRAMES, idle)
-    translated: Channel[_Job] = Newest() if live is not None else Channel(_QUEUED_FRAMES)
+    decoded: Channel[_InFlight] = Newest(idle) if live is not None else Channel(_QUEUED_FRAMES, idle)
+    translated: Channel[_InFlight] = Newest() if live is not None else Channel(_QUEUED_FRAMES)
 
     def decode() -> None:
         frames = iter(source)
@@ -127,9 +127,9 @@ def _flow(
             if frame is None:
                 return
             image = fit.to_model(frame.image)
-            passage = FrameTimes(mark, time.perf_counter())
-            job = _Job(frame, image, passage)
-            stats.decode_s += passage.read_to - mark
+            times = FrameTimes(mark, time.perf_counter())
+            job = _InFlight(frame, image, times)
+            stats.decode_s += times.read_to - mark
             if not decoded.put(job):
                 return
 
@@ -145,15 +145,15 @@ def _flow(
                 width, height = live.info.width, live.info.height
                 before = resized(before, width, height)
             sink.write(replace(job.frame, image=fit.back(job.image, width, height), before=before))
-            passage = job.passage
-            passage.write_from, passage.write_to = mark, time.perf_counter()
-            stats.encode_s += passage.write_to - mark
+            times = job.times
+            times.write_from, times.write_to = mark, time.perf_counter()
+            stats.encode_s += times.write_to - mark
             stats.shown += 1
             if job.frame.captured_s is not None:
-                passage.age_s = time.monotonic() - job.frame.captured_s
-                stats.ages.add(passage.age_s)
-            if passages is not None:
-                passages.append(passage)
+                times.age_s = time.monotonic() - job.frame.captured_s
+                stats.ages.add(times.age_s)
+            if frame_times is not None:
+                frame_times.append(times)
 
     reader = _Stage("unit-edge decode", decode, decoded.end)
     writer = _Stage("unit-edge encode", encode, translated.leave)
@@ -173,10 +173,10 @@ def _flow(
         )
         with closing(results):
             for one in results:
-                split = last_split(runner) if passages is not None else None
+                split = last_split(runner) if frame_times is not None else None
                 for job in one.group:
-                    passage = job.passage
-                    passage.infer_from, passage.infer_to, passage.split = one.begun, one.back, split
+                    times = job.times
+                    times.infer_from, times.infer_to, times.split = one.begun, one.back, split
                 pairs = zip(one.group, one.images, strict=True)
                 if not all(translated.put(replace(job, image=image)) for job, image in pairs):
                     break
@@ -213,21 +213,21 @@ def _flow(
     return reader.error if isinstance(reader.error, TruncatedError) else None
 
 
-def _count(stats: Stats, live: LiveFrames, *channels: Channel[_Job]) -> None:
+def _count(stats: Stats, live: LiveFrames, *channels: Channel[_InFlight]) -> None:
     stats.captured, stats.reconnects, stats.lost = live.captured, live.reconnects, live.lost
     stats.dropped = live.captured - live.taken + sum(channel.dropped for channel in channels)
 
 
 @dataclass(frozen=True)
-class _Job:
+class _InFlight:
     """A frame on its way: its picture at the model's size, the frame that it is of, and its times."""
 
     frame: Frame
     image: NDArray[np.uint8]
-    passage: FrameTimes
+    times: FrameTimes
 
 
-def _image_of(job: _Job) -> NDArray[np.uint8]:
+def _image_of(job: _InFlight) -> NDArray[np.uint8]:
     return job.image
 
 

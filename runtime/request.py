@@ -30,7 +30,7 @@ class TranslateRequest:
         address: where frames come from.
         outputs: where they go; none if they are only shown.
         model: a model file, one that is checked already, or a runner that is open and stays so.
-        engine: what runs the model, one of `ENGINES`.
+        backend: what runs the model, one of `BACKENDS`.
         threads: of the inference on a CPU; None for as many as there are cores.
         encoding: of videos.
         excerpt: of a video file, the part that is translated.
@@ -44,7 +44,7 @@ class TranslateRequest:
     address: Address
     outputs: tuple[Output, ...]
     model: Path | CheckedModel | Runner
-    engine: str = "auto"
+    backend: str = "auto"
     threads: int | None = None
     encoding: Encoding = field(default_factory=Encoding)
     excerpt: Excerpt = field(default_factory=Excerpt)

@@ -29,22 +29,22 @@ from unit_edge.text.address import parse_address
 
 
 @dataclass(frozen=True)
-class Job:
+class StartedRun:
     """A translation that is about to run.
 
     Attributes:
         info: of the frames.
-        engine: what runs the model, for people.
+        backend: what runs the model, for people.
         output_size: width and height that will be written, or None for pictures, which keep theirs.
     """
 
     info: VideoInfo
-    engine: str
+    backend: str
     output_size: tuple[int, int] | None
 
 
 @dataclass(frozen=True)
-class Beside:
+class RunExtras:
     """What a run has beside its files.
 
     Attributes:
@@ -71,9 +71,9 @@ def translate(
     output: Path | str | Sequence[Path | str],
     model: Path | Runner,
     *,
-    beside: Beside | None = None,
+    extras: RunExtras | None = None,
     notice: Callable[[str], None] | None = None,
-    started: Callable[[Job], None] | None = None,
+    started: Callable[[StartedRun], None] | None = None,
     progress: Callable[[Stats], None] | None = None,
     **settings: Any,
 ) -> Stats:
@@ -83,7 +83,7 @@ def translate(
         source: a Path of a file or folder, or whatever `parse_address` understands.
         output: one or several of: a file, a folder for images, "-" for raw frames, a URL, /dev/videoN.
         model: a file, or a runner that is open, and stays so.
-        beside: see `carry_out`, as `notice`, `started` and `progress`.
+        extras: see `carry_out`, as `notice`, `started` and `progress`.
         settings: the other attributes of a `TranslateRequest`.
 
     Raises:
@@ -92,22 +92,22 @@ def translate(
     request = TranslateRequest(
         address=parse_address(source), outputs=parse_outputs(output), model=model, **settings
     )
-    return carry_out(request, beside=beside, notice=notice, started=started, progress=progress)
+    return carry_out(request, extras=extras, notice=notice, started=started, progress=progress)
 
 
 def carry_out(
     request: TranslateRequest,
     *,
-    beside: Beside | None = None,
+    extras: RunExtras | None = None,
     notice: Callable[[str], None] | None = None,
-    started: Callable[[Job], None] | None = None,
+    started: Callable[[StartedRun], None] | None = None,
     progress: Callable[[Stats], None] | None = None,
 ) -> Stats:
     """Makes a translation.
 
     Args:
         request: what is translated, into what and how.
-        beside: what there is beside the files.
+        extras: what there is beside the files.
         notice: gets a line when an interrupted run is gone on with, and when a live source is lost or back,
             from any thread.
         started: is called once when all is open.
@@ -117,9 +117,9 @@ def carry_out(
         UnitEdgeError: see `TranslateRequest.check`, `open_runner` and `pipeline.run`; nothing is left behind
             but what a TruncatedError or an Interrupted says is finished.
     """
-    beside = beside or Beside()
+    extras = extras or RunExtras()
     notice = notice or (lambda _: None)
-    request.check(shown=beside.window is not None)
+    request.check(shown=extras.window is not None)
     address, outputs, encoding, look = request.address, request.outputs, request.encoding, request.look
     if request.resume and complete(outputs[0].path):
         notice(f"{outputs[0].name}: is complete already")
@@ -127,7 +127,7 @@ def carry_out(
     with ExitStack() as stack:
         model = request.model
         if isinstance(model, (Path, CheckedModel)):
-            closed = open_runner(model, request.engine, threads=request.threads)
+            closed = open_runner(model, request.backend, threads=request.threads)
         else:
             closed = Opened(model)
         manifest = closed.manifest
@@ -169,24 +169,24 @@ def carry_out(
             encoding=encoding,
             look=look,
             live=frames.live,
-            raw_to=beside.raw_to,
-            raw_format=beside.raw_format,
-            window=beside.window,
-            extra=beside.extra,
-            notice=beside.notice,
+            raw_to=extras.raw_to,
+            raw_format=extras.raw_format,
+            window=extras.window,
+            extra=extras.extra,
+            notice=extras.notice,
         )
         if look.weather:
             sink = WeatherSink(look.weather, sink)
         if request.steady and not request.pictures:
             sink = SteadySink(sink)
-        if beside.swap is not None:
-            runner = stack.enter_context(beside.swap(runner))
+        if extras.swap is not None:
+            runner = stack.enter_context(extras.swap(runner))
         if started is not None:
             shown = look.info(frames.info)
             size = shown.width + shown.width % 2, shown.height + shown.height % 2
-            started(Job(frames.info, runner.engine, None if request.pictures else size))
+            started(StartedRun(frames.info, runner.backend, None if request.pictures else size))
         try:
-            return run(frames, runner, sink, progress, beside.wish)
+            return run(frames, runner, sink, progress, extras.wish)
         except Exception:
             for item in outputs:
                 if item.kind == "file" and interrupted(item.path):

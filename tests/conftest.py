@@ -35,7 +35,7 @@ def write_engine() -> Callable[..., Path]:
     """write_engine(model) → an engine beside it whose manifest fits this machine; TensorRT can't load it."""
 
     def write(model: Path) -> Path:
-        path, content, manifest = model.with_name("m.rtx.engine"), b"a plan", read_model(model)
+        path, content, manifest = model.with_name("m.rtx.engine"), b"an engine", read_model(model)
         about = EngineManifest(
             backend="rtx",
             tensorrt="1.7.1.116",
@@ -63,7 +63,7 @@ def write_model(tmp_path: Path) -> Callable[..., Path]:
     """write_model(kind, shape=(None, None, None, 3), **manifest fields) → path of a tiny .onnx.
 
     Kinds: "identity"; "invert" (255 - x); "slow" (blurs that take tens of ms); "fails" (identity,
-    and an error in the engine where the first value is 200 or more); "nchw" (identity on
+    and an error in the backend where the first value is 200 or more); "nchw" (identity on
     uint8[N,3,H,W]); "float" (identity on float32).
     """
     return partial(make_model, tmp_path)

@@ -17,8 +17,8 @@ def test_every_message_is_on_the_page() -> None:
     maker = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(maker)
     ours = {
-        name
-        for name, kind in inspect.getmembers(errors, inspect.isclass)
+        kind.__name__
+        for _, kind in inspect.getmembers(errors, inspect.isclass)
         if kind.__module__ == errors.__name__
     }
     assert set(maker.CLASSES) == ours

@@ -52,7 +52,7 @@ def test_signals_end_what_hangs(context: str, number: signal.Signals, signals: i
                 child.send_signal(number)
                 time.sleep(0.2)
             assert child.wait(60) == 128 + number
-            assert child.stderr.read() == b"stopped: the engine doesn't answer\n"
+            assert child.stderr.read() == b"stopped: the backend doesn't answer\n"
         finally:
             child.kill()
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from unit_edge.errors import ConfigError
-from unit_edge.registry import bundled_models, find_model, resolve_model
+from unit_edge.manifests.model import Manifest
+from unit_edge.registry import PRECISIONS, bundled_models, find_model, find_reverse, resolve_model
 
 WriteModel = Callable[..., Path]
 
@@ -48,6 +49,24 @@ def test_an_unknown_domain_lists_the_known_ones(folder: Path, tmp_path: Path) ->
         find_model("night", folder=tmp_path / "none")
 
 
+def test_other_precisions_lie_apart(folder: Path, write_model: WriteModel) -> None:
+    small = write_model(name="day-to-night-int8", source="day", target="night", precision="int8")
+    back = write_model(name="night-to-day-int8", source="night", target="day", precision="int8")
+    (folder / "int8").mkdir()
+    for model in (small, back):
+        for path in (model, model.with_suffix(".json")):
+            shutil.move(path, folder / "int8")
+    assert find_model("night", "day", folder).stem == "day-to-night"
+    found = find_model("night", folder=folder, precision="int8")
+    assert found == folder / "int8" / "day-to-night-int8.onnx"
+    assert resolve_model("day-to-night-int8", folder) == found
+    assert find_reverse(Manifest.read(found.with_suffix(".json")), folder) == folder / "int8" / back.name
+    with pytest.raises(ConfigError, match="unknown domain 'snow'; known: day, night"):
+        find_model("snow", folder=folder, precision="int8")
+    with pytest.raises(ConfigError, match="precision 'fp8', expected one of: fp32, int8"):
+        find_model("night", folder=folder, precision="fp8")
+
+
 def test_by_path_or_name(folder: Path, write_model: WriteModel) -> None:
     mine = write_model("invert")
     assert resolve_model(str(mine), folder) == mine
@@ -58,6 +77,8 @@ def test_by_path_or_name(folder: Path, write_model: WriteModel) -> None:
 def test_the_models_in_the_package_are_whole() -> None:
     from unit_edge.runtime.backends.open import read_model
 
-    for path, manifest in bundled_models():
-        assert read_model(path) == manifest
-        assert find_model(manifest.target, manifest.source) == path
+    for precision in PRECISIONS:
+        for path, manifest in bundled_models(precision=precision):
+            assert read_model(path) == manifest
+            assert manifest.precision == precision
+            assert find_model(manifest.target, manifest.source, precision=precision) == path

@@ -15,7 +15,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Part:
+class BatchPart:
     """The images `first` to `first + count` of a step's `batch` images a domain."""
 
     batch: int
@@ -26,7 +26,7 @@ class Part:
 class Draw:
     """Draws for a part of a step's batch, always in the same order."""
 
-    def __init__(self, key: tuple[int, ...], part: Part, device: torch.device) -> None:
+    def __init__(self, key: tuple[int, ...], part: BatchPart, device: torch.device) -> None:
         """Starts anew.
 
         Args:

@@ -13,16 +13,17 @@ from torch import Tensor
 
 from unit_edge.config import RunConfig
 from unit_edge.train.discriminators.adversaries import Adversaries
-from unit_edge.train.draw import Draw, Part, mix
+from unit_edge.train.draw import BatchPart, Draw, mix
 from unit_edge.train.grad_mode import no_parameter_grad
 from unit_edge.train.group import Group, no_sync
 from unit_edge.train.guided import GuidedHead
+from unit_edge.train.guides.stray_lights import with_stray_lights
 from unit_edge.train.networks import UNIT
 from unit_edge.train.optim.descent import Descent
 from unit_edge.train.step import Generators, Streams, discriminator_inputs, generator_terms, weights_at
 
 HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
-STREAMS, DISCRIMINATION, CYCLES = range(3)
+STREAMS, DISCRIMINATION, CYCLES, LIGHTS = range(4)
 """What a step draws random numbers for."""
 FIRST_SCALE = 2.0**14
 """Of fp16's losses; it halves whenever a gradient overflows."""
@@ -76,7 +77,8 @@ class Update:
         """One step of D1, D2 and one of E, G on the same images.
 
         Args:
-            images: this process's share of X1's and of X2's images of the step.
+            images: this process's share of X1's and of X2's images of the step and, with a guide, of its
+                rendering of X1's.
             step: 0 or more; with the seed, it decides the random numbers.
 
         Returns:
@@ -84,6 +86,9 @@ class Update:
         """
         cuts = self.config.speed.accumulate
         micro = list(zip(*(x.chunk(cuts) for x in images), strict=True))
+        if most := self.config.guide.stray_lights:
+            draws = (self._draw(step, index, LIGHTS) for index in range(cuts))
+            micro = [(*x, with_stray_lights(x[2], most, draw)) for x, draw in zip(micro, draws, strict=True)]
         self.faults.clear()
         self.weights = weights_at(self.config.loss, step)
         torch.manual_seed(mix(self.config.optim.seed, step, self.group.rank))  # for dropout
@@ -162,7 +167,7 @@ class Update:
         """The random numbers of a micro-batch."""
         optim, cuts = self.config.optim, self.config.speed.accumulate
         count = optim.batch // self.group.size // cuts
-        part = Part(optim.batch, (self.group.rank * cuts + index) * count, count)
+        part = BatchPart(optim.batch, (self.group.rank * cuts + index) * count, count)
         return Draw((optim.seed, step, purpose), part, self.group.device)
 
     def _autocast(self) -> AbstractContextManager[None]:

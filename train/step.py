@@ -53,7 +53,8 @@ class Generators(nn.Module):
         """Encodes both domains, samples z once, and decodes each code into the domains that are asked for.
 
         Args:
-            images: of X1 and of X2 and, with a guide, its rendering of X1's images.
+            images: of X1 and of X2 and, with a guide, its rendering of X1's images; if E2 is shown another
+                picture of that, that one comes last.
             draw: of this step.
             translations_only: leave out what D does not see.
             weights: of this step, if they are not the run's.
@@ -61,7 +62,7 @@ class Generators(nn.Module):
         unit, weights = self.unit, weights or self.weights
         if not unit.config.encoders:
             return self._imagine(images[0], draw)
-        guided = [] if translations_only else images[2:]
+        guided = [] if translations_only else images[2:][-1:]
         reconstructs = weights.reconstruction > 0 and not translations_only
         translates = (
             max(weights.gan, weights.feature_gan, weights.cycle, weights.cycle_kl, len(images) - 2) > 0
@@ -111,7 +112,7 @@ def generator_terms(
     Args:
         unit: E1, E2, G1, G2.
         adversaries: D1, D2, the feature discriminators and what measures the guide's pairs.
-        images: of X1 and of X2 and, with a guide, its rendering of X1's images.
+        images: as `Generators` has them.
         streams: what `Generators` made of them.
         d_inputs: translations as the adversaries see them, see `discriminator_inputs`.
         draw: of this step.
@@ -170,7 +171,7 @@ def discriminator_inputs(images: list[Tensor], streams: Streams, head: GuidedHea
     """Translations as the adversaries see them: through the guided head, if there is one.
 
     Args:
-        images: of X1 and of X2 and, with a guide, its rendering of X1's images.
+        images: as `Generators` has them.
         streams: what was made of them.
         head: of the run.
 
@@ -180,7 +181,7 @@ def discriminator_inputs(images: list[Tensor], streams: Streams, head: GuidedHea
     translations = [*streams.translations, *streams.returned]
     if head is None:
         return translations
-    sources = [images[1], images[0], *images[2:]]
+    sources = [images[1], images[0], *images[2:][-1:]]
     return [head.at_small_size(x, y) for x, y in zip(sources, translations, strict=False)]
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from unit_edge.config import RunConfig
 from unit_edge.errors import TrainingError
 from unit_edge.train import losses
-from unit_edge.train.draw import Draw, Part, mix
+from unit_edge.train.draw import BatchPart, Draw, mix
 from unit_edge.train.group import Group
 from unit_edge.train.networks import DOMAINS, UNIT
 from unit_edge.train.optim.descent import Descent
@@ -67,7 +67,7 @@ class WarmUp:
         """
         optim, group, step = self.config.optim, self.group, self.step
         count = optim.batch // group.size
-        part = Part(optim.batch, group.rank * count, count)
+        part = BatchPart(optim.batch, group.rank * count, count)
         draws = [Draw((optim.seed, step, WARM_UP + domain), part, group.device) for domain in DOMAINS]
         torch.manual_seed(mix(optim.seed, step, WARM_UP, group.rank))  # for dropout
         self.optimiser.param_groups[0]["lr"] = optim.warmup_lr * linear_decay(step, optim.warmup_steps, 0.5)

@@ -8,7 +8,7 @@ command line prints it without a traceback and exits with a non-zero code.
     ├── DataError(ValueError)          training or evaluation images
     │   └── ImageError                 an image file that can't be read; a SourceError too
     ├── ModelError(ValueError)         a model file or its manifest
-    ├── EngineError(RuntimeError)      an inference engine that is missing or failed
+    ├── BackendError(RuntimeError)      an inference backend that is missing or failed
     ├── SourceError(OSError)           frames could not be read
     │   └── TruncatedError             reading broke off after some good frames
     ├── SinkError(OSError)             frames could not be written
@@ -37,8 +37,12 @@ class ModelError(UnitEdgeError, ValueError):
     """A model file or its manifest is missing, damaged or made for something else."""
 
 
-class EngineError(UnitEdgeError, RuntimeError):
-    """An inference engine is missing or failed."""
+class BackendError(UnitEdgeError, RuntimeError):
+    """An inference backend is missing or failed."""
+
+
+EngineError = BackendError
+"""The name that it had; until 0.2."""
 
 
 class SourceError(UnitEdgeError, OSError):

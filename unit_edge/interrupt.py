@@ -90,7 +90,7 @@ def _counted(wish: StopWish) -> Iterator[StopWish]:
 
 @contextmanager
 def ending_what_hangs(patience_s: float = PATIENCE_S) -> Iterator[None]:
-    """Within it, the process ends if signals aren't answered: the main thread hangs in an engine.
+    """Within it, the process ends if signals aren't answered: the main thread hangs in a backend.
 
     Python's own handlers wait until the main thread is back in Python; what they are woken by doesn't. Of
     those inside each other the innermost counts. For the main thread only.
@@ -106,7 +106,7 @@ def ending_what_hangs(patience_s: float = PATIENCE_S) -> Iterator[None]:
             timeout = None if until == math.inf else max(0.0, until - time.monotonic())
             if not select.select([wakes], [], [], timeout)[0]:
                 if not left.is_set():
-                    os.write(2, b"stopped: the engine doesn't answer\n")
+                    os.write(2, b"stopped: the backend doesn't answer\n")
                     os._exit(128 + came[-1])
                 break
             came += bytes(n for n in os.read(wakes, 64) if n in (signal.SIGINT, signal.SIGTERM))

@@ -8,20 +8,31 @@ from unit_edge.errors import ConfigError
 from unit_edge.manifests.model import Manifest
 
 _BUNDLED = Path(__file__).parent / "models"
+PRECISIONS = ("fp32", "int8")
+"""That models are bundled in; the first is taken where nothing else is asked for."""
 
 
-def bundled_models(folder: Path = _BUNDLED) -> list[tuple[Path, Manifest]]:
-    """Every model file of a folder with its manifest, by name."""
-    return [(path.with_suffix(".onnx"), Manifest.read(path)) for path in sorted(folder.glob("*.json"))]
+def bundled_models(folder: Path = _BUNDLED, precision: str = PRECISIONS[0]) -> list[tuple[Path, Manifest]]:
+    """Every model file of a folder with its manifest, by name; other precisions have folders of their own.
+
+    Raises:
+        ConfigError: no model is bundled in that precision.
+    """
+    if precision not in PRECISIONS:
+        raise ConfigError(f"precision {precision!r}, expected one of: {', '.join(PRECISIONS)}")
+    where = folder if precision == PRECISIONS[0] else folder / precision
+    return [(path.with_suffix(".onnx"), Manifest.read(path)) for path in sorted(where.glob("*.json"))]
 
 
-def find_model(to: str, source: str | None = None, folder: Path = _BUNDLED) -> Path:
+def find_model(
+    to: str, source: str | None = None, folder: Path = _BUNDLED, precision: str = PRECISIONS[0]
+) -> Path:
     """The bundled model that translates to a domain, from `source` where several do.
 
     Raises:
         ConfigError: there is none, or more than one.
     """
-    models = bundled_models(folder)
+    models = bundled_models(folder, precision)
     to, source = to.casefold(), None if source is None else source.casefold()
     to_domain = [(path, manifest) for path, manifest in models if manifest.target == to]
     if not to_domain:
@@ -37,8 +48,9 @@ def find_model(to: str, source: str | None = None, folder: Path = _BUNDLED) -> P
 
 
 def find_reverse(manifest: Manifest, folder: Path = _BUNDLED) -> Path | None:
-    """The bundled model that translates back, if there is one."""
-    for path, other in bundled_models(folder):
+    """The bundled model that translates back, in int8 if this one is, if there is one."""
+    precision = manifest.precision if manifest.precision in PRECISIONS else PRECISIONS[0]
+    for path, other in bundled_models(folder, precision):
         if (other.source, other.target) == (manifest.target, manifest.source):
             return path
     return None
@@ -49,4 +61,5 @@ def resolve_model(given: str, folder: Path = _BUNDLED) -> Path:
     path = Path(given)
     if path.exists() or path.suffix:
         return path
-    return next((model for model, manifest in bundled_models(folder) if manifest.name == given), path)
+    models = (model for precision in PRECISIONS for model in bundled_models(folder, precision))
+    return next((model for model, manifest in models if manifest.name == given), path)

@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import difflib
-import math
 import re
 import sys
-import typing
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, TypeVar, Union
+from typing import Any, TypeVar
 
 from unit_edge.config import PRESETS, RunConfig, as_dict
 from unit_edge.config.adapt import AdaptConfig
 from unit_edge.config.limits import check_largest
 from unit_edge.config.presets import with_preset
 from unit_edge.config.renamed import setting_name, with_new_settings
-from unit_edge.errors import ConfigError, require
+from unit_edge.errors import ConfigError
+from unit_edge.files import typed
 from unit_edge.files.reading import TOML_AT_MOST, check_plain, read_bounded
 
 T = TypeVar("T")
@@ -107,7 +105,7 @@ def from_dict(raw: dict[str, Any]) -> RunConfig:
         raise ConfigError("preset = 'digits' is for `unit-edge adapt`")
     if not isinstance(preset, str) or preset not in PRESETS:
         raise ConfigError(f"preset = {preset!r}, expected one of {', '.join(PRESETS)}")
-    return _build(RunConfig, with_preset(preset, raw), "")
+    return build(RunConfig, with_preset(preset, raw))
 
 
 def from_saved(raw: dict[str, Any]) -> RunConfig:
@@ -125,7 +123,7 @@ def build(kind: type[T], raw: dict[str, Any]) -> T:
     Raises:
         ConfigError: a key or value is wrong.
     """
-    return _build(kind, raw, "")
+    return typed.build(kind, raw, check_largest)
 
 
 def override_adapt(config: AdaptConfig, overrides: list[str]) -> AdaptConfig:
@@ -165,43 +163,3 @@ def _override(raw: dict[str, Any], override: str) -> None:
         raw[last] = text
     except (RecursionError, MemoryError):
         raise ConfigError(f"override of {key}: nested too deeply") from None
-
-
-def _build(kind: type[T], raw: Any, prefix: str) -> T:
-    if not isinstance(raw, dict):
-        raise ConfigError(f"{prefix.rstrip('.')} = {raw!r}, expected a table")
-    hints = typing.get_type_hints(kind)
-    known = {item.name: item for item in dataclasses.fields(typing.cast(Any, kind))}
-    values: dict[str, Any] = {}
-    for key, value in raw.items():
-        if key not in known:
-            near = difflib.get_close_matches(key, known, 1)
-            hint = f"did you mean {prefix}{near[0]}?" if near else f"known here: {', '.join(known)}"
-            raise ConfigError(f"unknown key {prefix}{key}; {hint}")
-        values[key] = _convert(hints[key], value, f"{prefix}{key}")
-        check_largest(f"{prefix}{key}", values[key])
-    for name, item in known.items():
-        if name not in values and item.default is item.default_factory is dataclasses.MISSING:
-            raise ConfigError(f"{prefix}{name} is missing")
-    return kind(**values)
-
-
-def _convert(hint: Any, value: Any, key: str) -> Any:
-    if dataclasses.is_dataclass(hint):
-        return _build(typing.cast(type, hint), value, f"{key}.")
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin is Literal:
-        require(value in arguments, key, value, f"one of {', '.join(map(str, arguments))}")
-        return value
-    if origin is tuple:
-        count = None if arguments[-1] is Ellipsis else len(arguments)
-        right = isinstance(value, (list, tuple)) and count in (None, len(value))
-        require(right, key, value, f"a list of {count or 'some'} {arguments[0].__name__} values")
-        return tuple(_convert(arguments[0], item, key) for item in value)
-    if origin is Union or type(hint).__name__ == "UnionType":
-        return None if value is None else _convert(arguments[0], value, key)
-    if hint is float and type(value) is int:
-        return float(value)
-    require(type(value) is not float or math.isfinite(value), key, value, "a finite number")
-    require(type(value) is hint, key, value, f"a value of type {hint.__name__}")
-    return value

@@ -1,4 +1,4 @@
-"""The benchmark's model-only figures against the engines' own tools, on the same file, in turns.
+"""The benchmark's model-only figures against the backends' own tools, on the same file, in turns.
 
 OpenVINO: benchmark_app, the median of its synchronous calls. ONNX Runtime: a plain loop around its session,
 and the `model_run` events of its profiler, which costs something itself; both in a session with our options.
@@ -19,7 +19,7 @@ from statistics import median
 
 from unit_edge.interrupt import StopWish
 from unit_edge.registry import resolve_model
-from unit_edge.runtime.bench.process import Worker
+from unit_edge.runtime.bench.process import BenchWorker
 from unit_edge.runtime.bench.statistics import ratio_of_rounds
 
 _SESSION = """
@@ -82,13 +82,13 @@ def main() -> None:
     model = resolve_model(options.model)
     width, height = map(int, options.size.split("x"))
     size = width, height
-    for engine, tool in (
+    for backend, tool in (
         ("openvino", "benchmark_app"),
         ("onnxruntime", "loop"),
         ("onnxruntime", "profiler"),
     ):
-        with Worker(StopWish()) as worker:
-            case = {"model": str(model), "engine": engine, "batch": 1, "size": size, "streams": 1}
+        with BenchWorker(StopWish()) as worker:
+            case = {"model": str(model), "backend": backend, "batch": 1, "size": size, "streams": 1}
             worker.ask("open", **case, threads=None, clip=None)
             worker.ask("warm_up", limit_s=5)
             ours, theirs = [], []
@@ -105,7 +105,7 @@ def main() -> None:
         ratio = ratio_of_rounds(ours, theirs)
         sure = f"95 %: {ratio.low:.3f} to {ratio.high:.3f}, {ratio.rounds} rounds"
         print(
-            f"{engine}: ours {median(ours):.2f} ms, {tool} {median(theirs):.2f} ms, "
+            f"{backend}: ours {median(ours):.2f} ms, {tool} {median(theirs):.2f} ms, "
             f"ratio {ratio.median:.3f} ({sure}), load {os.getloadavg()[0]:.1f}",
             flush=True,
         )

@@ -1,4 +1,4 @@
-"""What becomes of frames if an engine multiplies with fewer bits in the guided head's box filters.
+"""What becomes of frames if a backend multiplies with fewer bits in the guided head's box filters.
 
 TF32 has 11 bits of a number, bf16 8; sums stay in fp32. Simulated, so that no GPU is needed.
 

@@ -51,8 +51,8 @@ def serve(given: dict[str, Any]) -> None:
         size: np.ascontiguousarray(np.kron(image, np.ones((1, 20, 20, 1), np.uint8)))
         for size, image in small.items()
     }
-    with open_runner(model, given["engine"], threads=given["threads"]) as runner:
-        print(json.dumps(runner.engine), flush=True)
+    with open_runner(model, given["backend"], threads=given["threads"]) as runner:
+        print(json.dumps(runner.backend), flush=True)
         for line in sys.stdin:
             asked = json.loads(line)
             mark = clock()
@@ -80,7 +80,7 @@ class Side:
             (tree / part.name).symlink_to(part.resolve())
         command = [sys.executable, "-c", _CHILD, str(folder), str(Path(__file__).parent), json.dumps(given)]
         self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.engine = self._answer()
+        self.backend = self._answer()
 
     def ask(self, **what: Any) -> float:
         assert self._child.stdin is not None
@@ -102,7 +102,7 @@ def main() -> None:
     parser.add_argument("--before", type=Path, required=True, help="the older checkout")
     parser.add_argument("--model", default="day2night-edge-s", help="of both sides")
     parser.add_argument("--after-model", help="another one of this side")
-    parser.add_argument("--engines", default="onnxruntime,openvino")
+    parser.add_argument("--backends", default="onnxruntime,openvino")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--frames", type=int, default=3, help="of a turn")
@@ -111,9 +111,9 @@ def main() -> None:
     options = parser.parse_args()
     here = Path(__file__).resolve().parents[2]
     print(f"{options.clock} clock, {options.threads or 'all'} threads, load {os.getloadavg()[0]:.1f}")
-    for engine in options.engines.split(","):
+    for backend in options.backends.split(","):
         with tempfile.TemporaryDirectory() as folder:
-            given = {"engine": engine, "threads": options.threads, "clock": options.clock}
+            given = {"backend": backend, "threads": options.threads, "clock": options.clock}
             models = options.model, options.after_model or options.model
             sides = [
                 Side(checkout, Path(folder) / name, {**given, "model": model})
@@ -121,7 +121,7 @@ def main() -> None:
                     (options.before, here), ("before", "after"), models, strict=True
                 )
             ]
-            print(f"{models[1]}, {sides[1].engine}")
+            print(f"{models[1]}, {sides[1].backend}")
             for size in SIZES:
                 compare("{}x{}".format(*size), sides, options.rounds, size=size, frames=options.frames)
             if options.clip:

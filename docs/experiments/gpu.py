@@ -68,7 +68,8 @@ def plan(out: Path, data: Path, configs: Sequence[str]) -> list[Step]:
     steps.append(Step("tests", [python, "-m", "pytest", "-m", "gpu", "-v", "-p", "no:cacheprovider"]))
     for model in BUNDLED.split(","):
         for size in SIZES.split(","):
-            bench = [*cli, "bench", model, "--engine", "all", "--size", size, "-o", str(out / "bench")]
+            results = str(out / "bench" / f"{model}-{size}")
+            bench = [*cli, "bench", model, "--backend", "all", "--size", size, "-y", "-o", results]
             steps.append(Step(f"bench-{model}-{size}", bench))
     for preset in ("released", "paper"):
         file = out / "untrained" / f"{preset}.onnx"
@@ -82,7 +83,8 @@ def plan(out: Path, data: Path, configs: Sequence[str]) -> list[Step]:
             "-o",
             str(file.parent),
         ]
-        bench = [*cli, "bench", str(file), "--engine", "all", "--batch", "1", "-o", str(out / "bench")]
+        results = str(out / "bench" / preset)
+        bench = [*cli, "bench", str(file), "--backend", "all", "--batch", "1", "-y", "-o", results]
         steps += [Step(f"untrained-{preset}", make), Step(f"bench-{preset}", bench)]
     steps.append(Step("bench-train", [python, "-m", "unit_edge.train.bench.steps", "--device", "cuda"]))
     return steps

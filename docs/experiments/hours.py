@@ -92,7 +92,7 @@ def record(pipe: Path, output: Path, seconds: float) -> int:
     from unit_edge.runtime.sources.live import LiveSource
 
     class Stub:
-        engine, manifest = "stub", bundled_models()[0][1]
+        backend, manifest = "stub", bundled_models()[0][1]
 
         def infer(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
             return 255 - frames

@@ -134,7 +134,7 @@ def frames_of(path: Path) -> str:
 def rows_of(path: Path) -> str:
     """What a benchmark has measured, without how fast that was."""
     report = json.loads(path.read_text())
-    return json.dumps([[row["model"], row["engine"], row["frame_size"]] for row in report["rows"]])
+    return json.dumps([[row["model"], row["backend"], row["frame_size"]] for row in report["rows"]])
 
 
 def lines_of(path: Path) -> str:
@@ -168,7 +168,7 @@ def commands(good: Path) -> dict[str, Command]:
     (good / "a.toml").write_text(ADAPTATION)
     data = ("--data", str(good))
     translate = ("translate", str(good / "clip.mp4"), "--model", str(good / "model.onnx"), "--crf", "0")
-    translate += ("-o", "out.mp4", "-q", "--engine", "onnxruntime")
+    translate += ("-o", "out.mp4", "-q", "--backend", "onnxruntime")
     train = ("train", str(good / "t.toml"), "--run", "run", *data)
     adapt = ("adapt", str(good / "a.toml"), "--run", "run", *data)
     on = ("--frames", str(good / "dark" / "0.png"))
@@ -176,7 +176,7 @@ def commands(good: Path) -> dict[str, Command]:
     bundle = ("export", str(good / "run"), "--to", "bright", "--board", "raspberry-pi-5", "-o", "bundle")
     bundle += ("--precision", "fp32", "--no-wheels", *on)
     bench = ("bench", str(good / "model.onnx"), "--frames", "2", "--warm-up", "0", "--no-peak")
-    bench += ("--size", "64x48,96x64", "-o", "results/")
+    bench += ("--size", "64x48,96x64", "-y", "-o", "results/")
     return {
         "translate": Command(
             translate, ((*translate, "--resume"),), lambda f: frames_of(f / "out.mp4"), {"out.mp4": frames_of}

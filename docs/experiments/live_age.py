@@ -1,9 +1,9 @@
-"""Age of shown frames over time: a live stream of 30 FPS, and an engine that makes 12.
+"""Age of shown frames over time: a live stream of 30 FPS, and a backend that makes 12.
 
     python docs/experiments/live_age.py --minutes 10
 
 Starts its own MPEG-TS server (H.264, 1280x720, over HTTP on loopback), reads it like any network camera, and
-prints a line every 15 s: the ages from a frame's arrival to the end of its writing, in ms. The engine is a
+prints a line every 15 s: the ages from a frame's arrival to the end of its writing, in ms. The backend is a
 stand-in that waits for 1/12 s. `--queue` shows what happens without dropping: a plain loop that reads, waits
 and writes every frame, its lag taken from the numbers in the pictures.
 """
@@ -29,7 +29,7 @@ from unit_edge.runtime.pipeline import Stats, run  # noqa: E402
 from unit_edge.runtime.sources.open import SourceOptions, open_source  # noqa: E402
 from unit_edge.text.address import parse_address  # noqa: E402
 
-FPS, ENGINE_FPS, SIZE, EVERY_S = 30, 12, (1280, 720), 15
+FPS, BACKEND_FPS, SIZE, EVERY_S = 30, 12, (1280, 720), 15
 BITS = 12  # of a frame's number, as black and white squares in its first row
 
 
@@ -72,7 +72,7 @@ def main() -> None:
     options = parser.parse_args()
     server = Server("mpegts", fps=FPS, size=SIZE)
     server.paint = server.note
-    print(f"{SIZE[0]}x{SIZE[1]}, {FPS} FPS in, engine {ENGINE_FPS} FPS, OpenCV {cv2.__version__}")
+    print(f"{SIZE[0]}x{SIZE[1]}, {FPS} FPS in, backend {BACKEND_FPS} FPS, OpenCV {cv2.__version__}")
     with server:
         (_queue if options.queue else _newest)(server, 60 * options.minutes)
 
@@ -99,7 +99,7 @@ def _newest(server: Server, seconds: float) -> None:
 
     options = SourceOptions(duration=seconds)
     with open_source(parse_address(server.url), options) as source:
-        stats = run(source, AddRunner(seconds=1 / ENGINE_FPS), sink, show)
+        stats = run(source, AddRunner(seconds=1 / BACKEND_FPS), sink, show)
     print(f"in all: {stats.captured} captured = {stats.shown} shown + {stats.dropped} dropped")
 
 
@@ -110,7 +110,7 @@ def _queue(server: Server, seconds: float) -> None:
         good, image = capture.read()
         if not good:
             break
-        time.sleep(1 / ENGINE_FPS)
+        time.sleep(1 / BACKEND_FPS)
         if passed >= (printed + 1) * EVERY_S:
             printed += 1
             behind = (server.now - number(image)) % (1 << BITS)

@@ -66,13 +66,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("clips", type=Path, nargs="+")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--engine", default="auto")
+    parser.add_argument("--backend", default="auto")
     options = parser.parse_args()
     with (
-        open_runner(find_model("night", None), options.engine) as runner,
+        open_runner(find_model("night", None), options.backend) as runner,
         tempfile.TemporaryDirectory() as folder,
     ):
-        print(f"{runner.manifest.name}, {runner.engine}, OpenCV {cv2.__version__}")
+        print(f"{runner.manifest.name}, {runner.backend}, OpenCV {cv2.__version__}")
         for clip in options.clips:
             _compare(clip, Path(folder), runner, options.rounds)
 

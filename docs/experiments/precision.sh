@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Exports the bundled runs in every precision and compares each file with its run, in ONNX Runtime and in OpenVINO.
-#   DATA=... bash docs/experiments/precision.sh [FOLDER]      # a line a file and engine
+#   DATA=... bash docs/experiments/precision.sh [FOLDER]      # a line a file and backend
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 DATA=${DATA:-$UNIT_EDGE_DATA}
@@ -17,9 +17,9 @@ variants() { # RUN FROM TO FRAMES
         [ "$precision" = int8 ] && options=(--calibrate "$frames" --int8-for "${name#int8-}")
         [ -e "$model" ] || "$UNIT_EDGE" export "$run" --to "$3" -o "$model" --precision "$precision" "${options[@]}" \
             > "$OUT/$2-$3-$name.txt"
-        for engine in onnxruntime openvino; do
-            printf '%s to %s, %s, %s: ' "$2" "$3" "$name" "$engine"
-            "$UNIT_EDGE" verify "$model" --against "$run" --frames "$frames" --engine "$engine"
+        for backend in onnxruntime openvino; do
+            printf '%s to %s, %s, %s: ' "$2" "$3" "$name" "$backend"
+            "$UNIT_EDGE" verify "$model" --against "$run" --frames "$frames" --backend "$backend"
         done
         if [ "$precision" = int8 ]; then tail -n +3 "$OUT/$2-$3-$name.txt"; fi
     done

@@ -39,14 +39,14 @@ def main() -> None:
     parser.add_argument("clip", type=Path, nargs="?")
     parser.add_argument("--frames", type=int, default=5000)
     parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--engine", default="auto")
+    parser.add_argument("--backend", default="auto")
     options = parser.parse_args()
     model = find_model("night", None)
     with tempfile.TemporaryDirectory(dir=".") as folder:
         output = Path(folder) / "out.mp4"
         if options.clip is None:
             watch = Watch(60 * options.minutes, 15, time.monotonic)
-            _stream(model, output, 60 * options.minutes, watch, options.engine)
+            _stream(model, output, 60 * options.minutes, watch, options.backend)
         else:
             source = Path(folder) / "in.mp4"
             count = _repeated(options.clip, source, options.frames)
@@ -57,7 +57,7 @@ def main() -> None:
                 frames[0] = stats.frames
                 watch.look()
 
-            stats = translate(source, output, model, engine=options.engine, progress=note)
+            stats = translate(source, output, model, backend=options.backend, progress=note)
             print(f"{stats.frames} frames, {stats.fps:.1f} FPS")
     watch.conclude()
 
@@ -114,7 +114,7 @@ def _repeated(clip: Path, target: Path, frames: int) -> int:
     return count
 
 
-def _stream(model: Path, output: Path, seconds: float, watch: Watch, engine: str) -> None:
+def _stream(model: Path, output: Path, seconds: float, watch: Watch, backend: str) -> None:
     port, over = free_port(), threading.Event()
 
     def serve() -> None:
@@ -132,7 +132,7 @@ def _stream(model: Path, output: Path, seconds: float, watch: Watch, engine: str
         f"http://127.0.0.1:{port}/live",
         output,
         model,
-        engine=engine,
+        backend=backend,
         options=SourceOptions(duration=seconds),
         progress=lambda _: watch.look(),
     )

@@ -15,7 +15,7 @@ from typing import Any
 from unit_edge import __version__
 from unit_edge.boards.board import Board
 from unit_edge.boards.roofline import Prediction, assumptions, predict
-from unit_edge.errors import ConfigError, ModelError, UnitEdgeError
+from unit_edge.errors import ConfigError, ModelError, SinkError, UnitEdgeError
 from unit_edge.export.bundle.archive import SUFFIX, first_name, pack
 from unit_edge.export.bundle.board_choice import Choice, frame_size_for
 from unit_edge.export.bundle.build_script import ENVIRONMENT, TIMING_CACHE, build_script
@@ -80,6 +80,7 @@ def export_bundle(
     int8: Int8 | None = None,
     wheels: bool = True,
     best: bool = False,
+    overwrite: bool = True,
     say: Callable[[str], None] = lambda line: None,
     **options: Any,
 ) -> Bundle:
@@ -90,15 +91,17 @@ def export_bundle(
         to: the domain to translate to.
         choice: what `choose` decided for the board.
         output: the bundle's folder, or an archive whose name ends in .tar.zst; None for a folder in the
-            current one. An earlier bundle of that name is replaced.
+            current one.
         int8: how the int8 variant is made; None without one.
         wheels: download the packages that the board installs; without them it needs a network.
         best: the weights that scored best in training, not the newest.
+        overwrite: replace an earlier bundle of that name.
         say: is given lines for people as the work goes on.
         options: the rest of `export_run`'s.
 
     Raises:
         ConfigError: an unknown domain, or something else is where the output shall be.
+        SinkError: there is a bundle, and it may not be replaced.
         UnitEdgeError: a package can't be downloaded; and what `export_run` raises.
     """
     board = choice.board
@@ -108,6 +111,8 @@ def export_bundle(
     source = trained.domains[trained.source_of(to)]
     path = output or Path(f"{source}2{to}-{trained.config.preset}-{board.name}")
     name = _check_output(path)
+    if not overwrite and (path.is_file() or (path.is_dir() and any(path.iterdir()))):
+        raise SinkError(f"{path}: exists already; add --overwrite to replace it, or give another -o")
     with _beside(path, name) as folder:
         (folder / WHEELS).mkdir()
         own_wheel = write_own_wheel(folder / WHEELS)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from unit_edge import __version__
 from unit_edge.config.adapt import CLASSES, SIDE, AdaptConfig
-from unit_edge.errors import ConfigError, EngineError, ModelError, VerifyError
+from unit_edge.errors import BackendError, ConfigError, ModelError, VerifyError
 from unit_edge.export.digits.models import DigitClassifier, DigitTranslator
 from unit_edge.export.graph.costs import count_costs
 from unit_edge.export.scenes import Scene, fit, scenes_from, synthetic_scenes
@@ -156,7 +156,7 @@ class DigitFile:
             try:
                 (given,) = self._session.run([PROBABILITIES], {INPUT: full})
             except Exception as error:  # as above
-                raise EngineError(f"ONNX Runtime failed: {error}") from error
+                raise BackendError(f"ONNX Runtime failed: {error}") from error
             parts.append(np.asarray(given, np.float32)[: len(part)])
         return np.concatenate(parts)
 

@@ -27,7 +27,7 @@ _POINTWISE = {
     "QuantizeLinear", "Reciprocal", "Relu", "Reshape", "Round", "Selu", "Sigmoid", "Sign", "Softplus",
     "Split", "Sqrt", "Squeeze", "Sub", "Tanh", "Transpose", "Unsqueeze", "Where",
 }  # fmt: skip
-"""Operations that engines merge into what feeds them, or do without."""
+"""Operations that backends merge into what feeds them, or do without."""
 
 _PRECISIONS: dict[int, str] = {
     TensorProto.FLOAT: "fp32",

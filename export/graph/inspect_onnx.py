@@ -12,13 +12,13 @@ from unit_edge.export.graph.costs import costs_at, layers
 from unit_edge.export.graph.graph import load_onnx, resolve
 from unit_edge.manifests.model import Manifest, matches, sha256_of, tensor_text
 
-Report = dict[str, Any]
+GraphReport = dict[str, Any]
 """What is printed, or given as JSON: plain values, tables (lists of dicts) and groups (dicts)."""
 
 _PRODUCER = "unit-edge"
 
 
-def inspect_onnx(path: Path, frame_size: tuple[int, int] | None = None) -> Report:
+def inspect_onnx(path: Path, frame_size: tuple[int, int] | None = None) -> GraphReport:
     """Everything that can be told of an ONNX model without running it.
 
     Args:
@@ -68,7 +68,7 @@ def inspect_onnx(path: Path, frame_size: tuple[int, int] | None = None) -> Repor
     }
 
 
-def _manifest(path: Path, beside: Path) -> Report | str:
+def _manifest(path: Path, beside: Path) -> GraphReport | str:
     if not beside.is_file():
         return f"no {beside.name} beside it"
     manifest = Manifest.read(beside)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NoReturn, Protocol, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from unit_edge.errors import EngineError, ModelError
+from unit_edge.errors import BackendError, ModelError
 from unit_edge.files.onnx_memory import check_memory
 from unit_edge.files.onnx_work import check_work
 from unit_edge.frames import ELONGATED, elongated
@@ -29,7 +29,7 @@ class Runner(Protocol):
         """Of the model that it runs."""
 
     @property
-    def engine(self) -> str:
+    def backend(self) -> str:
         """What runs it, for people: "onnxruntime 1.22.0, CPU"; only inside `with`."""
 
     def __enter__(self) -> Runner: ...
@@ -59,7 +59,7 @@ class OverlappingRunner(Runner, Protocol):
         It is to be called once, in the order of the starts. `frames` is the caller's again at once.
 
         Raises:
-            EngineError: it fails, or `in_flight` are under way already.
+            BackendError: it fails, or `in_flight` are under way already.
         """
 
 
@@ -73,7 +73,7 @@ class Opened:
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
-        self.manifest, self.engine, self.infer = runner.manifest, runner.engine, runner.infer
+        self.manifest, self.backend, self.infer = runner.manifest, runner.backend, runner.infer
 
     def __enter__(self) -> Runner:
         return self._runner
@@ -108,7 +108,7 @@ class CheckedRunner(ABC):
         def __getattr__(self, name: str) -> NoReturn:
             if name.startswith("__") or not name.startswith("_") or name == "_model":
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-            raise EngineError(f"{self._model}: isn't open; use it inside `with open_runner(...) as runner:`")
+            raise BackendError(f"{self._model}: isn't open; use it inside `with open_runner(...) as runner:`")
 
     def _check(self, frames: NDArray[np.uint8]) -> None:
         wanted = self.manifest.input.shape
@@ -144,11 +144,11 @@ class CheckedOverlappingRunner(CheckedRunner):
 
         Raises:
             ModelError: the model does not take frames of that type and shape.
-            EngineError: it fails, or `in_flight` are under way already.
+            BackendError: it fails, or `in_flight` are under way already.
         """
         self._check(frames)
         if self._under_way() == self.in_flight:
-            raise EngineError(f"{self._model}: {self.in_flight} are under way already; wait for one first")
+            raise BackendError(f"{self._model}: {self.in_flight} are under way already; wait for one first")
         return self._start(frames)
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""Which engine `auto` takes for a model on this machine, and why."""
+"""Which backend `auto` takes for a model on this machine, and why."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from unit_edge.errors import EngineError
+from unit_edge.errors import BackendError
 from unit_edge.machine.gpu import find_gpu
 from unit_edge.manifests.model import Manifest
 from unit_edge.runtime.backends.trial import candidates, fastest
@@ -38,32 +38,32 @@ class Installed:
 
 @dataclass(frozen=True)
 class Decision:
-    """An engine by its name on the command line.
+    """A backend by its name on the command line.
 
     Attributes:
         reason: why `auto` took it; empty if it was asked for.
         note: what to know about this model on it; empty if nothing.
     """
 
-    engine: str
+    backend: str
     reason: str = ""
     note: str = ""
 
 
-def choose_engine(manifest: Manifest, *, plan: bool, installed: Installed) -> tuple[str, str]:
-    """The best engine for a model, and why it is that.
+def choose_backend(manifest: Manifest, *, is_engine: bool, installed: Installed) -> tuple[str, str]:
+    """The best backend for a model, and why it is that.
 
     ONNX Runtime's TensorRT provider is only taken when it is asked for: it builds for minutes at each new
     size of frames, and TF32 can only be turned off for the whole process.
 
     Args:
-        plan: the model is an engine of TensorRT, not an ONNX file.
+        is_engine: the model is an engine of TensorRT, not an ONNX file.
 
     Raises:
-        EngineError: nothing that runs the model is installed.
+        BackendError: nothing that runs the model is installed.
     """
     int8 = manifest.precision == "int8"
-    if plan:
+    if is_engine:
         return "tensorrt", "nothing else runs .engine files"
     if installed.onnxruntime and installed.for_gpus and installed.gpu and not installed.lacking:
         return "onnxruntime-cuda", "there is an NVIDIA GPU, and onnxruntime is the build for it"
@@ -72,7 +72,7 @@ def choose_engine(manifest: Manifest, *, plan: bool, installed: Installed) -> tu
     if installed.openvino and not installed.onnxruntime:
         return "openvino", "onnxruntime is not installed"
     if not installed.onnxruntime:
-        raise EngineError(NO_ONNXRUNTIME)
+        raise BackendError(NO_ONNXRUNTIME)
     if installed.lacking:
         return "onnxruntime", f"there is an NVIDIA GPU, but onnxruntime can't use it: {installed.lacking}"
     if installed.gpu:
@@ -82,34 +82,34 @@ def choose_engine(manifest: Manifest, *, plan: bool, installed: Installed) -> tu
     return "onnxruntime", "no NVIDIA GPU here"
 
 
-def slow_note(manifest: Manifest, engine: str) -> str:
-    """A word about a model that runs slower on an engine than it need; empty where there is none."""
-    if engine == "onnxruntime" and manifest.int8.get("for") == "tensorrt":
+def slow_note(manifest: Manifest, backend: str) -> str:
+    """A word about a model that runs slower on a backend than it need; empty where there is none."""
+    if backend == "onnxruntime" and manifest.int8.get("for") == "tensorrt":
         return (
             "this int8 model is made for TensorRT and slower than fp32 on onnxruntime's CPU; "
-            "`--engine openvino` runs it fast, or `unit-edge build` it on a board"
+            "`--backend openvino` runs it fast, or `unit-edge build` it on a board"
         )
     return ""
 
 
-def decide(engine: str, manifest: Manifest, *, plan: bool, model: Path | None = None) -> Decision:
-    """What runs a model if `engine` is asked for, which may be "auto".
+def decide(backend: str, manifest: Manifest, *, is_engine: bool, model: Path | None = None) -> Decision:
+    """What runs a model if `backend` is asked for, which may be "auto".
 
-    On a CPU that has several engines, `model`, its file, is tried with each of them once; see trial.py.
+    On a CPU that has several backends, `model`, its file, is tried with each of them once; see trial.py.
 
     Raises:
-        EngineError: see `choose_engine`.
+        BackendError: see `choose_backend`.
     """
     reason = ""
-    if engine == "auto":
+    if backend == "auto":
         installed = look_around()
-        engine, reason = choose_engine(manifest, plan=plan, installed=installed)
-        engines = candidates(onnxruntime=installed.onnxruntime, openvino=installed.openvino)
-        tried = manifest.cut and manifest.precision != "int8"  # engines round int8 in other ways
-        if model is not None and tried and engine in engines and len(engines) > 1:
-            engine = fastest(model, manifest, engines)
-            reason = f"on this machine it is the fastest of {', '.join(engines)}"
-    return Decision(engine, reason, slow_note(manifest, engine))
+        backend, reason = choose_backend(manifest, is_engine=is_engine, installed=installed)
+        backends = candidates(onnxruntime=installed.onnxruntime, openvino=installed.openvino)
+        tried = manifest.cut and manifest.precision != "int8"  # backends round int8 in other ways
+        if model is not None and tried and backend in backends and len(backends) > 1:
+            backend = fastest(model, manifest, backends)
+            reason = f"on this machine it is the fastest of {', '.join(backends)}"
+    return Decision(backend, reason, slow_note(manifest, backend))
 
 
 def look_around() -> Installed:

@@ -11,10 +11,10 @@ import numpy as np
 from cuda.bindings import runtime as cudart
 from numpy.typing import NDArray
 
-from unit_edge.errors import EngineError
+from unit_edge.errors import BackendError
 
 
-class CudaError(EngineError):
+class CudaError(BackendError):
     """A call of CUDA failed."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from unit_edge.errors import ConfigError, EngineError, ModelError
+from unit_edge.errors import BackendError, ConfigError, ModelError
 from unit_edge.files.onnx_file import check_onnx
 from unit_edge.files.onnx_memory import check_memory
 from unit_edge.files.onnx_work import check_work
@@ -17,7 +17,7 @@ from unit_edge.runtime.backends.base import Runner
 from unit_edge.runtime.backends.choice import NO_ONNXRUNTIME, decide
 from unit_edge.runtime.backends.cores import physical_cores
 
-ENGINES = (
+BACKENDS = (
     "auto",
     "onnxruntime",
     "onnxruntime-cuda",
@@ -47,7 +47,7 @@ class CheckedModel:
 
 def open_runner(
     model: str | Path | CheckedModel,
-    engine: str = "auto",
+    backend: str = "auto",
     *,
     threads: int | None = None,
     lean: bool = False,
@@ -57,32 +57,32 @@ def open_runner(
 
     A bundled model's name, such as "day2night-edge-s", stands for its file, and so does a domain that a
     single one translates to, such as "night"; one that is checked already isn't read again. "auto" takes
-    what `choose_engine` finds best; another engine is that one or an error. `threads` is of the inference on
-    a CPU; None for as many as there are cores. `lean` has ONNX Runtime take a third less memory on a CPU, and
+    what `choose_backend` finds best; another is that one or an error. `threads` is of the inference on a CPU;
+    None for as many as there are cores. `lean` has ONNX Runtime take a third less memory on a CPU, and
     up to a third more time. `whole` has CPUs run all of the graph, also where they could run E and G alone.
 
     Raises:
         ModelError: the file or its manifest is missing, damaged, or of something else than frames.
-        EngineError: the engine isn't installed or doesn't work here.
-        ConfigError: no such engine.
+        BackendError: the backend isn't installed or doesn't work here.
+        ConfigError: no such backend.
     """
-    if engine not in ENGINES:
-        raise ConfigError(f"unknown engine {engine!r}; known: {', '.join(ENGINES)}")
+    if backend not in BACKENDS:
+        raise ConfigError(f"unknown backend {backend!r}; known: {', '.join(BACKENDS)}")
     checked = model if isinstance(model, CheckedModel) else check_model(_path_of(model))
     model, manifest = checked.path, checked.manifest
-    plan = model.suffix.lower() == ENGINE_SUFFIX
-    engine = decide(engine, manifest, plan=plan, model=model).engine
-    if plan:
-        if engine != "tensorrt":
-            raise ConfigError(f"{model}: is run by TensorRT, not by {engine}; leave --engine out")
+    is_engine = model.suffix.lower() == ENGINE_SUFFIX
+    backend = decide(backend, manifest, is_engine=is_engine, model=model).backend
+    if is_engine:
+        if backend != "tensorrt":
+            raise ConfigError(f"{model}: is run by TensorRT, not by {backend}; leave --backend out")
         from unit_edge.runtime.backends.tensorrt.runner import TensorRtRunner
 
         return TensorRtRunner(model, checked.about)
-    if engine == "tensorrt":
+    if backend == "tensorrt":
         raise ConfigError(f"{model}: TensorRT runs engines; build one here with `unit-edge build {model}`")
-    if engine.startswith("openvino"):
-        return _openvino(model, manifest, threads, whole, bf16=engine == "openvino-bf16")
-    return _onnxruntime(model, manifest, engine, threads, lean, whole)
+    if backend.startswith("openvino"):
+        return _openvino(model, manifest, threads, whole, bf16=backend == "openvino-bf16")
+    return _onnxruntime(model, manifest, backend, threads, lean, whole)
 
 
 def _path_of(model: str | Path) -> Path:
@@ -94,7 +94,7 @@ def _path_of(model: str | Path) -> Path:
 
 
 def _onnxruntime(
-    model: Path, manifest: Manifest, engine: str, threads: int | None, lean: bool, whole: bool
+    model: Path, manifest: Manifest, backend: str, threads: int | None, lean: bool, whole: bool
 ) -> Runner:
     try:
         from unit_edge.runtime.backends.onnxruntime.cpu import OrtRunner
@@ -103,12 +103,12 @@ def _onnxruntime(
     except ModuleNotFoundError as error:
         if error.name != "onnxruntime":
             raise
-        raise EngineError(NO_ONNXRUNTIME) from None
-    if engine == "onnxruntime":
+        raise BackendError(NO_ONNXRUNTIME) from None
+    if backend == "onnxruntime":
         if lean or (threads or physical_cores()) == 1:
             return OrtRunner(model, manifest, threads=threads, lean=lean, whole=whole)
         return OrtPairRunner(model, manifest, threads=threads, whole=whole)
-    return OrtGpuRunner(model, manifest, tensorrt=engine == "onnxruntime-tensorrt")
+    return OrtGpuRunner(model, manifest, tensorrt=backend == "onnxruntime-tensorrt")
 
 
 def _openvino(model: Path, manifest: Manifest, threads: int | None, whole: bool, *, bf16: bool) -> Runner:
@@ -117,7 +117,7 @@ def _openvino(model: Path, manifest: Manifest, threads: int | None, whole: bool,
     except ModuleNotFoundError as error:
         if error.name != "openvino":
             raise
-        raise EngineError('OpenVINO is not installed; `pip install "unit-edge[openvino]"`') from None
+        raise BackendError('OpenVINO is not installed; `pip install "unit-edge[openvino]"`') from None
     return OpenVinoRunner(model, manifest, threads=threads, whole=whole, bf16=bf16)
 
 
@@ -170,7 +170,7 @@ def check_model(model: Path) -> CheckedModel:
             "copy both files again from the same place, or export the model again"
         )
     check_onnx(model)
-    # engines make what doesn't depend on the frame when they load a model: that is the same for the least one
+    # backends make what doesn't depend on the frame when they load a model: the same for the least one
     batch, height, width, _ = manifest.input.shape
     least = (batch or 1, height or FRAME_SIDES[0], width or FRAME_SIDES[0], 3)
     check_memory(model, least)

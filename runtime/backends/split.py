@@ -1,7 +1,7 @@
-"""A model in two halves: E and G run by an engine, what is around them by OpenCV.
+"""A model in two halves: E and G run by a backend, what is around them by OpenCV.
 
-OpenCV takes a third of the time that the engines take there, and E and G can be in another precision than the
-head. The whole graph stays the fallback: manifests without `cut` have no halves.
+OpenCV takes a third of the time that the backends take there, and E and G can be in another precision than
+the head. The whole graph stays the fallback: manifests without `cut` have no halves.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from unit_edge.errors import EngineError, ModelError
+from unit_edge.errors import BackendError, ModelError
 from unit_edge.manifests.model import Manifest
 from unit_edge.runtime.backends.guided import GuidedFrames
 from unit_edge.runtime.backends.onnx_cut import cut_out
@@ -58,7 +58,7 @@ class Split:
         given = np.stack([image.transpose(2, 0, 1) for image in small])
         translated = network(given)
         if translated.shape != given.shape:
-            raise EngineError(
+            raise BackendError(
                 f"{self._model}: E and G gave {translated.shape} for {given.shape}; export the model again"
             )
         out = np.empty_like(frames, order="C")

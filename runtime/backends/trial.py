@@ -1,6 +1,6 @@
-"""Which engine is fastest for a model on this CPU: tried once, in processes of their own, and remembered.
+"""Which backend is fastest for a model on this CPU: tried once, in processes of their own, and remembered.
 
-A process that crashes or hangs, as a compiler of bf16 once did, is only an engine that isn't taken. What it
+A process that crashes or hangs, as a compiler of bf16 once did, is only a backend that isn't taken. What it
 does is trial_worker.py.
 """
 
@@ -24,7 +24,7 @@ from unit_edge.manifests.model import Manifest
 from unit_edge.runtime.backends.cores import physical_cores, usable_cores
 
 LIMIT_S = 60
-"""For an engine to load, to compile the model and to run it."""
+"""For a backend to load, to compile the model and to run it."""
 
 _WORKER = "unit_edge.runtime.backends.trial_worker"
 _LEVELS_AT_MOST = 1
@@ -33,7 +33,7 @@ _BF16 = {"amx_bf16", "avx512_bf16"}
 
 
 def candidates(*, onnxruntime: bool, openvino: bool) -> list[str]:
-    """The engines of a CPU that may be the fastest, the safest first."""
+    """The backends of a CPU that may be the fastest, the safest first."""
     found = ["onnxruntime"] * onnxruntime + ["openvino"] * openvino
     return [*found, "openvino-bf16"] if openvino and has_bf16() else found
 
@@ -43,31 +43,31 @@ def has_bf16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
     return bool(_BF16 & set(_line(cpuinfo, "flags").split()))
 
 
-def fastest(model: Path, manifest: Manifest, engines: list[str]) -> str:
-    """The engine that took least time for a frame; what differs from the first by more than a level is none.
+def fastest(model: Path, manifest: Manifest, backends: list[str]) -> str:
+    """The backend that took least time for a frame; what differs from the first by more than a level is none.
 
     Tries them if this machine has no result for the model and these versions yet.
     """
-    store, key = cache_home() / "engines.json", _key(manifest, engines)
+    store, key = cache_home() / "backends.json", _key(manifest, backends)
     known = _read(store)
-    if known.get(key) in engines:
+    if known.get(key) in backends:
         return str(known[key])
-    tried = {engine: found for engine in engines if (found := _try(model, engine)) is not None}
+    tried = {backend: found for backend in backends if (found := _try(model, backend)) is not None}
     expected = next((found["frame"] for found in tried.values()), None)
     spent = {
-        engine: found["ms"]
-        for engine, found in tried.items()
+        backend: found["ms"]
+        for backend, found in tried.items()
         if np.abs(_pixels(found) - _pixels({"frame": expected})).max() <= _LEVELS_AT_MOST
     }
-    best = min(spent, key=lambda engine: float(spent[engine]), default=engines[0])
+    best = min(spent, key=lambda backend: float(spent[backend]), default=backends[0])
     if tried:
         _write(store, {**dict(list(known.items())[1 - _KEPT_AT_MOST :]), key: best})
     return best
 
 
-def _try(model: Path, engine: str) -> dict[str, Any] | None:
-    """What a process says of an engine; None if it fails or takes too long."""
-    command = [sys.executable, "-m", _WORKER, str(model.absolute()), engine]
+def _try(model: Path, backend: str) -> dict[str, Any] | None:
+    """What a process says of a backend; None if it fails or takes too long."""
+    command = [sys.executable, "-m", _WORKER, str(model.absolute()), backend]
     # modules of the folder that somebody happens to be in are none of ours
     environment = {**os.environ, "PYTHONSAFEPATH": "1"}
     try:
@@ -84,7 +84,7 @@ def _pixels(found: dict[str, Any]) -> NDArray[np.int16]:
     return np.frombuffer(bytes.fromhex(found["frame"]), np.uint8).astype(np.int16)
 
 
-def _key(manifest: Manifest, engines: list[str]) -> str:
+def _key(manifest: Manifest, backends: list[str]) -> str:
     """Of all that a result depends on."""
     versions = []
     for package in ("onnxruntime", "openvino"):
@@ -93,7 +93,7 @@ def _key(manifest: Manifest, engines: list[str]) -> str:
         except PackageNotFoundError:
             versions.append("")
     cpu = _line(Path("/proc/cpuinfo"), "model name")
-    facts = manifest.sha256, engines, versions, cpu, physical_cores(), usable_cores()
+    facts = manifest.sha256, backends, versions, cpu, physical_cores(), usable_cores()
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
 
 

@@ -1,6 +1,6 @@
-"""One engine on one frame, again and again, in a process of its own: the part of trial.py that may crash.
+"""One backend on one frame, again and again, in a process of its own: the part of trial.py that may crash.
 
-`python -m unit_edge.runtime.backends.trial_worker MODEL ENGINE`
+`python -m unit_edge.runtime.backends.trial_worker MODEL BACKEND`
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _scene() -> NDArray[np.uint8]:
 
 
 def main() -> None:
-    """Runs an engine on a frame again and again; prints its time and a sixteenth of its pixels."""
+    """Runs a backend on a frame again and again; prints its time and a sixteenth of its pixels."""
     frame = _scene()
     with open_runner(Path(sys.argv[1]), sys.argv[2]) as runner:
         translated, times = runner.infer(frame), list[float]()
@@ -42,7 +42,7 @@ def main() -> None:
             times.append(time.perf_counter() - mark)
     result = {"ms": 1e3 * float(np.median(times)), "frame": translated[0, ::4, ::4].tobytes().hex()}
     print(json.dumps(result), flush=True)
-    os._exit(0)  # what threads of engines do at the end is nobody's business here
+    os._exit(0)  # what threads of backends do at the end is nobody's business here
 
 
 if __name__ == "__main__":

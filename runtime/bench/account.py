@@ -48,22 +48,22 @@ class Account:
 
 
 def account(
-    passages: Sequence[FrameTimes], *, seconds: float, streams: int = 1, live: bool = False
+    frame_times: Sequence[FrameTimes], *, seconds: float, streams: int = 1, live: bool = False
 ) -> Account:
-    """Sums up the passages, of which there is at least one.
+    """Sums up the times of frames, of which there is at least one.
 
     Args:
-        passages: of all streams.
+        frame_times: of all streams.
         seconds: that the run took.
         streams: that ran at a time.
         live: the frames are a camera's or the like: reading one means waiting for it.
     """
     first = "capture" if live else "decode"
-    spent: dict[str, list[float]] = {first: [p.read_to - p.read_from for p in passages]}
-    spent[WAIT] = [(p.infer_from - p.read_to) + (p.write_from - p.infer_to) for p in passages]
-    splits = [p.split for p in passages if p.split is not None]
-    calls = [p.infer_to - p.infer_from for p in passages]
-    if len(splits) == len(passages):
+    spent: dict[str, list[float]] = {first: [p.read_to - p.read_from for p in frame_times]}
+    spent[WAIT] = [(p.infer_from - p.read_to) + (p.write_from - p.infer_to) for p in frame_times]
+    splits = [p.split for p in frame_times if p.split is not None]
+    calls = [p.infer_to - p.infer_from for p in frame_times]
+    if len(splits) == len(frame_times):
         spent["upload"] = [split.upload_s for split in splits]
         spent["compute"] = [split.compute_s for split in splits]
         spent["download"] = [split.download_s for split in splits]
@@ -71,22 +71,22 @@ def account(
         spent["host"] = [max(0.0, call - part) for call, part in zip(calls, there, strict=True)]
     else:
         spent["compute"] = calls
-    spent["encode"] = [p.write_to - p.write_from for p in passages]
-    whole = [p.write_to - p.read_from for p in passages]
+    spent["encode"] = [p.write_to - p.write_from for p in frame_times]
+    whole = [p.write_to - p.read_from for p in frame_times]
     work = {
         first: sum(spent[first]),
-        _MODEL: sum(_calls_once(passages)),
+        _MODEL: sum(_calls_once(frame_times)),
         "encode": sum(spent["encode"]),
     }
     return Account(
         stages={name: Stage(summarise(times), fmean(times) / fmean(whole)) for name, times in spent.items()},
         frame_ms=summarise(whole),
         busy={name: total / (seconds * streams) for name, total in work.items()},
-        allows_fps={name: streams * len(passages) / max(total, 1e-9) for name, total in work.items()},
+        allows_fps={name: streams * len(frame_times) / max(total, 1e-9) for name, total in work.items()},
         bound=max(work, key=lambda name: work[name]),
     )
 
 
-def _calls_once(passages: Sequence[FrameTimes]) -> list[float]:
+def _calls_once(frame_times: Sequence[FrameTimes]) -> list[float]:
     """Seconds of each call, once for all frames of its batch."""
-    return list({p.infer_from: p.infer_to - p.infer_from for p in passages}.values())
+    return list({p.infer_from: p.infer_to - p.infer_from for p in frame_times}.values())

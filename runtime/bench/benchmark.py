@@ -15,13 +15,13 @@ from typing import Any
 from unit_edge.errors import UnitEdgeError
 from unit_edge.interrupt import Interrupted, StopWish
 from unit_edge.manifests.costs import CostsAt
-from unit_edge.runtime.bench.cases import Case
+from unit_edge.runtime.bench.cases import BenchCase
 from unit_edge.runtime.bench.machine.machine import describe_machine
 from unit_edge.runtime.bench.machine.watch import Sensors, Watch
 from unit_edge.runtime.bench.measure import end_to_end, model_only
 from unit_edge.runtime.bench.peak import Built, Limits
-from unit_edge.runtime.bench.process import CaseFailed, Worker
-from unit_edge.runtime.bench.result import ModelOnly, Report, Roof, Row, Timers, Versus
+from unit_edge.runtime.bench.process import BenchWorker, CaseFailed
+from unit_edge.runtime.bench.result import BenchReport, BenchRow, ModelOnly, Roof, Timers, Versus
 from unit_edge.runtime.bench.statistics import ratio_of_rounds
 from unit_edge.runtime.bench.timers import seconds_for_a_frame
 from unit_edge.runtime.sensors.power import find_ina3221, open_nvml
@@ -64,19 +64,19 @@ class Callbacks:
     """
 
     doing: Callable[[str], None] = field(default=lambda _: None)
-    finished: Callable[[Row], None] = field(default=lambda _: None)
+    finished: Callable[[BenchRow], None] = field(default=lambda _: None)
     costs: Callable[[Path, tuple[int, int]], CostsAt | None] = field(default=lambda *_: None)
     build: Built | None = None
 
 
 def benchmark(
-    cases: Sequence[Case],
+    cases: Sequence[BenchCase],
     settings: Settings,
     wish: StopWish,
     callbacks: Callbacks | None = None,
     *,
-    against: Sequence[Case] = (),
-) -> Report:
+    against: Sequence[BenchCase] = (),
+) -> BenchReport:
     """Measures the cases, one after the other; one that fails has that in its row, and the others go on.
 
     `against` has a case for each of `cases`, which is compared with it by taking turns. If the wish comes,
@@ -112,28 +112,28 @@ class _Run:
         self._settings, self._wish, self._tell, self._limits = settings, wish, callbacks, limits
         self._sensors = Sensors(open_nvml(), find_ina3221())
         self._models: dict[str, Path] = {}
-        self.rows: list[Row] = []
+        self.rows: list[BenchRow] = []
         self.versus: list[Versus] = []
         self.notes: list[str] = []
 
-    def measure(self, case: Case, against: Case | None) -> None:
+    def measure(self, case: BenchCase, against: BenchCase | None) -> None:
         """Adds a row; two and a comparison if it is compared."""
         with ExitStack() as stack:
             pair = [self._row(one, stack) for one in (case, against) if one is not None]
             if len(pair) == 2 and all(worker is not None for _, worker in pair):
                 self._compare(pair)
 
-    def _row(self, case: Case, stack: ExitStack) -> tuple[Row, Worker | None]:
-        row = Row(
+    def _row(self, case: BenchCase, stack: ExitStack) -> tuple[BenchRow, BenchWorker | None]:
+        row = BenchRow(
             model=case.name,
             sha256=case.sha256,
-            engine=case.engine,
+            backend=case.backend,
             precision=case.precision,
             batch=case.batch,
             frame_size=case.size,
             streams=case.streams,
             threads=case.threads,
-            engine_reason=case.reason or "asked for",
+            backend_reason=case.reason or "asked for",
             failed=case.refused,
         )
         worker = None
@@ -141,11 +141,11 @@ class _Run:
         place = len(self.rows)
         self.rows.append(row)
         if not case.refused:
-            key = case.engine, case.precision, case.threads
+            key = case.backend, case.precision, case.threads
             try:
                 if self._settings.peak and key not in self._limits.peaks:
                     self._measure_limits(*key)
-                worker = stack.enter_context(Worker(self._wish))
+                worker = stack.enter_context(BenchWorker(self._wish))
                 for found in self._figures(case, row, worker):
                     self.rows[place] = found
             except CaseFailed as error:
@@ -157,7 +157,7 @@ class _Run:
         self._tell.finished(self.rows[place])
         return self.rows[place], worker
 
-    def _figures(self, case: Case, row: Row, worker: Worker) -> Iterator[Row]:
+    def _figures(self, case: BenchCase, row: BenchRow, worker: BenchWorker) -> Iterator[BenchRow]:
         """The row, each time that something was added to it."""
         settings, source = self._settings, self._settings.source
         clip = None if source is None or source.live else str(source.path)
@@ -165,7 +165,7 @@ class _Run:
         opened = worker.ask(
             "open",
             model=str(case.model),
-            engine=case.engine,
+            backend=case.backend,
             batch=case.batch,
             size=list(case.size),
             streams=case.streams,
@@ -175,7 +175,7 @@ class _Run:
         width, height = opened["frame_size"]
         row = replace(
             row,
-            runs_on=opened["engine"],
+            runs_on=opened["backend"],
             opened_ms=1e3 * opened["opened_s"],
             first_frame_ms=1e3 * opened["first_s"],
             frame_size=(width, height),
@@ -212,13 +212,13 @@ class _Run:
             yield replace(row, end_to_end=whole, spoilers=tuple(spoilers))
 
     @contextmanager
-    def _watched(self, worker: Worker) -> Iterator[Watch]:
+    def _watched(self, worker: BenchWorker) -> Iterator[Watch]:
         with ExitStack() as stack:
             if self._sensors.nvml is not None:
                 stack.enter_context(self._sensors.nvml)
             yield stack.enter_context(Watch(worker.pid, self._sensors))
 
-    def _compare(self, pair: Sequence[tuple[Row, Worker | None]]) -> None:
+    def _compare(self, pair: Sequence[tuple[BenchRow, BenchWorker | None]]) -> None:
         """Takes turns, a short while each, and keeps the ratio of the medians of each round."""
         titles = [row.title for row, _ in pair]
         self._tell.doing(f"{titles[0]} against {titles[1]}")
@@ -241,19 +241,19 @@ class _Run:
     def measure_limits_again(self) -> None:
         """Once more for all that has figures: one of the two times, the machine may have been busy."""
         measured = [row for row in self.rows if row.model_only is not None]
-        for key in dict.fromkeys((row.engine, row.precision, row.threads) for row in measured):
+        for key in dict.fromkeys((row.backend, row.precision, row.threads) for row in measured):
             self._measure_limits(*key)
 
-    def _measure_limits(self, engine: str, precision: str, threads: int | None) -> None:
-        self._tell.doing(f"the peak of this machine: {engine}, {precision}")
-        self._limits.measure(engine, precision, threads)
+    def _measure_limits(self, backend: str, precision: str, threads: int | None) -> None:
+        self._tell.doing(f"the peak of this machine: {backend}, {precision}")
+        self._limits.measure(backend, precision, threads)
 
-    def report(self, made: str, machine: dict[str, Any], *, interrupted: bool) -> Report:
+    def report(self, made: str, machine: dict[str, Any], *, interrupted: bool) -> BenchReport:
         """All that was measured."""
         settings, limits = self._settings, self._limits
         rows = tuple(replace(row, roof=self._roof(row)) for row in self.rows)
-        measured = dict.fromkeys(row.engine for row in rows if row.model_only is not None)
-        return Report(
+        measured = dict.fromkeys(row.backend for row in rows if row.model_only is not None)
+        return BenchReport(
             made=made,
             settings={
                 "seconds": settings.seconds,
@@ -267,11 +267,11 @@ class _Run:
             peaks=tuple(limits.peaks.values()),
             bandwidth_gb_s=limits.bandwidth_gb_s,
             timers=_timers(self.rows),
-            notes=(*self.notes, *(text for engine in measured for text in limits.problems.get(engine, ()))),
+            notes=(*self.notes, *(text for backend in measured for text in limits.problems.get(backend, ()))),
             interrupted=interrupted,
         )
 
-    def _roof(self, row: Row) -> Roof | None:
+    def _roof(self, row: BenchRow) -> Roof | None:
         if row.model_only is None:
             return None
         try:
@@ -295,7 +295,7 @@ def _own_spoilers(alone: ModelOnly) -> list[str]:
     return spoilers
 
 
-def _timers(rows: Sequence[Row]) -> Timers | None:
+def _timers(rows: Sequence[BenchRow]) -> Timers | None:
     times = [row.model_only.latency_ms.p50 / 1e3 / row.batch for row in rows if row.model_only is not None]
     if not times:
         return None

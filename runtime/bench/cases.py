@@ -1,4 +1,4 @@
-"""What is to be measured: a case for each model, engine, batch and size; those that can't run say why."""
+"""What is to be measured: a case for each model, backend, batch and size; those that can't run say why."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from unit_edge.manifests.engine import EngineManifest
 from unit_edge.manifests.model import Manifest
 from unit_edge.registry import resolve_model
 from unit_edge.runtime.backends.choice import decide
-from unit_edge.runtime.backends.open import ENGINE_SUFFIX, ENGINES, read_model
+from unit_edge.runtime.backends.open import BACKENDS, ENGINE_SUFFIX, read_model
 from unit_edge.text.printable import one_line
 
 DEFAULT_SIZE = (640, 480)
@@ -20,19 +20,19 @@ _ON_CPUS = ("onnxruntime", "openvino")
 
 
 @dataclass(frozen=True)
-class Case:
+class BenchCase:
     """One row of the table.
 
     Attributes:
         model: its file.
         name: of the model, for people.
-        engine: by its name on the command line.
+        backend: by its name on the command line.
         precision: of the model; "" if it couldn't be read.
         batch: frames in a call.
         size: width and height of the frames in pixels.
         streams: calls at a time, each from a thread and with a runner of its own.
-        threads: of the inference on a CPU, for each stream; None for the engine's own choice.
-        reason: why "auto" took the engine; "" if it was asked for.
+        threads: of the inference on a CPU, for each stream; None for the backend's own choice.
+        reason: why "auto" took the backend; "" if it was asked for.
         note: what to know about the model on it; "" if nothing.
         sha256: of the model file.
         refused: why it can't be run here; "" if that isn't known before it is tried.
@@ -40,7 +40,7 @@ class Case:
 
     model: Path
     name: str
-    engine: str
+    backend: str
     precision: str
     batch: int
     size: tuple[int, int]
@@ -57,14 +57,14 @@ class Wanted:
     """What was asked for.
 
     Attributes:
-        engines: "auto", "all", or names of engines.
+        backends: "auto", "all", or names of backends.
         batches: frames in a call; empty for the model's own number.
         sizes: widths and heights of frames; empty for the model's own, or `DEFAULT_SIZE`.
         clip_size: of the clip's frames, which are fitted to the model; None without a clip.
     """
 
     models: Sequence[str]
-    engines: Sequence[str] = ("auto",)
+    backends: Sequence[str] = ("auto",)
     batches: Sequence[int] = ()
     sizes: Sequence[tuple[int, int]] = ()
     streams: int = 1
@@ -72,48 +72,52 @@ class Wanted:
     clip_size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
-        for engine in self.engines:
-            if engine not in (*ENGINES, "all"):
-                raise ConfigError(f"unknown engine {engine!r}; known: {', '.join(ENGINES)}, all")
+        for backend in self.backends:
+            if backend not in (*BACKENDS, "all"):
+                raise ConfigError(f"unknown backend {backend!r}; known: {', '.join(BACKENDS)}, all")
         for name, values in (("batch", self.batches), ("streams", (self.streams,))):
             for value in values:
                 if value < 1:
                     raise ConfigError(f"{name} {value}; expected 1 or more")
 
 
-def device_of(engine: str) -> str:
-    """ "gpu" or "cpu", where an engine computes."""
-    return "cpu" if engine in _ON_CPUS else "gpu"
+def device_of(backend: str) -> str:
+    """ "gpu" or "cpu", where a backend computes."""
+    return "cpu" if backend in _ON_CPUS else "gpu"
 
 
-def memory_of(engine: str) -> str:
+def memory_of(backend: str) -> str:
     """What its memory is called."""
-    return "memory" if device_of(engine) == "cpu" else "gpu memory"
+    return "memory" if device_of(backend) == "cpu" else "gpu memory"
 
 
-def cases_of(wanted: Wanted) -> list[Case]:
+def cases_of(wanted: Wanted) -> list[BenchCase]:
     """Every combination, in the order in which it was asked for."""
     return [
         case
         for model in wanted.models
-        for engine in _engines(wanted.engines)
+        for backend in _backends(wanted.backends)
         for size in wanted.sizes or (None,)
         for batch in wanted.batches or (None,)
-        for case in [_case(model, engine, size, batch, wanted)]
+        for case in [_case(model, backend, size, batch, wanted)]
     ]
 
 
-def _engines(asked: Sequence[str]) -> list[str]:
-    every = [name for name in ENGINES if name != "auto"]
-    return list(dict.fromkeys(name for engine in asked for name in (every if engine == "all" else [engine])))
+def _backends(asked: Sequence[str]) -> list[str]:
+    every = [name for name in BACKENDS if name != "auto"]
+    return list(
+        dict.fromkeys(name for backend in asked for name in (every if backend == "all" else [backend]))
+    )
 
 
-def _case(given: str, engine: str, size: tuple[int, int] | None, batch: int | None, wanted: Wanted) -> Case:
+def _case(
+    given: str, backend: str, size: tuple[int, int] | None, batch: int | None, wanted: Wanted
+) -> BenchCase:
     path = resolve_model(given)
-    case = Case(
+    case = BenchCase(
         model=path,
         name=path.stem,
-        engine=engine,
+        backend=backend,
         precision="",
         batch=batch or 1,
         size=size or DEFAULT_SIZE,
@@ -130,12 +134,12 @@ def _case(given: str, engine: str, size: tuple[int, int] | None, batch: int | No
             size=size or _own_size(path, manifest),
             sha256=manifest.sha256,
         )
-        decision = decide(engine, manifest, plan=path.suffix.lower() == ENGINE_SUFFIX, model=path)
+        decision = decide(backend, manifest, is_engine=path.suffix.lower() == ENGINE_SUFFIX, model=path)
     except (UnitEdgeError, OSError) as error:
         return dataclasses.replace(case, refused=one_line(error))
     return dataclasses.replace(
         case,
-        engine=decision.engine,
+        backend=decision.backend,
         reason=decision.reason,
         note=decision.note,
         refused=_misfit(path, manifest, case, fitted=wanted.clip_size is not None),
@@ -148,7 +152,7 @@ def _own_size(path: Path, manifest: Manifest) -> tuple[int, int]:
     return manifest.frame_size or DEFAULT_SIZE
 
 
-def _misfit(path: Path, manifest: Manifest, case: Case, *, fitted: bool) -> str:
+def _misfit(path: Path, manifest: Manifest, case: BenchCase, *, fitted: bool) -> str:
     """Why a model doesn't take the batch or the size; "" if it does."""
     fixed = manifest.input.shape[0]
     if fixed is not None and fixed != case.batch:

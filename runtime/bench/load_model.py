@@ -1,6 +1,6 @@
-"""A model of known arithmetic that keeps an engine busy: what the peak of this machine is measured by.
+"""A model of known arithmetic that keeps a backend busy: what the peak of this machine is measured by.
 
-It takes and gives frames like any other model, so that it runs through the same engine with the same
+It takes and gives frames like any other model, so that it runs through the same backend with the same
 settings. The file is written without the onnx package, which boards don't have, with the field numbers of
 onnx.proto3.
 """
@@ -49,7 +49,7 @@ class Load:
 def write_load(path: Path, precision: str, load: Load, *, signed: bool = False) -> Manifest:
     """Writes a model of a precision of `PRECISIONS` and its manifest.
 
-    int8 is written as engines expect it: convolutions between QuantizeLinear and DequantizeLinear nodes, the
+    int8 is written as backends expect it: convolutions between QuantizeLinear and DequantizeLinear nodes, the
     activations uint8 as CPUs want them, or `signed` as TensorRT does. The two layers that the frame enters
     and leaves by are in floats then.
 

@@ -10,7 +10,7 @@ from typing import Any
 from unit_edge.runtime.backends.cores import usable_cores
 from unit_edge.runtime.backends.gpu_times import GpuTimes
 from unit_edge.runtime.bench.account import account
-from unit_edge.runtime.bench.process import CaseFailed, Worker
+from unit_edge.runtime.bench.process import BenchWorker, CaseFailed
 from unit_edge.runtime.bench.result import EndToEnd, ModelOnly
 from unit_edge.runtime.bench.statistics import drift, histogram, ratio_of_rounds, summarise
 from unit_edge.runtime.bench.worker.warmup import WarmUp
@@ -44,7 +44,7 @@ def model_only(warm: dict[str, Any], calls: dict[str, Any], *, batch: int, strea
 
 
 def end_to_end(
-    worker: Worker,
+    worker: BenchWorker,
     source: Address,
     *,
     call_s: float,
@@ -86,17 +86,17 @@ def end_to_end(
 def _summed_up(
     whole: list[dict[str, Any]], alone: list[dict[str, Any]], *, streams: int, live: bool
 ) -> EndToEnd:
-    passages = [_passage(raw) for run in whole for raw in run["passages"]]
-    if not passages:
+    frame_times = [_frame_times(raw) for run in whole for raw in run["frame_times"]]
+    if not frame_times:
         raise CaseFailed("no frame came from the input")
     seconds = sum(run["seconds"] for run in whole)
-    ages = [passage.age_s for passage in passages if passage.age_s is not None]
+    ages = [times.age_s for times in frame_times if times.age_s is not None]
     found = EndToEnd(
         frames=sum(run["frames"] for run in whole),
         fps=sum(_counted(run, streams) for run in whole) / sum(_timed_s(run) for run in whole),
         round_fps=tuple(_counted(run, streams) / _timed_s(run) for run in whole),
         first_frame_ms=1e3 * median(run["first_frame_s"] for run in whole),
-        account=account(passages, seconds=seconds, streams=streams, live=live),
+        account=account(frame_times, seconds=seconds, streams=streams, live=live),
         frame_size=tuple(whole[0]["frame_size"]),
         age_ms=summarise(ages) if ages else None,
         captured=sum(run["captured"] for run in whole) if live else None,
@@ -127,6 +127,6 @@ def _timed_s(run: dict[str, Any]) -> float:
     return float(run["seconds"]) - float(run["first_frame_s"])
 
 
-def _passage(raw: dict[str, Any]) -> FrameTimes:
+def _frame_times(raw: dict[str, Any]) -> FrameTimes:
     split = raw.pop("split")
     return FrameTimes(**raw, split=None if split is None else GpuTimes(**split))

@@ -1,4 +1,4 @@
-"""The peak of this machine: load models through the engines that were measured, in the same run."""
+"""The peak of this machine: load models through the backends that were measured, in the same run."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from unit_edge.errors import UnitEdgeError
 from unit_edge.interrupt import StopWish
 from unit_edge.runtime.bench.cases import device_of, memory_of
 from unit_edge.runtime.bench.load_model import Load, write_load
-from unit_edge.runtime.bench.process import CaseFailed, Worker
-from unit_edge.runtime.bench.result import Peak, Roof, Row
+from unit_edge.runtime.bench.process import BenchWorker, CaseFailed
+from unit_edge.runtime.bench.result import BenchRow, Peak, Roof
 
 LOADS: dict[str, tuple[Load, ...]] = {
     "cpu": (Load(kernel=1, layers=8, channels=512, side=64), Load(kernel=3, layers=8, channels=128, side=64)),
@@ -29,9 +29,9 @@ class Limits:
     """The peaks and bandwidths of this machine, the best that was measured of each.
 
     Attributes:
-        peaks: by engine, precision and number of threads.
+        peaks: by backend, precision and number of threads.
         bandwidth_gb_s: of "memory" and "gpu memory", 10⁹ bytes a second, read and written.
-        problems: why one is missing, by engine.
+        problems: why one is missing, by backend.
     """
 
     def __init__(
@@ -50,65 +50,65 @@ class Limits:
         self.bandwidth_gb_s: dict[str, float] = {}
         self.problems: dict[str, list[str]] = {}
 
-    def measure(self, engine: str, precision: str, threads: int | None) -> None:
-        """Measures both limits of an engine, once more if they were before.
+    def measure(self, backend: str, precision: str, threads: int | None) -> None:
+        """Measures both limits of a backend, once more if they were before.
 
         Raises:
             Interrupted: the wish came.
         """
-        key = engine, precision, threads
+        key = backend, precision, threads
         try:
-            peaks = [self._peak(engine, precision, threads)]
+            peaks = [self._peak(backend, precision, threads)]
             peaks += [self.peaks[key]] if key in self.peaks else []
             self.peaks[key] = max(peaks, key=lambda peak: peak.tflops)
         except CaseFailed as error:
-            self._missing(engine, f"no peak of {engine} in {precision}: {error}")
-        name = memory_of(engine)
+            self._missing(backend, f"no peak of {backend} in {precision}: {error}")
+        name = memory_of(backend)
         try:
-            with Worker(self._wish) as worker:
-                found = worker.ask("bandwidth", engine=engine, seconds=self._seconds)
+            with BenchWorker(self._wish) as worker:
+                found = worker.ask("bandwidth", backend=backend, seconds=self._seconds)
             gb_s = found["bytes_per_s"] / 1e9
             self.bandwidth_gb_s[name] = max(gb_s, self.bandwidth_gb_s.get(name, 0.0))
         except CaseFailed as error:
-            self._missing(engine, f"no bandwidth of the {name}: {error}")
+            self._missing(backend, f"no bandwidth of the {name}: {error}")
 
-    def _missing(self, engine: str, problem: str) -> None:
-        known = self.problems.setdefault(engine, [])
+    def _missing(self, backend: str, problem: str) -> None:
+        known = self.problems.setdefault(backend, [])
         if problem not in known:
             known.append(problem)
 
-    def _peak(self, engine: str, precision: str, threads: int | None) -> Peak:
-        """What an engine reaches with the better of two load models.
+    def _peak(self, backend: str, precision: str, threads: int | None) -> Peak:
+        """What a backend reaches with the better of two load models.
 
         Raises:
             CaseFailed: none of them runs.
         """
         found, why = [], "it can't be built without TensorRT's builder"
-        for load in LOADS[device_of(engine)]:
-            path = self._folder / f"{engine}-{precision}-{load.kernel}.onnx"
-            target = write_load(path, precision, load, signed="tensorrt" in engine).target
+        for load in LOADS[device_of(backend)]:
+            path = self._folder / f"{backend}-{precision}-{load.kernel}.onnx"
+            target = write_load(path, precision, load, signed="tensorrt" in backend).target
             try:
-                if engine == "tensorrt":
+                if backend == "tensorrt":
                     if self._build is None:
                         continue
                     path = self._build(path)
-                tflops = self._run(path, engine, threads, load)
+                tflops = self._run(path, backend, threads, load)
             except (CaseFailed, UnitEdgeError) as error:
                 why = str(error)
                 continue
             found.append(
-                Peak(engine=engine, precision=precision, threads=threads, tflops=tflops, load=target)
+                Peak(backend=backend, precision=precision, threads=threads, tflops=tflops, load=target)
             )
         if not found:
             raise CaseFailed(why)
         return max(found, key=lambda peak: peak.tflops)
 
-    def _run(self, path: Path, engine: str, threads: int | None, load: Load) -> float:
-        with Worker(self._wish) as worker:
+    def _run(self, path: Path, backend: str, threads: int | None, load: Load) -> float:
+        with BenchWorker(self._wish) as worker:
             worker.ask(
                 "open",
                 model=str(path),
-                engine=engine,
+                backend=backend,
                 batch=1,
                 size=[load.side, load.side],
                 streams=1,
@@ -120,7 +120,7 @@ class Limits:
         times: list[float] = [split["compute_s"] for split in calls["splits"]] or calls["latencies_s"]
         return load.operations / min(times) / 1e12
 
-    def roof_of(self, row: Row, operations: int, traffic_bytes: int) -> Roof | None:
+    def roof_of(self, row: BenchRow, operations: int, traffic_bytes: int) -> Roof | None:
         """A row under its roof; None if the model alone wasn't measured.
 
         Args:
@@ -133,13 +133,13 @@ class Limits:
         peak = max(
             (
                 peak.tflops
-                for (engine, precision, threads), peak in self.peaks.items()
-                if (device_of(engine), precision, threads)
-                == (device_of(row.engine), row.precision, row.threads)
+                for (backend, precision, threads), peak in self.peaks.items()
+                if (device_of(backend), precision, threads)
+                == (device_of(row.backend), row.precision, row.threads)
             ),
             default=None,
         )
-        bandwidth = self.bandwidth_gb_s.get(memory_of(row.engine))
+        bandwidth = self.bandwidth_gb_s.get(memory_of(row.backend))
         intensity = operations / traffic_bytes if traffic_bytes else None
         bound = None
         if peak is not None and intensity is not None and bandwidth is not None:

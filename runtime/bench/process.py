@@ -6,10 +6,10 @@ from unit_edge.interrupt import StopWish
 from unit_edge.machine.child import Child
 from unit_edge.machine.child import ChildFailed as CaseFailed
 
-__all__ = ["CaseFailed", "Worker"]
+__all__ = ["CaseFailed", "BenchWorker"]
 
 
-class Worker(Child):
+class BenchWorker(Child):
     """A process of worker/worker.py; a context manager, which ends it."""
 
     def __init__(self, wish: StopWish) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from unit_edge.config.renamed import with_new_fields
 from unit_edge.errors import ConfigError
 from unit_edge.files.reading import read_json
 from unit_edge.runtime.bench.account import Account
@@ -87,7 +88,7 @@ class Roof:
     Attributes:
         operations: of a frame, a multiplication and an addition being two.
         tflops: achieved, 10¹² operations a second.
-        peak_tflops: see `Peak`; the best engine's of the same device, precision and number of threads.
+        peak_tflops: see `Peak`; the best backend's of the same device, precision and number of threads.
         share: of the peak.
         intensity: operations for each byte that a frame moves, by the model's costs.
         bound_tflops: what the memory bandwidth or the peak allows at that intensity, whichever is less.
@@ -102,7 +103,7 @@ class Roof:
 
 
 @dataclass(frozen=True)
-class Row:
+class BenchRow:
     """One case and its figures; `failed` says why some or all are missing, "" if none is.
 
     Attributes:
@@ -114,13 +115,13 @@ class Row:
 
     model: str
     sha256: str
-    engine: str
+    backend: str
     precision: str
     batch: int
     frame_size: tuple[int, int]
     streams: int
     threads: int | None
-    engine_reason: str
+    backend_reason: str
     runs_on: str | None = None
     failed: str = ""
     opened_ms: float | None = None
@@ -137,7 +138,7 @@ class Row:
         """One line that tells it from others."""
         many = f", {self.streams} streams" if self.streams > 1 else ""
         size = "{}x{}".format(*self.frame_size)
-        return f"{self.model} on {self.engine}, {self.precision or '?'}, batch {self.batch}, {size}{many}"
+        return f"{self.model} on {self.backend}, {self.precision or '?'}, batch {self.batch}, {size}{many}"
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ class Peak:
         load: "matrix products" or "convolutions", whichever was faster.
     """
 
-    engine: str
+    backend: str
     precision: str
     threads: int | None
     tflops: float
@@ -173,7 +174,7 @@ class Timers:
 
 
 @dataclass(frozen=True)
-class Report:
+class BenchReport:
     """All of it.
 
     Attributes:
@@ -188,7 +189,7 @@ class Report:
     made: str
     settings: dict[str, Any]
     machine: dict[str, Any]
-    rows: tuple[Row, ...]
+    rows: tuple[BenchRow, ...]
     versus: tuple[Versus, ...] = ()
     peaks: tuple[Peak, ...] = ()
     bandwidth_gb_s: dict[str, float] = field(default_factory=dict)
@@ -212,7 +213,7 @@ def _present(value: Any) -> Any:
 
 
 def read_report(path: Path) -> dict[str, Any]:
-    """A benchmark's JSON, as `Report.as_dict` made it.
+    """A benchmark's JSON, as `BenchReport.as_dict` made it.
 
     Raises:
         ConfigError: it can't be read, or is something else.
@@ -232,4 +233,7 @@ def read_report(path: Path) -> dict[str, Any]:
     if not isinstance(rows, list) or not all(isinstance(row, dict) and "model" in row for row in rows):
         raise ConfigError(f"{path}: a damaged benchmark: no rows in it; measure it again")
     found: dict[str, Any] = raw
+    for name in ("rows", "peaks"):
+        if isinstance(found.get(name), list):
+            found[name] = [with_new_fields(item) if isinstance(item, dict) else item for item in found[name]]
     return found

@@ -21,8 +21,8 @@ def _round() -> float:
     kept: list[FrameTimes] = []
     begin = clock()
     for _ in range(_FRAMES):
-        passage = FrameTimes(clock(), clock())
-        passage.infer_from, passage.infer_to = clock(), clock()
-        passage.write_from, passage.write_to = clock(), clock()
-        kept.append(passage)
+        times = FrameTimes(clock(), clock())
+        times.infer_from, times.infer_to = clock(), clock()
+        times.write_from, times.write_to = clock(), clock()
+        kept.append(times)
     return (clock() - begin) / _FRAMES

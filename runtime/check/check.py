@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from unit_edge.interrupt import StopWish
 from unit_edge.runtime.check.found import FLOOR, Detect, detect_both
 from unit_edge.runtime.check.pairs import Pair
-from unit_edge.runtime.check.part import Part
+from unit_edge.runtime.check.part import CheckPart
 
 
 @dataclass
@@ -21,7 +21,7 @@ class Seen:
 
 def look_at(
     pairs: Iterable[Pair],
-    parts: Sequence[Part],
+    parts: Sequence[CheckPart],
     detect: Detect | None,
     *,
     floor: float = FLOOR,

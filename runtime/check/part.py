@@ -28,7 +28,7 @@ class Answer:
     tables: dict[str, Table] = field(default_factory=dict)
 
 
-class Part(Protocol):
+class CheckPart(Protocol):
     """One question about the translation: sees every pair once, and answers in the end."""
 
     name: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-Rows = list[list[str]]
+TableRows = list[list[str]]
 """A table; its first row is the header."""
 
 
@@ -23,5 +23,5 @@ class Section:
 
     title: str
     paragraphs: list[str] = field(default_factory=list)
-    rows: Rows = field(default_factory=list)
+    rows: TableRows = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Probes of inference engines: each that can runs a bundled model."""
+"""Probes of inference backends: each that can runs a bundled model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from unit_edge.errors import EngineError
+from unit_edge.errors import BackendError
 from unit_edge.machine.gpu import find_gpu
 from unit_edge.registry import bundled_models
 from unit_edge.runtime.backends.openvino_module import load_openvino
@@ -84,26 +84,26 @@ def _openvino() -> list[Finding]:
     return [_ran("openvino", version)]
 
 
-def _ran(engine: str, version: str) -> Finding:
-    """Has an engine translate a frame, which is in the finding's `output`."""
+def _ran(backend: str, version: str) -> Finding:
+    """Has a backend translate a frame, which is in the finding's `output`."""
     np = load("numpy", "numpy")
     models = bundled_models()
     if not models:
-        return Finding(engine, OK, f"{version}; not tried: no model is bundled here")
+        return Finding(backend, OK, f"{version}; not tried: no model is bundled here")
     model, _ = min(models, key=lambda pair: pair[0].stat().st_size)
     frame = np.random.default_rng(0).integers(0, 256, (1, *_FRAME, 3), dtype=np.uint8)
     try:
-        translated = _infer(model, engine, frame)
+        translated = _infer(model, backend, frame)
     except Exception as error:
-        raise Problem(BROKEN, f"{version}: {one_line(error, 240)}", remedy(engine)) from None
+        raise Problem(BROKEN, f"{version}: {one_line(error, 240)}", remedy(backend)) from None
     output = base64.b64encode(translated.tobytes()).decode()
-    return Finding(engine, OK, f"{version}, translates with {model.stem}", output=output)
+    return Finding(backend, OK, f"{version}, translates with {model.stem}", output=output)
 
 
-def _infer(model: Path, engine: str, frame: Any) -> Any:
+def _infer(model: Path, backend: str, frame: Any) -> Any:
     from unit_edge.runtime.backends.open import open_runner
 
-    with open_runner(model, engine) as runner:
+    with open_runner(model, backend) as runner:
         return runner.infer(frame)
 
 
@@ -144,7 +144,7 @@ def _cuda_bindings() -> list[Finding]:
         raise Problem(MISSING, f"{version} is installed, but there is no NVIDIA GPU or driver")
     try:
         _copy_through_gpu()
-    except (EngineError, RuntimeError) as error:
+    except (BackendError, RuntimeError) as error:
         raise Problem(BROKEN, f"{version}: {one_line(error, SHORT)}", remedy("cuda-bindings")) from None
     return [Finding("cuda-bindings", OK, f"{version}, copies to the GPU and back")]
 
@@ -160,7 +160,7 @@ def _copy_through_gpu() -> None:
         stream.download(received, memory)
         stream.wait()
         if not (received == 7).all():
-            raise EngineError("what came back from the GPU is not what was sent")
+            raise BackendError("what came back from the GPU is not what was sent")
 
 
 def _is_installed(distribution: str) -> bool:

@@ -18,8 +18,8 @@ from unit_edge.runtime.doctor.groups import GROUPS
 
 SCHEMA = 1
 DEFAULT_LIMIT_S = 30.0
-_ENGINES = ("onnxruntime", "onnxruntime-cuda", "onnxruntime-tensorrt", "openvino")
-_ENGINE_BACKENDS = ("tensorrt", "tensorrt-rtx")
+_BACKENDS = ("onnxruntime", "onnxruntime-cuda", "onnxruntime-tensorrt", "openvino")
+_TENSORRT = ("tensorrt", "tensorrt-rtx")
 _NEEDED = ("numpy", "pyav", "libx264", "opencv")
 _REFERENCE = "onnxruntime"
 _LEVELS = 1
@@ -27,17 +27,17 @@ _LOOK_UP_S = 0.1
 
 
 @dataclass(frozen=True)
-class Report:
+class DoctorReport:
     """All findings, and what follows from them.
 
     Attributes:
         findings: in the order in which people read them.
-        engines: that can run a model here.
+        backends: that can run a model here.
         lacking: what a translation of videos still needs; empty if nothing.
     """
 
     findings: tuple[Finding, ...]
-    engines: tuple[str, ...]
+    backends: tuple[str, ...]
     lacking: tuple[str, ...]
 
     @property
@@ -53,13 +53,13 @@ class Report:
             "schema": SCHEMA,
             "unit_edge": __version__,
             "can_translate": self.can_translate,
-            "engines": list(self.engines),
+            "backends": list(self.backends),
             "lacking": list(self.lacking),
             "findings": rows,
         }
 
 
-def diagnose(groups: Iterable[str] = tuple(GROUPS), limit_s: float = DEFAULT_LIMIT_S) -> Report:
+def diagnose(groups: Iterable[str] = tuple(GROUPS), limit_s: float = DEFAULT_LIMIT_S) -> DoctorReport:
     """Tries everything, each thing in a child process; one that takes more than `limit_s` is broken.
 
     Raises:
@@ -76,19 +76,19 @@ def diagnose(groups: Iterable[str] = tuple(GROUPS), limit_s: float = DEFAULT_LIM
     return conclude(finding for future in running for finding in future.result())
 
 
-def conclude(findings: Iterable[Finding]) -> Report:
-    """Compares the engines' frames with one another, and says whether a video can be translated."""
+def conclude(findings: Iterable[Finding]) -> DoctorReport:
+    """Compares the backends' frames with one another, and says whether a video can be translated."""
     findings = tuple(findings)
     reference = next((f.output for f in findings if f.name == _REFERENCE), None)
     findings = tuple(_compared(finding, reference) for finding in findings)
     works = {finding.name for finding in findings if finding.works}
-    engines = [name for name in _ENGINES if name in works]
+    backends = [name for name in _BACKENDS if name in works]
     if "cuda-bindings" in works:
-        engines += [name for name in _ENGINE_BACKENDS if name in works]
+        backends += [name for name in _TENSORRT if name in works]
     lacking = [name for name in _NEEDED if name not in works]
-    if not engines:
-        lacking.append("an engine (onnxruntime is the usual one)")
-    return Report(findings, tuple(engines), tuple(lacking))
+    if not backends:
+        lacking.append("a backend (onnxruntime is the usual one)")
+    return DoctorReport(findings, tuple(backends), tuple(lacking))
 
 
 def _compared(finding: Finding, reference: str | None) -> Finding:

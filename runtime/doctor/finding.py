@@ -25,7 +25,7 @@ class Finding:
         fact: what there is to know, in a few words.
         fix: a command that mends it, None where nothing needs mending or no command does.
         topic: heading that it belongs under.
-        output: base64 of the frame that an engine made, for comparing engines; not for people.
+        output: base64 of the frame that a backend made, for comparing backends; not for people.
     """
 
     name: str

@@ -108,7 +108,9 @@ class Meter:
         self._before = now
         seconds = max(now.at_s - then.at_s, 1e-3)
         frames = now.totals.frames - then.totals.frames
-        ages = sorted(1000 * one.age_s for one in self._translation.take_passages() if one.age_s is not None)
+        ages = sorted(
+            1000 * one.age_s for one in self._translation.take_frame_times() if one.age_s is not None
+        )
         encoders = [_ms(b, a) for b, a in zip(then.encode, now.encode, strict=True)]
         held = resident_bytes(os.getpid())
         reading = None if self._nvml is None else self._nvml.read()

@@ -25,7 +25,7 @@ from unit_edge.runtime.serve.live.translation import Source, Translation
 from unit_edge.runtime.serve.settings import ServeSettings
 from unit_edge.runtime.serve.site import Site
 from unit_edge.runtime.serve.token import Token
-from unit_edge.runtime.serve.uploads.jobs import Jobs
+from unit_edge.runtime.serve.uploads.jobs import UploadJobs
 from unit_edge.runtime.serve.video.encoder import QUALITIES, FrameEncoder, SharedEncoder
 from unit_edge.runtime.serve.video.h264 import H264Encoder
 from unit_edge.runtime.serve.video.jpeg import JpegEncoder
@@ -38,7 +38,7 @@ _BACKLOG = 128
 
 
 @dataclass(frozen=True)
-class Plan:
+class ServeRequest:
     """What is served.
 
     Attributes:
@@ -48,7 +48,7 @@ class Plan:
         first: the one to begin with.
         settings: of the server.
         token: that viewers need; None for none.
-        engine: what runs the models.
+        backend: what runs the models.
         threads: of the inference on a CPU; None for all cores.
         steady: whether flicker is taken out from the start.
     """
@@ -59,12 +59,12 @@ class Plan:
     first: str
     settings: ServeSettings
     token: Token | None = None
-    engine: str = "auto"
+    backend: str = "auto"
     threads: int | None = None
     steady: bool = False
 
 
-def serve(plan: Plan, *, say: Callable[[str], None], listening: Callable[[str], None]) -> None:
+def serve(request: ServeRequest, *, say: Callable[[str], None], listening: Callable[[str], None]) -> None:
     """Serves until SIGTERM or SIGINT, in the main thread; recordings are finished then.
 
     `say` gets lines for the terminal, from any thread; `listening` is called once with the address, when
@@ -75,32 +75,32 @@ def serve(plan: Plan, *, say: Callable[[str], None], listening: Callable[[str], 
     """
     for name in ("aiohttp", "aiortc", "aioice", "asyncio"):  # what viewers do isn't the operator's to read
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    settings, tls = plan.settings, _tls(plan.settings)
+    settings, tls = request.settings, _tls(request.settings)
     with ExitStack() as stack:
         listener = stack.enter_context(_listen(settings))
         translation = stack.enter_context(
             Translation(
-                plan.source,
-                Models(plan.paths, plan.first, plan.engine, plan.threads),
-                Controls(steady=plan.steady),
+                request.source,
+                Models(request.paths, request.first, request.backend, request.threads),
+                Controls(steady=request.steady),
                 recordings=settings.recordings,
                 encoding=Encoding(),
                 say=say,
             )
         )
-        asyncio.run(_serve(plan, translation, listener, tls, listening))
+        asyncio.run(_serve(request, translation, listener, tls, listening))
     if translation.broken is not None:
         raise translation.broken
 
 
 async def _serve(
-    plan: Plan,
+    request: ServeRequest,
     translation: Translation,
     listener: socket.socket,
     tls: ssl.SSLContext | None,
     listening: Callable[[str], None],
 ) -> None:
-    settings = plan.settings
+    settings = request.settings
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         with suppress(NotImplementedError):  # Windows
@@ -122,17 +122,19 @@ async def _serve(
         meter = stack.enter_context(Meter(translation, (*jpeg.values(), *h264.values())))
         site = Site(
             settings=settings,
-            source=plan.source,
+            source=request.source,
             translation=translation,
             meter=meter,
-            choices=plan.choices,
-            paths=plan.paths,
+            choices=request.choices,
+            paths=request.paths,
             jpeg=jpeg,
             h264=h264,
             webrtc=webrtc,
         )
-        site.jobs = await stack.enter_async_context(Jobs(settings, plan.engine, plan.threads, site.changed))
-        guard = Guard(settings, plan.token)
+        site.jobs = await stack.enter_async_context(
+            UploadJobs(settings, request.backend, request.threads, site.changed)
+        )
+        guard = Guard(settings, request.token)
         guard.port = listener.getsockname()[1]
         runner: web.AppRunner
         connections = Connections(lambda: _protocol(runner), settings.connections)

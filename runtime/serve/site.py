@@ -17,7 +17,7 @@ from unit_edge.runtime.serve.figures import Meter
 from unit_edge.runtime.serve.live.models import Choice
 from unit_edge.runtime.serve.live.translation import Source, Translation
 from unit_edge.runtime.serve.settings import ServeSettings
-from unit_edge.runtime.serve.uploads.jobs import Jobs
+from unit_edge.runtime.serve.uploads.jobs import UploadJobs
 from unit_edge.runtime.serve.video.encoder import SharedEncoder
 from unit_edge.runtime.serve.video.webrtc import Viewers
 
@@ -46,7 +46,7 @@ class Site:
     jpeg: dict[str, SharedEncoder]
     h264: dict[str, SharedEncoder]
     webrtc: Viewers
-    jobs: Jobs | None = None
+    jobs: UploadJobs | None = None
     mjpeg_viewers: int = 0
     event_viewers: int = 0
     loading: str | None = None
@@ -74,7 +74,11 @@ class Site:
                 "reconnects": totals.reconnects,
             },
             "fault": translation.fault,
-            "model": {**asdict(chosen), "engine": translation.models.engine_or_none, "loading": self.loading},
+            "model": {
+                **asdict(chosen),
+                "backend": translation.models.backend_or_none,
+                "loading": self.loading,
+            },
             "paused": translation.controls.paused,
             "steady": translation.controls.steady,
             "recording": {

@@ -10,14 +10,14 @@ from aiohttp import web
 from unit_edge.errors import ConfigError
 from unit_edge.runtime.serve.guard import refused
 from unit_edge.runtime.serve.site import SITE, Site
-from unit_edge.runtime.serve.uploads.jobs import Jobs
+from unit_edge.runtime.serve.uploads.jobs import UploadJobs
 from unit_edge.runtime.sinks.images import write_image
 
 _KINDS = ("translate", "gallery")
 _TYPES = {".mp4": "video/mp4", ".png": "image/png"}
 
 
-def _jobs(site: Site) -> Jobs:
+def _jobs(site: Site) -> UploadJobs:
     assert site.jobs is not None, "made before the server listens"
     return site.jobs
 

@@ -32,7 +32,7 @@ class Numbers:
         fps: translated frames a second.
         latency_ms: of the model, for one frame; None before the first.
         direction: "day to night".
-        engine: what runs the model.
+        backend: what runs the model.
         age_ms: of the last frame when it was given to the window, from its capture on; None for a file.
         dropped: frames that gave way to newer ones; None where none can.
     """
@@ -40,7 +40,7 @@ class Numbers:
     fps: float
     latency_ms: float | None
     direction: str
-    engine: str
+    backend: str
     age_ms: float | None = None
     dropped: int | None = None
 
@@ -52,7 +52,7 @@ class Numbers:
             figures.append(f"age {self.age_ms:.0f} ms")
         if self.dropped is not None:
             figures.append(f"dropped {self.dropped}")
-        return ["  ".join(figures), f"{self.direction}  {self.engine}"]
+        return ["  ".join(figures), f"{self.direction}  {self.backend}"]
 
 
 def draw(

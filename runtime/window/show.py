@@ -17,7 +17,7 @@ from unit_edge.runtime.backends.base import Opened, Runner
 from unit_edge.runtime.backends.open import open_runner
 from unit_edge.runtime.pipeline import Stats
 from unit_edge.runtime.request import TranslateRequest
-from unit_edge.runtime.translate import Beside, Job, carry_out
+from unit_edge.runtime.translate import RunExtras, StartedRun, carry_out
 from unit_edge.runtime.window.display import check_display
 from unit_edge.runtime.window.hud import Numbers
 from unit_edge.runtime.window.recorder import Recorder
@@ -28,9 +28,9 @@ from unit_edge.runtime.window.window import Actions, Window
 def translate_in_window(
     request: TranslateRequest,
     *,
-    beside: Beside | None = None,
+    extras: RunExtras | None = None,
     notice: Callable[[str], None] | None = None,
-    started: Callable[[Job], None] | None = None,
+    started: Callable[[StartedRun], None] | None = None,
     progress: Callable[[Stats], None] | None = None,
 ) -> Stats:
     """`carry_out` with a window beside the outputs, or alone; in the main thread only.
@@ -43,10 +43,10 @@ def translate_in_window(
     """
     check_display()
     run = _Run(request)
-    beside = replace(beside or Beside(), window=run.window, extra=[run.recorder], swap=run.with_reverse)
+    extras = replace(extras or RunExtras(), window=run.window, extra=[run.recorder], swap=run.with_reverse)
     run.window.holds = not request.outputs and not request.address.live
 
-    def begin(job: Job) -> None:
+    def begin(job: StartedRun) -> None:
         run.recorder.info = job.info
         if started is not None:
             started(job)
@@ -63,7 +63,7 @@ def translate_in_window(
             try:
                 run.result = carry_out(
                     request,
-                    beside=replace(beside, wish=wish),
+                    extras=replace(extras, wish=wish),
                     notice=notice,
                     started=begin,
                     progress=note,
@@ -141,7 +141,7 @@ class _Run:
             fps=stats.fps,
             latency_ms=1000 * stats.infer_s / stats.frames if stats.frames else None,
             direction=_direction(runner.manifest) if runner is not None else "",
-            engine=runner.engine if runner is not None else "",
+            backend=runner.backend if runner is not None else "",
             age_ms=None if stats.ages.last_s is None else 1000 * stats.ages.last_s,
             dropped=stats.dropped if stats.captured else None,
         )

@@ -16,7 +16,7 @@ from unit_edge.runtime.backends.base import Runner, is_overlapping
 class SwapRunner:
     """A runner that is open, and another that is opened beside it; both stay loaded.
 
-    Its manifest and engine are those of the one in use. It overlaps if both do.
+    Its manifest and backend are those of the one in use. It overlaps if both do.
     """
 
     def __init__(self, forth: Runner, back: Runner) -> None:
@@ -40,8 +40,8 @@ class SwapRunner:
         return self._current.manifest
 
     @property
-    def engine(self) -> str:
-        return self._current.engine
+    def backend(self) -> str:
+        return self._current.backend
 
     def __enter__(self) -> SwapRunner:
         self._back.__enter__()

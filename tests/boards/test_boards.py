@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+from commands import cli_output as cli
 
 from unit_edge.boards.board import PRECISIONS, Board
 from unit_edge.boards.find import USUAL, all_boards, find_board
 from unit_edge.boards.roofline import BANDWIDTH_SHARE, PEAK_SHARE, precisions_of, predict
-from unit_edge.cli.app import app
 from unit_edge.errors import ConfigError, ModelError
 from unit_edge.manifests.costs import Costs, CostsAt
 from unit_edge.manifests.model import Manifest
@@ -173,14 +172,6 @@ def test_damaged_costs_are_one_error(write_model: Callable[..., Path], damage: d
     path.write_text(json.dumps(raw))
     with pytest.raises(ModelError, match="damaged manifest"):
         Manifest.read(path)
-
-
-def cli(*arguments: str | Path) -> tuple[int, str]:
-    """Exit code, and all that was printed."""
-    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    return done.exit_code, done.output
 
 
 def test_the_command_lists_all() -> None:

@@ -13,23 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import cli_output as cli
 from probe import frame_times, packets
-from typer.testing import CliRunner
 
 from unit_edge import __version__
-from unit_edge.cli.app import app
 
 WriteClip = Callable[..., Path]
 WriteModel = Callable[..., Path]
 MAIN = [sys.executable, "-c", "from unit_edge.cli import main; main()"]
-
-
-def cli(*arguments: str | Path) -> tuple[int, str]:
-    """Exit code, and all that was printed."""
-    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    return done.exit_code, done.output
 
 
 @pytest.fixture(autouse=True)
@@ -85,14 +76,17 @@ def test_pictures(write_model: WriteModel, here: Path) -> None:
         (["missing.mp4", "--model", "MODEL"], "error: missing.mp4: no such file"),
         (["CLIP", "--model", "missing.onnx"], "error: missing.onnx: no such model file"),
         (["CLIP", "--to", "nigth"], "error: unknown domain 'nigth'; known: "),
+        (["CLIP", "--to", "night", "--precision", "fp8"], "precision 'fp8', expected one of: fp32, int8"),
+        (["CLIP", "--model", "MODEL", "--precision", "int8"], "leave it out with --model"),
         (["CLIP"], "error: say what to translate to"),
         (["CLIP", "--model", "MODEL", "--to", "snow"], "translates day to night"),
         (["CLIP", "--model", "MODEL", "-o", "CLIP"], "is the input"),
         (["CLIP", "--model", "MODEL", "-o", "no/out.mp4"], "there is no folder no"),
         (["CLIP", "--model", "MODEL", "-o", "there.mp4"], "exists already; add --overwrite"),
         (["CLIP", "--model", "MODEL", "--sheet", "no/s.png"], "there is no folder no"),
+        (["CLIP", "--model", "MODEL", "--sheet", "there.mp4"], "there.mp4: exists already; add --overwrite"),
         (["CLIP", "--model", "MODEL", "--crf", "99"], "expected 0 (best) to 51"),
-        (["CLIP", "--model", "MODEL", "--engine", "tpu"], "unknown engine 'tpu'"),
+        (["CLIP", "--model", "MODEL", "--backend", "tpu"], "unknown backend 'tpu'"),
         (["MODEL", "--model", "MODEL"], "not a video"),
     ],
 )
@@ -189,16 +183,16 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(
     assert list(here.iterdir()) == []
 
 
-@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
 def test_nothing_is_reported_nor_left_at_home(
-    write_clip: WriteClip, write_model: WriteModel, here: Path, tmp_path: Path, engine: str
+    write_clip: WriteClip, write_model: WriteModel, here: Path, tmp_path: Path, backend: str
 ) -> None:
-    pytest.importorskip(engine)
+    pytest.importorskip(backend)
     home = tmp_path / "home"
     home.mkdir()
     kept = {"PATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "PYTHONPATH"}  # none of what says that it is a test
     environment = {name: value for name, value in os.environ.items() if name in kept}
-    command = [*MAIN, "translate", str(write_clip()), "--model", str(write_model()), "--engine", engine]
+    command = [*MAIN, "translate", str(write_clip()), "--model", str(write_model()), "--backend", backend]
     traced = subprocess.run(
         [*command, "-o", "out.mp4"], env={**environment, "HOME": str(home)}, capture_output=True, text=True
     )

@@ -15,23 +15,14 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from typer.testing import CliRunner
-
-from unit_edge.cli.app import app
+from browser import complaints, needs_browser, opened, set_size
+from commands import cli
 
 WriteClip = Callable[..., Path]
 WriteModel = Callable[..., Path]
 
 CAR, PERSON = (24, 24), (70, 40)
 """x, y of the pixels whose green value is the confidence of the box around them."""
-
-
-def cli(*arguments: str | Path) -> tuple[int, str, str]:
-    """Exit code, and what was printed on stdout and on stderr."""
-    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    return done.exit_code, done.stdout, done.stderr
 
 
 def picture(car: float, person: float) -> np.ndarray[Any, np.dtype[np.uint8]]:
@@ -130,6 +121,26 @@ def test_the_page_needs_nothing_beside_it_and_holds_what_the_files_hold(here: Pa
     assert "car" in page.cells and "10 -> 7" in page.cells
     strip = cv2.imdecode(np.frombuffer(files[1], np.uint8), cv2.IMREAD_COLOR)
     assert strip is not None and strip.shape[0] > 3 * 64 and strip.shape[1] == 2 * 96 + 4
+
+
+@pytest.mark.slow
+@needs_browser
+def test_the_page_in_a_browser(here: Path, bright: Path, tmp_path: Path) -> None:
+    cli("check", "day", "night", "--detector", bright, "-o", "out", "--worst", "3")
+    driver = opened(tmp_path / "profile")
+    try:
+        driver.get((here / "out" / "check.html").as_uri())
+        for width in (360, 1280):
+            set_size(driver, width, 800)
+            shown = "return [...document.images].map((image) => [image.naturalWidth, image.width])"
+            images = driver.execute_script(shown)
+            assert len(images) == 2 and all(min(sizes) > 0 and sizes[1] <= width for sizes in images)
+            assert driver.execute_script("return document.body.scrollWidth") <= width
+        asked_for = "return performance.getEntriesByType('resource').map((entry) => entry.name)"
+        assert all(name.startswith("data:") for name in driver.execute_script(asked_for))
+        assert complaints(driver) == []
+    finally:
+        driver.quit()
 
 
 def test_translated_on_the_way(here: Path, write_model: WriteModel, bright: Path) -> None:

@@ -50,6 +50,21 @@ def test_each_clip_is_reported(clips: Path, write_model: WriteModel) -> None:
     assert sorted(path.name for path in Path("in-night").iterdir()) == ["a.MP4", "c.mp4"]
 
 
+def test_several_are_named(clips: Path, write_model: WriteModel) -> None:
+    model = write_model()
+    assert unit_edge("in/a.MP4", "in/c.avi", "--model", model, "-o", "out").returncode == 0
+    assert [len(frame_times(Path("out") / name)) for name in ("a.MP4", "c.mp4")] == [10, 14]
+    for arguments, expected in (
+        (["in/a.MP4", "in/c.avi"], "several clips go to one folder; name it with -o"),
+        (["in/a.MP4", "in/no.mp4", "-o", "new"], "in/no.mp4: no such file"),
+        (["in/a.MP4", "in/note.txt", "-o", "new"], "each must be a video file"),
+        (["in/a.MP4", "rtsp://u:secret@10.0.0.1/x", "-o", "new"], "each must be a video file"),
+    ):
+        done = unit_edge(*arguments, "--model", model)
+        assert done.returncode == 1 and expected in done.stderr and done.stderr.count("\n") == 1
+        assert "secret" not in done.stderr and not Path("new").exists()
+
+
 def test_the_rest_is_made_with_resume(clips: Path, write_clip: WriteClip, write_model: WriteModel) -> None:
     model = write_model()
     (clips / "b.mkv").unlink()

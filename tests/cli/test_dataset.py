@@ -10,19 +10,9 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from typer.testing import CliRunner
-
-from unit_edge.cli.app import app
+from commands import cli
 
 WriteModel = Callable[..., Path]
-
-
-def cli(*arguments: str | Path) -> tuple[int, str, str]:
-    """Exit code, and what was printed on stdout and on stderr."""
-    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    return done.exit_code, done.stdout, done.stderr
 
 
 def write_picture(path: Path, value: int = 40) -> None:

@@ -13,9 +13,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from commands import cli
 
-from unit_edge.cli.app import app
 from unit_edge.config import DataConfig, DomainConfig, LossConfig, NetworkConfig, RunConfig
 from unit_edge.manifests.model import sha256_of
 
@@ -30,14 +29,6 @@ CONFIG = RunConfig(
     loss=LossConfig(discriminator_input="guided"),
     data=DataConfig(short_side=(24, 24), crop=(24, 24), validation=0.5, gap=0),
 )
-
-
-def cli(*arguments: str | Path) -> tuple[int, str, str]:
-    """Exit code, and what was printed on stdout and on stderr."""
-    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    return done.exit_code, done.stdout, done.stderr
 
 
 @pytest.fixture(autouse=True)

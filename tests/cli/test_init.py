@@ -10,9 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from typer.testing import CliRunner
-
-from unit_edge.cli.app import app
+from commands import cli
 
 torch = pytest.importorskip("torch")
 tomllib = pytest.importorskip("tomllib", reason="Python 3.11")
@@ -31,11 +29,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("UNIT_EDGE_DATA", raising=False)
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def cli(*arguments: str) -> tuple[int, str, str]:
-    done = CliRunner().invoke(app, list(arguments))
-    return done.exit_code, done.stdout, done.stderr
 
 
 def followed(output: str) -> list[list[str]]:

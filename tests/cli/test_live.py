@@ -52,10 +52,10 @@ def test_frames_that_the_file_never_got_are_not_said_to_be_in_it(
     from unit_edge.cli.terminal.progress import Progress
     from unit_edge.frames import VideoInfo
     from unit_edge.runtime.pipeline import Stats
-    from unit_edge.runtime.translate import Job
+    from unit_edge.runtime.translate import StartedRun
 
     display = Progress(quiet=False)
-    display.start(Job(VideoInfo(64, 48, Fraction(30)), "CPU", (64, 48)))
+    display.start(StartedRun(VideoInfo(64, 48, Fraction(30)), "CPU", (64, 48)))
     display.update(Stats(frames=30, shown=20, captured=50, dropped=30, seconds=2.0))
     display.finish(Path("out.mp4"), "m")
     assert capsys.readouterr().out.startswith("out.mp4: 20 frames, 64x48, ")

@@ -14,21 +14,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from commands import cli
 
-from unit_edge.cli.app import app
 from unit_edge.cli.terminal import progress
 from unit_edge.cli.terminal.say import echo_json, echo_wide
-from unit_edge.errors import EngineError, ModelError
+from unit_edge.errors import BackendError, ModelError
 from unit_edge.files.writing import replacing
 
 WriteModel = Callable[..., Path]
 WriteClip = Callable[..., Path]
-
-
-def cli(*arguments: str | Path) -> tuple[int, str, str]:
-    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    return done.exit_code, done.stdout, done.stderr
 
 
 @pytest.mark.parametrize(
@@ -169,13 +163,13 @@ def test_a_runner_says_what_it_is_given_and_that_it_isnt_open(write_model: Write
 
     runner = open_runner(write_model("invert"))
     frames = np.zeros((1, 48, 64, 3), np.uint8)
-    with pytest.raises(EngineError, match="isn't open; use it inside"):
+    with pytest.raises(BackendError, match="isn't open; use it inside"):
         runner.infer(frames)
     with runner:
         assert (runner.infer(frames) == 255).all()
         with pytest.raises(ModelError, match=r"given list, expected an array .*numpy\.stack"):
             runner.infer(list(frames))  # type: ignore[arg-type]
-    with pytest.raises(EngineError, match="isn't open"):
+    with pytest.raises(BackendError, match="isn't open"):
         runner.infer(frames)
 
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from unit_edge.cli.app import app
 from unit_edge.config import RunConfig, as_dict
-from unit_edge.config.renamed import SETTINGS, TENSORS, _note, tensor_name
+from unit_edge.config.renamed import SETTINGS, TENSORS, note, tensor_name
 from unit_edge.errors import ConfigError
+from unit_edge.runtime.bench.report.reread import read_whole
+from unit_edge.runtime.library import translate_frames
 from unit_edge.settings import from_saved, load_config
 
 DOMAINS = '[domain1]\nname = "a"\npaths = ["a"]\n[domain2]\nname = "b"\npaths = ["b"]\n'
@@ -28,7 +33,7 @@ def load(folder: Path, text: str, *overrides: str) -> RunConfig:
 
 
 def test_old_settings_are_read_with_one_note_each(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    _note.cache_clear()
+    note.cache_clear()
     old, new = (load(tmp_path, text) for text in OLD)
     assert old == new and (new.loss.feature_gan, new.loss.discriminator_input) == (2.0, "guided")
     load(tmp_path, OLD[0])
@@ -76,3 +81,29 @@ def test_every_new_name_is_a_setting() -> None:
 def test_tensors(old: str, new: str) -> None:
     assert tensor_name(old) == new == tensor_name(new)
     assert old == new or any(old.startswith(prefix) for prefix in TENSORS)
+
+
+def test_the_old_option_asks_for_a_backend_and_is_noted(write_model: Callable[..., Path]) -> None:
+    note.cache_clear()
+    done = CliRunner().invoke(app, ["bench", str(write_model()), "--engine", "tpu"])
+    assert done.exit_code == 1
+    assert done.stderr.splitlines() == [
+        "note: --engine is called --backend now; the old name is read until 0.2",
+        "error: unknown backend 'tpu'; known: auto, onnxruntime, onnxruntime-cuda, onnxruntime-tensorrt, "
+        "openvino, openvino-bf16, tensorrt, all",
+    ]
+    assert "--engine" not in CliRunner().invoke(app, ["bench", "--help"]).stdout
+
+
+def test_a_benchmark_of_before_is_read_with_a_note(capsys: pytest.CaptureFixture[str]) -> None:
+    note.cache_clear()
+    report = read_whole(Path(__file__).parents[2] / "docs/benchmarks/bundled/bench.json")
+    assert {row["backend"] for row in report["rows"]} == {"onnxruntime", "openvino"}
+    assert {row["backend_reason"] for row in report["rows"]} == {"asked for"}
+    assert {peak["backend"] for peak in report["peaks"]} == {"onnxruntime", "openvino"}
+    assert {line.split()[1] for line in capsys.readouterr().err.splitlines()} == {"engine", "engine_reason"}
+
+
+def test_programs_may_use_the_old_name(write_model: Callable[..., Path]) -> None:
+    with pytest.warns(DeprecationWarning, match="backend"), pytest.raises(ConfigError, match="'tpu'"):
+        next(translate_frames("a.mp4", write_model(), engine="tpu"))

@@ -5,15 +5,27 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
+import torch
 
+from unit_edge.export.scenes import synthetic_scene
+from unit_edge.export.to_onnx import export_run
 from unit_edge.export.verify import verify_file
-from unit_edge.manifests.model import Manifest
+from unit_edge.manifests.model import Manifest, sha256_of
 from unit_edge.registry import bundled_models
+from unit_edge.runtime.backends.open import open_runner
 from unit_edge.train.run.checkpoint import load_run_config
 
 RUNS = Path(__file__).parents[2] / "models"
 BUNDLED = bundled_models()
+SCENE_AT_NIGHT = [
+    [7.5, 5.5, 5.2, 5.8, 5.3, 5.9, 6.6, 7.9],
+    [21.4, 23.8, 11.2, 22.6, 7.1, 11.2, 28.0, 31.9],
+    [36.9, 50.4, 21.9, 22.6, 32.0, 29.6, 40.7, 50.1],
+    [9.3, 14.0, 54.1, 47.3, 36.3, 16.7, 31.8, 41.2],
+]
 
 
 def test_both_directions_of_every_run_are_bundled() -> None:
@@ -36,3 +48,23 @@ def test_a_bundled_model_is_what_the_command_on_its_card_makes(manifest: Manifes
     (given,) = re.findall(command, (run / "CARD.md").read_text(encoding="utf-8"), re.MULTILINE)
     residual = float(given) if given else load_run_config(run).detail.residual
     assert manifest.detail_settings["residual"] == residual
+
+
+@pytest.mark.slow
+def test_an_export_of_a_kept_run_is_the_bundled_model_byte_for_byte(tmp_path: Path) -> None:
+    """Whatever changes the exported graph, its weights or its manifest is meant to: then export them anew."""
+    model, manifest = next((path, m) for path, m in BUNDLED if m.name == "day2night-edge-s")
+    for package in (torch, onnx):
+        if manifest.versions[package.__name__] != package.__version__:
+            pytest.skip(f"made with {package.__name__} {manifest.versions[package.__name__]}")
+    made = export_run(RUNS / manifest.made_from["run"], manifest.target, output=tmp_path / model.name).model
+    assert sha256_of(made) == sha256_of(model)
+    assert made.with_suffix(".json").read_text() == model.with_suffix(".json").read_text()
+
+
+def test_a_bundled_model_translates_a_picture_as_it_did() -> None:
+    """Processors round in their own ways, so means of 45x40 pixels are compared, to a level."""
+    with open_runner("day2night-edge-s", "onnxruntime", threads=1) as runner:
+        given = runner.infer(synthetic_scene(320, 180, 1.0, 0)[None])[0]
+    means = given.reshape(4, 45, 8, 40, 3).mean((1, 3, 4))
+    assert np.abs(means - SCENE_AT_NIGHT).max() <= 1, means.round(1).tolist()

@@ -10,7 +10,7 @@ import pytest
 
 from unit_edge.config import Detail, RunConfig
 from unit_edge.errors import ConfigError
-from unit_edge.export.shapes import plan_export
+from unit_edge.export.shapes import export_shapes
 
 
 @pytest.fixture
@@ -22,21 +22,21 @@ def config(config_of: Callable[[str], RunConfig]) -> RunConfig:
 
 
 def test_guided_takes_any_frame_at_the_size_of_the_training(config: RunConfig) -> None:
-    plan = plan_export(config, "guided", None, None)
-    assert (plan.short_side, plan.frame_size, plan.network_size) == (152, None, None)
-    assert plan.detail == Detail()
+    shapes = export_shapes(config, "guided", None, None)
+    assert (shapes.short_side, shapes.frame_size, shapes.network_size) == (152, None, None)
+    assert shapes.detail == Detail()
 
 
 def test_a_runs_own_radius_wins(config: RunConfig) -> None:
-    plan = plan_export(dataclasses.replace(config, detail=Detail(radius=9)), "guided", None, None)
-    assert plan.detail == Detail(radius=9)
-    plan = plan_export(config, "guided", None, None, residual=0.75)
-    assert plan.detail == Detail(residual=0.75)
+    shapes = export_shapes(dataclasses.replace(config, detail=Detail(radius=9)), "guided", None, None)
+    assert shapes.detail == Detail(radius=9)
+    shapes = export_shapes(config, "guided", None, None, residual=0.75)
+    assert shapes.detail == Detail(residual=0.75)
 
 
 def test_guided_with_fixed_frames_knows_the_networks_size(config: RunConfig) -> None:
-    plan = plan_export(config, "guided", (1280, 720), 144)
-    assert (plan.short_side, plan.frame_size, plan.network_size) == (144, (1280, 720), (256, 144))
+    shapes = export_shapes(config, "guided", (1280, 720), 144)
+    assert (shapes.short_side, shapes.frame_size, shapes.network_size) == (144, (1280, 720), (256, 144))
 
 
 @pytest.mark.parametrize(
@@ -48,8 +48,8 @@ def test_without_the_head_frames_have_the_size_of_the_training(
     config: RunConfig, crop: tuple[int, int], network_size: int | None, expected: tuple[int, int]
 ) -> None:
     config = dataclasses.replace(config, data=dataclasses.replace(config.data, crop=crop))
-    plan = plan_export(config, "none", None, network_size)
-    assert (plan.detail, plan.frame_size, plan.network_size) == (None, expected, expected)
+    shapes = export_shapes(config, "none", None, network_size)
+    assert (shapes.detail, shapes.frame_size, shapes.network_size) == (None, expected, expected)
 
 
 @pytest.mark.parametrize(
@@ -67,4 +67,4 @@ def test_without_the_head_frames_have_the_size_of_the_training(
 )
 def test_what_can_not_be_is_refused(config: RunConfig, arguments: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        plan_export(config, *arguments)
+        export_shapes(config, *arguments)

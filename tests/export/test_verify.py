@@ -15,7 +15,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from unit_edge.errors import ConfigError, DataError, EngineError, ModelError, SourceError, VerifyError
+from unit_edge.errors import BackendError, ConfigError, DataError, ModelError, SourceError, VerifyError
 from unit_edge.export.scenes import MOST_FRAMES, scenes_from, synthetic_scene, synthetic_scenes
 from unit_edge.export.to_onnx import Exported, export_run
 from unit_edge.export.trained import load_run
@@ -226,9 +226,9 @@ def test_a_video_gives_frames_from_all_over_it(tmp_path: Path) -> None:
     assert scenes[0].name.startswith("clip.mp4 at ")
 
 
-def test_another_engine_is_verified(model: Path, run: Path) -> None:
+def test_another_backend_is_verified(model: Path, run: Path) -> None:
     pytest.importorskip("openvino")
-    assert verify_file(model, run, engine="openvino").max_levels <= 1
+    assert verify_file(model, run, backend="openvino").max_levels <= 1
 
 
 def test_an_engine_is_verified_where_it_runs(
@@ -239,5 +239,5 @@ def test_an_engine_is_verified_where_it_runs(
     engine = write_engine(model)
     with pytest.raises(ConfigError, match="ONNX files only; leave --layers out"):
         verify_file(engine, run, by_layer=lambda errors: None)
-    with pytest.raises(EngineError, match="no NVIDIA GPU"):
+    with pytest.raises(BackendError, match="no NVIDIA GPU"):
         verify_file(engine, run)

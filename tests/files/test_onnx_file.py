@@ -1,4 +1,4 @@
-"""What a stranger's ONNX file may hold: it is refused before an engine or the onnx package sees it."""
+"""What a stranger's ONNX file may hold: it is refused before a backend or the onnx package sees it."""
 
 from __future__ import annotations
 

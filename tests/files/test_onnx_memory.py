@@ -1,4 +1,4 @@
-"""What a model's tensors would take is told, and too much refused, before an engine makes them."""
+"""What a model's tensors would take is told, and too much refused, before a backend makes them."""
 
 from __future__ import annotations
 
@@ -93,18 +93,18 @@ HOSTILE: dict[str, tuple[list[Any], Values]] = {
 }
 
 
-@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
 @pytest.mark.parametrize("name", HOSTILE)
 def test_large_tensors_of_small_ones_are_refused_before_they_are_made(
-    name: str, engine: str, write_model: Callable[..., Path]
+    name: str, backend: str, write_model: Callable[..., Path]
 ) -> None:
-    pytest.importorskip(engine)
+    pytest.importorskip(backend)
     model = hostile(write_model(), *HOSTILE[name])
     check_onnx(model)
     frame = np.zeros((1, 64, 80, 3), np.uint8)
     with (
         pytest.raises(ModelError, match="its tensors would take") as caught,
-        open_runner(model, engine=engine) as runner,
+        open_runner(model, backend=backend) as runner,
     ):
         runner.infer(frame)
     assert str(model) in str(caught.value) and "\n" not in str(caught.value)

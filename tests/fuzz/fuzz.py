@@ -166,7 +166,7 @@ def _changed_model(
     model.write_bytes(mutate((good / "model.onnx").read_bytes(), draw))
     raw = json.loads((good / "model.json").read_text())
     (work / "model.json").write_text(json.dumps({**raw, "sha256": sha256_of(model)}))
-    engine = draw.choice(("onnxruntime", "openvino"))
+    backend = draw.choice(("onnxruntime", "openvino"))
     run = [
         "translate",
         str(good / "a.png"),
@@ -175,8 +175,8 @@ def _changed_model(
         "-o",
         str(work / "out.png"),
         "-q",
-        "--engine",
-        engine,
+        "--backend",
+        backend,
     ]
     return [run, ["inspect", str(model), "--size", "64x48"]]
 

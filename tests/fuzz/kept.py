@@ -83,7 +83,7 @@ def model(path: Path) -> None:
 
 def engine(path: Path, manifest: Manifest) -> None:
     """No engine that TensorRT could load, with a manifest that fits it."""
-    content = b"a plan"
+    content = b"an engine"
     about = EngineManifest(
         backend="rtx",
         tensorrt="1.7",

@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unit_edge.errors import EngineError, ModelError
+from unit_edge.errors import BackendError, ModelError
 from unit_edge.frames import Frame, VideoInfo
 from unit_edge.manifests.model import Manifest, TensorSpec
 
@@ -47,7 +48,9 @@ class ListSource:
     def __enter__(self) -> ListSource:
         return self
 
-    def __exit__(self, *_: object) -> None: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
     def stop(self) -> None: ...
 
@@ -62,7 +65,7 @@ class ListSource:
 class AddRunner:
     """Adds 100 to every value."""
 
-    engine = "double"
+    backend = "double"
 
     def __init__(
         self,
@@ -82,7 +85,9 @@ class AddRunner:
     def __enter__(self) -> AddRunner:
         return self
 
-    def __exit__(self, *_: object) -> None: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
     def infer(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
         if self._error is not None and len(self.shapes) == self._error_at:
@@ -107,7 +112,7 @@ class OverlappingAddRunner(AddRunner):
 
     def start(self, frames: NDArray[np.uint8]) -> Callable[[], NDArray[np.uint8]]:
         if self.under_way == self.in_flight:
-            raise EngineError("too many are under way")
+            raise BackendError("too many are under way")
         self.under_way += 1
         self.most_under_way = max(self.most_under_way, self.under_way)
         frames = frames.copy()
@@ -133,7 +138,9 @@ class ListSink:
         self.state = "open"
         return self
 
-    def __exit__(self, kind: Any, *_: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.state = "finished" if kind is None else "discarded"
 
     def write(self, frame: Frame) -> None:

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -45,7 +46,7 @@ class Server:
         command = [sys.executable, "-m", "unit_edge.cli", "serve", *self._arguments, "--threads", "1"]
         self.errors = (self.folder / "stderr.txt").open("w+")
         self.process = subprocess.Popen(
-            [*command, "--engine", "onnxruntime", "--port", str(port)],
+            [*command, "--backend", "onnxruntime", "--port", str(port)],
             cwd=self.folder,
             stdout=subprocess.PIPE,
             stderr=self.errors,
@@ -60,7 +61,9 @@ class Server:
         self.port = address.port or 0
         self.token = address.query.removeprefix("token=") or None
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
     def stop(self) -> int:

@@ -122,20 +122,20 @@ def runner(
     if request.param == "tensorrt":
         fake_gpu.install(monkeypatch, fake_gpu.FakeGpu())
         return open_runner(write_engine(write_model("invert")))
-    engine = "onnxruntime"
+    backend = "onnxruntime"
     if request.param == "openvino":
-        pytest.importorskip(engine := "openvino")
+        pytest.importorskip(backend := "openvino")
     if request.param == "on a GPU's memory":
         fake_onnxruntime.install(monkeypatch, tmp_path)
-        engine = "onnxruntime-cuda"
+        backend = "onnxruntime-cuda"
     shape = (1, SIZE[1], SIZE[0], 3) if request.param == "fixed size" else (None, None, None, 3)
-    return open_runner(write_model("invert", shape), engine)
+    return open_runner(write_model("invert", shape), backend)
 
 
 def test_runner(runner: Runner) -> None:
     image = picture(7)[np.newaxis]
     with runner as opened:
-        assert opened.engine
+        assert opened.backend
         assert opened.manifest.target == "night"
         first = opened.infer(image)
         kept = first.copy()

@@ -143,7 +143,7 @@ def test_eight_streams_at_once(write_model: WriteModel, tmp_path: Path) -> None:
     assert max(age for _, age in ends) < 1.5, "and none lags behind"
 
 
-def test_an_engine_that_fails_in_the_middle(
+def test_a_backend_that_fails_in_the_middle(
     write_clip: WriteClip, write_model: WriteModel, tmp_path: Path
 ) -> None:
     model = write_model("fails")

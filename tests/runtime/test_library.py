@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from probe import frame_times
 
-from unit_edge.errors import ConfigError, EngineError, ModelError, SinkError, SourceError
+from unit_edge.errors import BackendError, ConfigError, ModelError, SinkError, SourceError
 from unit_edge.frames import Frame
 from unit_edge.media.images import read_image
 from unit_edge.runtime import Stats, open_runner, translate_video
@@ -114,8 +114,8 @@ def test_errors_say_what_is_wrong(write_clip: WriteClip, write_model: WriteModel
             translate_video(clip, output, missing)
     with pytest.raises(SinkError, match="is the input"):
         translate_video(clip, clip, model)
-    with pytest.raises((ConfigError, EngineError)):
-        translate_video(clip, output, model, engine="tensorrt")
+    with pytest.raises((ConfigError, BackendError)):
+        translate_video(clip, output, model, backend="tensorrt")
     assert not output.exists()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import types
 from collections.abc import Callable
+from types import TracebackType
 
 import pytest
 from doubles import within
@@ -26,7 +27,9 @@ class Clock:
     def __enter__(self) -> Clock:
         return self
 
-    def __exit__(self, *_: object) -> None: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
     def notify_all(self) -> None: ...
 

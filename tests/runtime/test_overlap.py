@@ -11,7 +11,7 @@ import pytest
 from doubles import SIZE, AddRunner, ListSink, ListSource, OverlappingAddRunner, picture, within
 from fake_gpu import FakeGpu, install
 
-from unit_edge.errors import EngineError
+from unit_edge.errors import BackendError
 from unit_edge.frames import Frame
 from unit_edge.runtime.ahead import inferred
 from unit_edge.runtime.backends.base import OverlappingRunner, Runner, is_overlapping
@@ -28,7 +28,7 @@ OpenTensorRt = Callable[[FakeGpu], TensorRtRunner]
 def open_tensorrt(
     monkeypatch: pytest.MonkeyPatch, write_model: Callable[..., Path], write_engine: Callable[[Path], Path]
 ) -> OpenTensorRt:
-    """A runner of an engine that inverts, on a GPU that isn't real."""
+    """A runner of a backend that inverts, on a GPU that isn't real."""
 
     def make(gpu: FakeGpu) -> TensorRtRunner:
         install(monkeypatch, gpu)
@@ -82,7 +82,7 @@ def test_results_are_right_and_in_order(runner: OverlappingRunner) -> None:
 def test_one_more_than_fits_is_refused(runner: OverlappingRunner) -> None:
     with runner:
         waiting = [runner.start(image) for image in images(runner.in_flight)]
-        with pytest.raises(EngineError, match="under way"):
+        with pytest.raises(BackendError, match="under way"):
             runner.start(images()[0])
         assert [wait().shape for wait in waiting] == [(1, SIZE[1], SIZE[0], 3)] * runner.in_flight
 
@@ -175,7 +175,7 @@ def test_a_failure_at_a_frame_stops_all_and_comes_out(good: int, open_tensorrt: 
     gpu = FakeGpu(capturable=False, good=good)  # each of the two slots takes two to prepare
     before = threading.active_count()
     sink = ListSink()
-    with pytest.raises(EngineError, match="failed"), open_tensorrt(gpu) as runner:
+    with pytest.raises(BackendError, match="failed"), open_tensorrt(gpu) as runner:
         within(20, lambda: run(ListSource(100), runner, sink))
     assert sink.state == "discarded"
     assert gpu.left_behind == gpu.contexts == 0

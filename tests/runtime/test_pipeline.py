@@ -57,17 +57,17 @@ def test_the_stages_run_beside_each_other() -> None:
 
 
 def test_the_passage_of_each_frame_is_kept() -> None:
-    passages: list[FrameTimes] = []
-    stats = run(ListSource(6), AddRunner(seconds=0.003), ListSink(seconds=0.002), passages=passages)
-    assert len(passages) == stats.shown == 6
-    for passage in passages:
-        times = [getattr(passage, name) for name in ("read_from", "read_to", "infer_from")]
-        times += [passage.infer_to, passage.write_from, passage.write_to]
+    frame_times: list[FrameTimes] = []
+    stats = run(ListSource(6), AddRunner(seconds=0.003), ListSink(seconds=0.002), frame_times=frame_times)
+    assert len(frame_times) == stats.shown == 6
+    for frame in frame_times:
+        times = [getattr(frame, name) for name in ("read_from", "read_to", "infer_from")]
+        times += [frame.infer_to, frame.write_from, frame.write_to]
         assert times == sorted(times)
-        assert passage.infer_to - passage.infer_from >= 0.003 and passage.age_s is None
-        assert passage.write_to - passage.write_from >= 0.002
+        assert frame.infer_to - frame.infer_from >= 0.003 and frame.age_s is None
+        assert frame.write_to - frame.write_from >= 0.002
     for stage in ("read", "infer", "write"):  # a stage has one frame at a time
-        spans = [(getattr(p, f"{stage}_from"), getattr(p, f"{stage}_to")) for p in passages]
+        spans = [(getattr(p, f"{stage}_from"), getattr(p, f"{stage}_to")) for p in frame_times]
         assert all(end <= begin for (_, end), (begin, _) in pairwise(spans))
 
 

@@ -20,7 +20,7 @@ from unit_edge.runtime.sheet import contact_sheet
 from unit_edge.runtime.sinks.codecs import Encoding
 from unit_edge.runtime.sinks.images import write_image
 from unit_edge.runtime.sources.video import FileSource
-from unit_edge.runtime.translate import Job, translate
+from unit_edge.runtime.translate import StartedRun, translate
 
 WriteClip = Callable[..., Path]
 WriteModel = Callable[..., Path]
@@ -37,7 +37,7 @@ def test_a_video_is_translated_frame_by_frame(
 ) -> None:
     source = write_clip(frames=20, fps=Fraction(30000, 1001), audio="aac")
     output = tmp_path / "out.mp4"
-    jobs: list[Job] = []
+    jobs: list[StartedRun] = []
     progress: list[int] = []
     stats = translate(
         source,

@@ -9,14 +9,14 @@ import pytest
 import torch
 from tiny import CPU
 
-from unit_edge.train.draw import Draw, Part, mix
+from unit_edge.train.draw import BatchPart, Draw, mix
 
 SHAPE = (10, 12, 12)
 COUNT = 10 * 12 * 12
 
 
 def draw(key: tuple[int, ...] = (0, 0, 0), batch: int = 4, first: int = 0, count: int | None = None) -> Draw:
-    return Draw(key, Part(batch, first, batch if count is None else count), CPU)
+    return Draw(key, BatchPart(batch, first, batch if count is None else count), CPU)
 
 
 def codes(steps: int = 20) -> np.ndarray:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch import multiprocessing as processes
 
 from unit_edge.config import LossConfig, NetworkConfig, OptimConfig, RunConfig, SpeedConfig
-from unit_edge.train.draw import Draw, Part
+from unit_edge.train.draw import BatchPart, Draw
 from unit_edge.train.group import Group, join_group, no_sync
 from unit_edge.train.warm_up import WARM_UP, Autoencoder
 
@@ -76,7 +76,7 @@ def warm_up_gradients(group: Group) -> dict[str, Tensor]:
     state = state_of(config, group)
     model = group.wrap(Autoencoder(state.unit, config))
     share = 2 // group.size
-    part = Part(2, group.rank * share, share)
+    part = BatchPart(2, group.rank * share, share)
     draws = [Draw((0, 0, WARM_UP + domain), part, group.device) for domain in (0, 1)]
     images = [x[part.first : part.first + share] for x in pictures(2)]
     torch.stack(list(model(images, draws).values())).sum().backward()  # type: ignore[no-untyped-call]

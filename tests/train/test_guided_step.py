@@ -13,9 +13,11 @@ from torch.nn import functional as F
 from unit_edge.config import Detail, GuideConfig, LossConfig
 from unit_edge.errors import ConfigError
 from unit_edge.train.discriminators.adversaries import Adversaries
-from unit_edge.train.draw import Draw, Part
+from unit_edge.train.draw import BatchPart, Draw
+from unit_edge.train.group import Group
 from unit_edge.train.guided import GuidedHead
 from unit_edge.train.networks import UNIT
+from unit_edge.train.state import TrainingState
 from unit_edge.train.step import Generators, discriminator_inputs, generator_terms, weights_at
 
 GUIDE = GuideConfig(name="night", segmenter="x.onnx", pixels=3.0, features=0.0)
@@ -23,7 +25,7 @@ WEIGHTS = LossConfig(gan=0, kl=0, reconstruction=0, cycle_kl=0, cycle=0)
 
 
 def draw(purpose: int) -> Draw:
-    return Draw((0, 0, purpose), Part(2, 0, 2), CPU)
+    return Draw((0, 0, purpose), BatchPart(2, 0, 2), CPU)
 
 
 @pytest.mark.parametrize("through_head", [False, True])
@@ -54,6 +56,40 @@ def test_both_directions_learn_the_guides_pairs(through_head: bool) -> None:
         by_hand = (seen - target).abs().mean() + (translation - target).abs().mean() + regions.abs().mean()
         torch.testing.assert_close(terms[name], 0.5 * 3.0 * by_hand, msg=name)
     assert terms.keys() == {"guide1", "guide2"}
+
+
+def test_e2_can_be_shown_another_picture_than_g2_is_to_make() -> None:
+    config = replace(settings(LIVELY), loss=WEIGHTS, guide=GUIDE)
+    unit, adversaries = UNIT(config.network), Adversaries(config)
+    x1, x2 = pictures(2)
+    rendering, shown = torch.rand(2, *x1.shape) * 2 - 1
+    images = [x1, x2, rendering, shown]
+    streams = Generators(unit, WEIGHTS)(images, draw(0))
+    torch.testing.assert_close(streams.returned[0], unit.generator(0)(unit.encoder(1)(shown)))
+    head = GuidedHead(Detail(radius=2))
+    seen = discriminator_inputs(images, streams, head)
+    torch.testing.assert_close(seen[2], head.at_small_size(shown, streams.returned[0]))
+    terms = generator_terms(
+        unit, adversaries, images, streams, seen, draw(2), WEIGHTS, guide_weight=1.0, head=head
+    )
+    assert terms["guide2"] == adversaries.pairs(seen[1], streams.translations[1], rendering)
+    assert terms["guide1"] == adversaries.pairs(seen[2], streams.returned[0], x1)
+
+
+def test_lights_come_over_what_e2_is_shown_alone() -> None:
+    config = replace(settings(LIVELY), loss=WEIGHTS, guide=replace(GUIDE, stray_lights=8))
+    state = TrainingState(config, Group(CPU))
+    given: list[list[torch.Tensor]] = []
+    state.update.generators.register_forward_pre_hook(lambda _, inputs: given.append(list(inputs[0])))
+    rendering = torch.full((2, 3, 32, 32), -0.9)
+    images = [*pictures(2), rendering]
+    for step in (0, 0, 1):
+        state.update([x.clone() for x in images], step)
+    for seen in given:
+        assert len(seen) == 4 and torch.equal(seen[2], rendering)
+        assert (seen[3] >= rendering - 1e-3).all() and (seen[3] > 0).any()
+    torch.testing.assert_close(given[0][3], given[1][3])
+    assert not torch.equal(given[0][3], given[2][3])
 
 
 def test_d_sees_no_rendering() -> None:

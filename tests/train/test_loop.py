@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from unit_edge.config import LossConfig, OptimConfig, SpeedConfig
 from unit_edge.errors import TrainingError
-from unit_edge.train.draw import Draw, Part
+from unit_edge.train.draw import BatchPart, Draw
 from unit_edge.train.loop import CYCLES, DISCRIMINATION, STREAMS
 from unit_edge.train.state import TrainingState
 from unit_edge.train.step import Generators, Streams, generator_terms
@@ -48,7 +48,7 @@ def test_it_is_a_step_of_d_and_then_one_of_e_and_g() -> None:
     terms = state.update(images, 7)
 
     def draw(purpose: int) -> Draw:
-        return Draw((0, 7, purpose), Part(2, 0, 2), CPU)
+        return Draw((0, 7, purpose), BatchPart(2, 0, 2), CPU)
 
     def streams() -> Streams:
         made: Streams = Generators(unit, state.config.loss)(images, draw(STREAMS))

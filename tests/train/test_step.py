@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from unit_edge.config import Detail, LossConfig, NetworkConfig
 from unit_edge.train.data.dataset import to_image
 from unit_edge.train.discriminators.adversaries import Adversaries
-from unit_edge.train.draw import Draw, Part
+from unit_edge.train.draw import BatchPart, Draw
 from unit_edge.train.evaluation.translate_image import ImageTranslator
 from unit_edge.train.grad_mode import no_parameter_grad
 from unit_edge.train.guided import GuidedHead
@@ -41,7 +41,7 @@ class Setup:
         self.images = [x.double() for x in pictures(2)]
 
     def draw(self, purpose: int) -> Draw:
-        return Draw((0, 0, purpose), Part(2, 0, 2), CPU)
+        return Draw((0, 0, purpose), BatchPart(2, 0, 2), CPU)
 
     def streams(self) -> Streams:
         made: Streams = self.generators(self.images, self.draw(0))

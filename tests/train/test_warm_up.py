@@ -10,13 +10,13 @@ from tiny import CPU, LIVELY, pictures, settings, snapshot
 from torch import Tensor
 
 from unit_edge.config import LossConfig
-from unit_edge.train.draw import Draw, Part
+from unit_edge.train.draw import BatchPart, Draw
 from unit_edge.train.networks import UNIT
 from unit_edge.train.warm_up import Autoencoder, copy_halves
 
 
 def draws() -> list[Draw]:
-    return [Draw((0, 0, domain), Part(2, 0, 2), CPU) for domain in (0, 1)]
+    return [Draw((0, 0, domain), BatchPart(2, 0, 2), CPU) for domain in (0, 1)]
 
 
 @pytest.mark.parametrize("variational", [True, False])

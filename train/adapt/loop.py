@@ -21,7 +21,7 @@ from unit_edge.train.adapt.step import (
     generator_terms,
     make,
 )
-from unit_edge.train.draw import Draw, Part, mix
+from unit_edge.train.draw import BatchPart, Draw, mix
 from unit_edge.train.grad_mode import eval_mode, no_parameter_grad
 from unit_edge.train.group import Group
 from unit_edge.train.optim.descent import Descent
@@ -81,7 +81,9 @@ class AdaptUpdate:
     def _step(self, batch: DigitBatch, step: int) -> dict[str, float]:
         seed = self.config.optim.seed
         made = None
-        draw = Draw((seed, step, CODES), Part(2 * len(batch.source), 0, 2 * len(batch.source)), self.device)
+        draw = Draw(
+            (seed, step, CODES), BatchPart(2 * len(batch.source), 0, 2 * len(batch.source)), self.device
+        )
         if self.config.loss.adapts and step < self.config.optim.warmup_steps:
             return self._warm_up(batch, draw)
         if self.config.loss.adapts:

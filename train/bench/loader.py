@@ -10,7 +10,7 @@ import numpy as np
 
 from unit_edge.config import RunConfig
 from unit_edge.machine.child import ChildFailed
-from unit_edge.train.bench.worker import COMPILE_LIMIT_S, Case, Worker
+from unit_edge.train.bench.worker import COMPILE_LIMIT_S, StepCase, StepWorker
 from unit_edge.train.data.dataset import Domain, Pairs, batches, domain_images
 
 TARGET_LOADER = 5.0
@@ -40,7 +40,9 @@ def measure_loader(config: RunConfig, root: Path, device: str, threads: int | No
         if before < count <= given or given == 2 * count:
             marks.append(time.perf_counter())
     rates = [count / (marks[i + 1] - marks[i]) for i in range(2)]
-    with Worker(Case(name="config", config=config, way="ours", device=device, threads=threads)) as worker:
+    with StepWorker(
+        StepCase(name="config", config=config, way="ours", device=device, threads=threads)
+    ) as worker:
         try:
             spent = [
                 worker.step_ms(COMPILE_LIMIT_S if config.speed.compile else 60) for _ in range(1 + _STEPS)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from unit_edge.train import losses
-from unit_edge.train.draw import Draw, Part
+from unit_edge.train.draw import BatchPart, Draw
 from unit_edge.train.loop import CYCLES, STREAMS
 from unit_edge.train.networks import DOMAINS, UNIT
 from unit_edge.train.state import TrainingState
@@ -89,7 +89,7 @@ def _four_images(
 
 def _draw(state: TrainingState, step: int, purpose: int, batch: int) -> Draw:
     key = state.config.optim.seed, step, purpose
-    return Draw(key, Part(batch, 0, batch), state.update.group.device)
+    return Draw(key, BatchPart(batch, 0, batch), state.update.group.device)
 
 
 def _descend(terms: dict[str, Tensor], optimiser: torch.optim.Optimizer) -> dict[str, float]:

@@ -31,7 +31,7 @@ from unit_edge.machine.child import ChildFailed
 from unit_edge.machine.system import processor_name
 from unit_edge.settings import load_config
 from unit_edge.train.bench.loader import measure_loader
-from unit_edge.train.bench.worker import COMPILE_LIMIT_S, Case, Worker
+from unit_edge.train.bench.worker import COMPILE_LIMIT_S, StepCase, StepWorker
 from unit_edge.train.group import pick_device
 
 TARGET_RATIO = 0.7
@@ -48,7 +48,7 @@ SWITCHES: dict[str, dict[str, Any]] = {
 
 
 @dataclass(frozen=True)
-class Row:
+class StepRow:
     """One case's figures.
 
     Attributes:
@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     machine = describe_machine(options.device, options.threads)
     print(", ".join(f"{key} {value}" for key, value in machine.items()), flush=True)
     print(_HEAD, flush=True)
-    rows: list[Row] = []
+    rows: list[StepRow] = []
     for preset in options.presets:
         for row in measure_preset(preset, options):
             rows.append(row)
@@ -135,17 +135,17 @@ def bench_config(preset: str, size: tuple[int, int], batch: int = 1, **speed: An
     )
 
 
-def measure_preset(preset: str, options: argparse.Namespace) -> Iterator[Row]:
+def measure_preset(preset: str, options: argparse.Namespace) -> Iterator[StepRow]:
     """A preset's rows, each as soon as it is known."""
     size = options.edge_size if preset.startswith("edge") else options.size
     wanted = [*SWITCHES, "accumulate"] if options.switches is None else options.switches
 
-    def case(name: str, way: str = "ours", batch: int = 1, **speed: Any) -> Case:
+    def case(name: str, way: str = "ours", batch: int = 1, **speed: Any) -> StepCase:
         config = bench_config(preset, size, batch, **speed)
         kind = cast(Literal["ours", "detached", "released"], way)
-        return Case(name=name, config=config, way=kind, device=options.device, threads=options.threads)
+        return StepCase(name=name, config=config, way=kind, device=options.device, threads=options.threads)
 
-    with Worker(case("ours")) as ours:
+    with StepWorker(case("ours")) as ours:
         ways = [case(way, way) for way in ("released", "detached")]
         with _started(ways) as (released, detached):
             yield from compare([released, detached, ours], options)
@@ -171,12 +171,12 @@ def _not_here(switch: str, device: str) -> str:
 
 
 @contextmanager
-def _started(cases: list[Case]) -> Iterator[list[Worker]]:
+def _started(cases: list[StepCase]) -> Iterator[list[StepWorker]]:
     with ExitStack() as stack:
-        yield [stack.enter_context(Worker(case)) for case in cases]
+        yield [stack.enter_context(StepWorker(case)) for case in cases]
 
 
-def compare(workers: list[Worker], options: argparse.Namespace) -> list[Row]:
+def compare(workers: list[StepWorker], options: argparse.Namespace) -> list[StepRow]:
     """Lets workers step in turns; ratios are over the first one's times."""
     times: list[list[float]] = [[] for _ in workers]
     failed = [""] * len(workers)
@@ -202,7 +202,7 @@ def compare(workers: list[Worker], options: argparse.Namespace) -> list[Row]:
     ]
 
 
-def _finished(worker: Worker, own: list[float], base: list[float], against: str, failed: str) -> Row:
+def _finished(worker: StepWorker, own: list[float], base: list[float], against: str, failed: str) -> StepRow:
     row = _row(worker.case)
     if failed or len(own) < 2:
         return replace(row, failed=failed or f"{against} failed")
@@ -219,9 +219,9 @@ def _finished(worker: Worker, own: list[float], base: list[float], against: str,
     )
 
 
-def _row(case: Case) -> Row:
+def _row(case: StepCase) -> StepRow:
     config = case.config
-    return Row(preset=config.preset, case=case.name, size=config.data.crop, batch=config.optim.batch)
+    return StepRow(preset=config.preset, case=case.name, size=config.data.crop, batch=config.optim.batch)
 
 
 def _quartiles(values: list[float], digits: int) -> tuple[float, float, float]:
@@ -248,7 +248,7 @@ _HEAD = (
 )
 
 
-def _line(row: Row) -> str:
+def _line(row: StepRow) -> str:
     start = f"{row.preset:9} {row.case:14} {row.size[0]:>5}x{row.size[1]:<3} {row.batch:>5} {row.rounds:>6} "
     if row.step_ms is None or row.ratio is None:
         return f"{start}{'- ' + row.failed}"

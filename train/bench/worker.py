@@ -26,7 +26,7 @@ COMPILE_LIMIT_S = 900.0
 
 
 @dataclass(frozen=True)
-class Case:
+class StepCase:
     """A kind of step.
 
     Attributes:
@@ -47,7 +47,7 @@ class Case:
 class Stepper:
     """Makes steps in this process."""
 
-    def __init__(self, case: Case) -> None:
+    def __init__(self, case: StepCase) -> None:
         if case.threads:
             torch.set_num_threads(case.threads)
         device = pick_device(case.device)
@@ -97,14 +97,14 @@ def resident_mib(peak: bool = False) -> float:
     return used / (2**20 if sys.platform == "darwin" else 2**10)
 
 
-class Worker(Child):
+class StepWorker(Child):
     """A fresh process for one case, from the parent's side; a context manager."""
 
-    def __init__(self, case: Case) -> None:
+    def __init__(self, case: StepCase) -> None:
         super().__init__(__name__)
         self.case = case
 
-    def __enter__(self) -> Worker:
+    def __enter__(self) -> StepWorker:
         super().__enter__()
         self._open = False
         return self
@@ -135,7 +135,7 @@ def main() -> None:
 
     def carry_out(order: str, **values: Any) -> dict[str, Any]:
         if order == "open":
-            opened.append(Stepper(Case(**{**values, "config": from_saved(values["config"])})))
+            opened.append(Stepper(StepCase(**{**values, "config": from_saved(values["config"])})))
             return {}
         stepper = opened[0]
         return {"value": stepper.step_ms() if order == "step" else stepper.peak_mib()}

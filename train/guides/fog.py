@@ -7,10 +7,12 @@ use it: light * t + airlight * (1 - t), with t = exp(-beta * distance).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unit_edge.train.guides.drawn import Drawn, LogUniform, Uniform
 from unit_edge.train.guides.light import Array, blurred, exposed, to_srgb, with_noise
 from unit_edge.train.guides.scene import Scene
 from unit_edge.train.guides.weather import (
@@ -25,42 +27,27 @@ from unit_edge.train.guides.weather import (
 )
 
 
-@dataclass(frozen=True)
-class FogSettings:
+@dataclass(frozen=True, kw_only=True)
+class FogSettings(Drawn):
     """One fog, drawn anew for each picture."""
 
-    exposure: float
+    exposure: Annotated[float, Uniform(0.12, 0.16)]
     """Mean linear light of what is not sky, before the fog."""
-    visibility_m: float
+    visibility_m: Annotated[float, LogUniform(90, 220)]
     """How far one sees: fog is called dense below 200 m."""
-    airlight: float
+    airlight: Annotated[float, Uniform(0.52, 0.68)]
     """Linear light of the fog at the horizon."""
-    tint: float
+    tint: Annotated[float, Uniform(-0.1, 0.5)]
     """Of the fog: 1 bluish, -1 warm."""
-    graded: float
+    graded: Annotated[float, Uniform(0.0, 0.2)]
     """How much darker (or lighter, below 0) the fog is at the top of the picture, as a share."""
-    patches: float
+    patches: Annotated[float, Uniform(0.0, 0.1)]
     """How much the fog's density differs from place to place, as a share."""
-    grey: float
+    grey: Annotated[float, Uniform(0.3, 0.45)]
     """Share of the colours that goes."""
-    lamps: float
+    lamps: Annotated[float, Uniform(0.8, 1.2)]
     """Strength of the lights that are on."""
-    noise: float
-
-    @staticmethod
-    def draw(rng: np.random.Generator) -> FogSettings:
-        """A fog of the family that the networks learn."""
-        return FogSettings(
-            exposure=float(rng.uniform(0.12, 0.16)),
-            visibility_m=float(np.exp(rng.uniform(np.log(90), np.log(220)))),
-            airlight=float(rng.uniform(0.52, 0.68)),
-            tint=float(rng.uniform(-0.1, 0.5)),
-            graded=float(rng.uniform(0.0, 0.2)),
-            patches=float(rng.uniform(0.0, 0.1)),
-            grey=float(rng.uniform(0.3, 0.45)),
-            lamps=float(rng.uniform(0.8, 1.2)),
-            noise=float(rng.uniform(0.0, 0.04)),
-        )
+    noise: Annotated[float, Uniform(0.0, 0.04)]
 
 
 def fog(image: NDArray[np.uint8], classes: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:

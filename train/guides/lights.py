@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from unit_edge.train.guides.light import Array
-from unit_edge.train.guides.scene import Part, Scene
+from unit_edge.train.guides.scene import Scene, SceneClass
 
 RED = np.array([0.05, 0.05, 1.0], np.float32)
 """Tail lights, linear BGR."""
@@ -28,7 +28,7 @@ def spots_in(x: Array, height: float) -> Array:
 
 def signals(scene: Scene, shining: Array) -> None:
     """Traffic lights glow in the colour that the picture shows; signs reflect a little."""
-    where = np.clip(scene.classes[..., Part.TRAFFIC_LIGHT] * 1.6, 0, 1)
+    where = np.clip(scene.classes[..., SceneClass.TRAFFIC_LIGHT] * 1.6, 0, 1)
     if where.max() < 0.3:
         return
     image = scene.image.astype(np.float32) / 255

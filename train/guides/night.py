@@ -11,14 +11,16 @@ darkest panes, vehicles ahead and on the other side), and the drawn ranges are n
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from unit_edge.train.guides.drawn import Drawn, Uniform
 from unit_edge.train.guides.light import Array, bloom, blurred, exposed, to_srgb, with_noise
 from unit_edge.train.guides.lights import RED, signals, small_and_red, spot, spots_in
-from unit_edge.train.guides.scene import Part, Scene
+from unit_edge.train.guides.scene import Scene, SceneClass
 
 WARM = np.array([0.42, 0.72, 1.0], np.float32)
 """Sodium street lights, BGR."""
@@ -29,35 +31,22 @@ _TOE = np.float32(0.012)
 """Linear light that a camera halves; less of it is lost in the dark."""
 
 
-@dataclass(frozen=True)
-class NightSettings:
+@dataclass(frozen=True, kw_only=True)
+class NightSettings(Drawn):
     """One night, drawn anew for each picture."""
 
-    street_light: float
+    street_light: Annotated[float, Uniform(0.05, 0.1)]
     """Ambient light on the street as a share of the day's: a city street has about 0.08."""
-    warmth: float
+    warmth: Annotated[float, Uniform(0.4, 0.8)]
     """0: white street lights; 1: sodium."""
-    headlights: float
+    headlights: Annotated[float, Uniform(0.25, 0.45)]
     """Light of the own headlights on the road at their brightest, a share of the day's."""
-    sky_glow: float
+    sky_glow: Annotated[float, Uniform(0.004, 0.012)]
     """Light of the sky at the horizon."""
-    lit_windows: float
+    lit_windows: Annotated[float, Uniform(0.4, 0.8)]
     """Light of the windows with the most contrast."""
-    bloom: float
-    noise: float
-
-    @staticmethod
-    def draw(rng: np.random.Generator) -> NightSettings:
-        """A night of the family that the networks learn."""
-        return NightSettings(
-            street_light=float(rng.uniform(0.05, 0.1)),
-            warmth=float(rng.uniform(0.4, 0.8)),
-            headlights=float(rng.uniform(0.25, 0.45)),
-            sky_glow=float(rng.uniform(0.004, 0.012)),
-            lit_windows=float(rng.uniform(0.4, 0.8)),
-            bloom=float(rng.uniform(1.0, 1.5)),
-            noise=float(rng.uniform(0.05, 0.15)),
-        )
+    bloom: Annotated[float, Uniform(1.0, 1.5)]
+    noise: Annotated[float, Uniform(0.05, 0.15)]
 
 
 def night(
@@ -67,7 +56,7 @@ def night(
 
     Args:
         image: uint8[H,W,3], BGR.
-        classes: uint8[h,w,11], probabilities times 255 in the order of `Part`.
+        classes: uint8[h,w,11], probabilities times 255 in the order of `SceneClass`.
         rng: which night; the same generator state gives the same picture.
 
     Returns:
@@ -130,11 +119,11 @@ def _emission(scene: Scene, settings: NightSettings) -> Array:
 def _street_lamps(scene: Scene, settings: NightSettings, shining: Array) -> None:
     """A lamp at the top of poles that end above the horizon, with sky or dark behind them."""
     colour = _colour(settings.warmth)
-    for left, top, width, height in scene.pieces(Part.POLE):
+    for left, top, width, height in scene.pieces(SceneClass.POLE):
         tall = height > 0.08 * scene.height and height > 1.3 * width
         if not tall or top > scene.horizon * 0.9 * scene.height:
             continue
-        row = scene.classes[min(top + 1, scene.height - 1), left : left + width, Part.POLE]
+        row = scene.classes[min(top + 1, scene.height - 1), left : left + width, SceneClass.POLE]
         centre = left + int(row.argmax())
         size = max(0.9, scene.height * 0.007 * np.sqrt(height / (0.3 * scene.height)))
         spot(shining, centre, max(0, top), size, colour * 20.0)
@@ -144,7 +133,7 @@ def _glints(scene: Scene, settings: NightSettings, shining: Array) -> None:
     """Small bright things near the horizon become its small lights: shops, signs, far lamps and vehicles."""
     rows = (np.arange(scene.height, dtype=np.float32) + 0.5) / scene.height - scene.horizon
     band = np.exp(-((rows + 0.03) ** 2) / (2 * 0.06**2))[:, None]
-    parts = [Part.BUILDING, Part.TRAFFIC_SIGN, Part.POLE]
+    parts = [SceneClass.BUILDING, SceneClass.TRAFFIC_SIGN, SceneClass.POLE]
     spots = spots_in(scene.grey, 0.6 * scene.height) * band * scene.classes[..., parts].sum(-1)
     # what is bluish by day has a white light, what is reddish a warm one
     blue = np.clip((scene.light[..., 0] - scene.light[..., 2]) * 6 + 0.5, 0, 1)[..., None]
@@ -161,7 +150,7 @@ def _vehicle_lights(scene: Scene, shining: Array) -> None:
         on_road = top < (scene.horizon + 0.1) * scene.height and top + height < 0.97 * scene.height
         whole = on_road and left > 0 and left + width < scene.width
         box = np.s_[top : top + height, left : left + width]
-        lamps = red[box] * scene.classes[box][..., Part.VEHICLE]
+        lamps = red[box] * scene.classes[box][..., SceneClass.VEHICLE]
         if lamps.sum() > 0.004 * width * height:
             shining[box] += (lamps * 5.0)[..., None] * RED
             continue
@@ -179,7 +168,7 @@ def _vehicle_lights(scene: Scene, shining: Array) -> None:
 
 def _windows(scene: Scene, settings: NightSettings, shining: Array) -> None:
     """Dark, small patches of buildings are windows; those with the most contrast are lit."""
-    where = scene.classes[..., Part.BUILDING]
+    where = scene.classes[..., SceneClass.BUILDING]
     if where.max() < 0.5:
         return
     size = max(3, round(scene.height * 0.045)) | 1

@@ -8,13 +8,15 @@ drops are none of this: they move with time, and are drawn at run time.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from unit_edge.train.guides.drawn import Drawn, LogUniform, Uniform
 from unit_edge.train.guides.light import Array, bloom, exposed, to_srgb, with_noise
-from unit_edge.train.guides.scene import Part, Scene
+from unit_edge.train.guides.scene import Scene, SceneClass
 from unit_edge.train.guides.weather import (
     desaturated,
     ground_mask,
@@ -29,45 +31,29 @@ from unit_edge.train.guides.weather import (
 )
 
 
-@dataclass(frozen=True)
-class RainSettings:
+@dataclass(frozen=True, kw_only=True)
+class RainSettings(Drawn):
     """One rain, drawn anew for each picture."""
 
-    exposure: float
+    exposure: Annotated[float, Uniform(0.07, 0.1)]
     """Mean linear light of what is not sky."""
-    sky: float
+    sky: Annotated[float, Uniform(0.5, 0.75)]
     """Linear light of the sky at the horizon."""
-    tint: float
+    tint: Annotated[float, Uniform(0.0, 0.5)]
     """Of the sky and the haze: 1 bluish, -1 warm."""
-    visibility_m: float
+    visibility_m: Annotated[float, LogUniform(2000, 6000)]
     """How far one sees: in rain, some kilometres."""
-    wetness: float
+    wetness: Annotated[float, Uniform(0.8, 1.0)]
     """0: damp; 1: a film of water on all of the road."""
-    puddles: float
+    puddles: Annotated[float, Uniform(0.1, 0.2)]
     """Share of the ground that water stands on."""
-    roughness: float
+    roughness: Annotated[float, Uniform(0.035, 0.06)]
     """How far the mirror is blurred downwards, a share of the picture's height at the bottom."""
-    grey: float
+    grey: Annotated[float, Uniform(0.0, 0.15)]
     """Share of the colours that goes; below 0 they are richer, as those of wet leaves are."""
-    lamps: float
+    lamps: Annotated[float, Uniform(0.8, 1.2)]
     """Strength of the lights that are on."""
-    noise: float
-
-    @staticmethod
-    def draw(rng: np.random.Generator) -> RainSettings:
-        """A rain of the family that the networks learn."""
-        return RainSettings(
-            exposure=float(rng.uniform(0.07, 0.1)),
-            sky=float(rng.uniform(0.5, 0.75)),
-            tint=float(rng.uniform(0.0, 0.5)),
-            visibility_m=float(np.exp(rng.uniform(np.log(2000), np.log(6000)))),
-            wetness=float(rng.uniform(0.8, 1.0)),
-            puddles=float(rng.uniform(0.1, 0.2)),
-            roughness=float(rng.uniform(0.035, 0.06)),
-            grey=float(rng.uniform(0.0, 0.15)),
-            lamps=float(rng.uniform(0.8, 1.2)),
-            noise=float(rng.uniform(0.0, 0.04)),
-        )
+    noise: Annotated[float, Uniform(0.0, 0.04)]
 
 
 def rain(image: NDArray[np.uint8], classes: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -75,7 +61,7 @@ def rain(image: NDArray[np.uint8], classes: NDArray[np.uint8], rng: np.random.Ge
 
     Args:
         image: uint8[H,W,3], BGR.
-        classes: uint8[h,w,11], probabilities times 255 in the order of `Part`.
+        classes: uint8[h,w,11], probabilities times 255 in the order of `SceneClass`.
         rng: which rain; the same generator state gives the same picture.
 
     Returns:
@@ -104,12 +90,12 @@ def rain(image: NDArray[np.uint8], classes: NDArray[np.uint8], rng: np.random.Ge
 
 def vegetation(scene: Scene) -> Array:
     """Leaves, float[H,W] in [0, 1]: wet ones are darker."""
-    return np.asarray(scene.classes[..., [Part.VEGETATION, Part.TERRAIN]].sum(-1), np.float32)
+    return np.asarray(scene.classes[..., [SceneClass.VEGETATION, SceneClass.TERRAIN]].sum(-1), np.float32)
 
 
 def wet_ground(scene: Scene, settings: RainSettings, rng: np.random.Generator) -> Array:
     """How wet the ground is, float[H,W] in [0, 1]: the road more than its sides, in blotches."""
-    road = ground_mask(scene, Part.ROAD) + 0.8 * ground_mask(scene, Part.SIDEWALK)
+    road = ground_mask(scene, SceneClass.ROAD) + 0.8 * ground_mask(scene, SceneClass.SIDEWALK)
     road = np.clip(road * 1.3 - 0.15, 0, 1) * (1 - scene.own_car)
     blotches = 0.85 + 0.15 * ground_noise(scene, 5, rng)
     return np.asarray(road * settings.wetness * blotches, np.float32)

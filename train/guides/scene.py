@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from unit_edge.train.guides.light import Array, refined, to_linear
 
 
-class Part(IntEnum):
+class SceneClass(IntEnum):
     """Channels of class probabilities: the groups of Cityscapes' classes that guides tell apart."""
 
     ROAD = 0
@@ -52,7 +52,7 @@ class Scene:
 
         Args:
             image: uint8[H,W,3], BGR.
-            classes: uint8[h,w,11], probabilities times 255 in the order of `Part`; of any size.
+            classes: uint8[h,w,11], probabilities times 255 in the order of `SceneClass`; of any size.
         """
         size = image.shape[1], image.shape[0]
         self.image = image
@@ -70,7 +70,7 @@ class Scene:
         """float[H,W] in [0, 1], not linear: what edges are looked for in."""
         return np.asarray(cv2.cvtColor(self.image, cv2.COLOR_BGR2GRAY) / np.float32(255), np.float32)
 
-    def mask(self, *parts: Part) -> Array:
+    def mask(self, *parts: SceneClass) -> Array:
         """Where one of the parts is, float[H,W] in [0, 1], its border along the picture's edges."""
         raw = self.classes[..., list(parts)].sum(-1)
         return refined(np.minimum(raw, 1), self.grey, max(2, self.height // 40))
@@ -78,7 +78,7 @@ class Scene:
     @cached_property
     def sky(self) -> Array:
         """Where sky is. Nothing below the horizon counts, nor a patch that doesn't reach the upper half."""
-        raw = np.minimum(self.classes[..., Part.SKY] + self._mistaken_sky, 1)
+        raw = np.minimum(self.classes[..., SceneClass.SKY] + self._mistaken_sky, 1)
         raw[int(self.height * min(0.95, self.horizon + 0.08)) :] = 0
         return refined(raw, self.grey, max(2, self.height // 36), 4e-4) * ~self.ground
 
@@ -94,9 +94,14 @@ class Scene:
         least = np.where(rows < 0.4, 105, np.where(rows < 0.65, 150, 255))  # a road may join the sky
         light = (self.image.min(-1) > least) | ((blue > 0.35) & (blue - red > 0.1))
         azure = (blue > 0.42) & (blue - red > 0.2)
-        odd = self.classes[..., [Part.ROAD, Part.SIDEWALK, Part.TERRAIN, Part.TRAFFIC_SIGN]].sum(-1) * light
-        odd += self.classes[..., [Part.BUILDING, Part.VEHICLE]].sum(-1) * azure
-        open_sky = (odd + self.classes[..., Part.SKY] > 0.45).astype(np.uint8)
+        odd = (
+            self.classes[
+                ..., [SceneClass.ROAD, SceneClass.SIDEWALK, SceneClass.TERRAIN, SceneClass.TRAFFIC_SIGN]
+            ].sum(-1)
+            * light
+        )
+        odd += self.classes[..., [SceneClass.BUILDING, SceneClass.VEHICLE]].sum(-1) * azure
+        open_sky = (odd + self.classes[..., SceneClass.SKY] > 0.45).astype(np.uint8)
         whole = cv2.morphologyEx(open_sky, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
         return np.asarray(odd * np.minimum.accumulate(whole, 0), np.float32)
 
@@ -108,7 +113,7 @@ class Scene:
         is below its top is, if it fills the picture's bottom.
         """
         mask = np.zeros((self.height, self.width), np.float32)
-        for box, where in self._pieces(Part.VEHICLE):
+        for box, where in self._pieces(SceneClass.VEHICLE):
             _, top, width, height = box
             if top + height < self.height - 2 or (width <= 0.45 * self.width and top <= 0.75 * self.height):
                 continue
@@ -125,16 +130,16 @@ class Scene:
         own = self.own_car
         boxes = [
             box
-            for box, where in self._pieces(Part.VEHICLE)
+            for box, where in self._pieces(SceneClass.VEHICLE)
             if own[where].mean() < 0.5 and box[2] * box[3] > 4e-4 * self.height * self.width
         ]
         return sorted(boxes, key=lambda box: box[1] + box[3])
 
-    def pieces(self, part: Part) -> list[tuple[int, int, int, int]]:
+    def pieces(self, part: SceneClass) -> list[tuple[int, int, int, int]]:
         """Boxes (left, top, width, height) of the connected pieces of a part."""
         return [box for box, _ in self._pieces(part)]
 
-    def _pieces(self, part: Part) -> list[tuple[tuple[int, int, int, int], NDArray[np.bool_]]]:
+    def _pieces(self, part: SceneClass) -> list[tuple[tuple[int, int, int, int], NDArray[np.bool_]]]:
         binary = (self.classes[..., part] > 0.4).astype(np.uint8)
         count, labels, stats, _ = cv2.connectedComponentsWithStats(binary)
         return [(tuple(map(int, stats[i, :4])), labels == i) for i in range(1, count)]  # type: ignore[misc]
@@ -146,7 +151,7 @@ class Scene:
         The middle of pictures without a road.
         """
         third = self.width // 3
-        road = self.classes[:, third : self.width - third, Part.ROAD] > 0.5
+        road = self.classes[:, third : self.width - third, SceneClass.ROAD] > 0.5
         road &= self._mistaken_sky[:, third : self.width - third] < 0.3
         tops = np.where(road.any(0), road.argmax(0), self.height)
         tops = tops[tops < self.height]
@@ -169,14 +174,14 @@ class Scene:
     def vanishing(self) -> float:
         """Where the road goes: column of its far end, -1 at the left, 1 at the right; 0 without a road."""
         far = np.exp(-(((self.below - 0.08) / 0.06) ** 2)) * (self.below > 0)
-        road = self.classes[..., Part.ROAD] * far
+        road = self.classes[..., SceneClass.ROAD] * far
         total = float(road.sum())
         return float((road * self.across).sum() / total) if total > 1 else 0.0
 
     @cached_property
     def ground(self) -> NDArray[np.bool_]:
         """Where the ground is: road, sidewalk or terrain, bool[H,W]; a flat one isn't above the horizon."""
-        likely = self.classes[..., [Part.ROAD, Part.SIDEWALK, Part.TERRAIN]].sum(-1)
+        likely = self.classes[..., [SceneClass.ROAD, SceneClass.SIDEWALK, SceneClass.TERRAIN]].sum(-1)
         return np.asarray((likely > 0.5) & (self.below > 0) & (self._mistaken_sky < 0.3))
 
     @cached_property
@@ -201,7 +206,7 @@ class Scene:
         size = max(3, self.width // 16) | 1
         near = cv2.morphologyEx(self.foot, cv2.MORPH_CLOSE, np.ones((1, size), np.uint8))
         rows = (np.arange(self.height, dtype=np.float32)[:, None] + 0.5) / self.height
-        tallest = TALLEST + TALLEST * self.classes[..., Part.BUILDING]
+        tallest = TALLEST + TALLEST * self.classes[..., SceneClass.BUILDING]
         least = np.maximum(self.horizon - rows, 0) / (tallest * (1 - self.horizon))
         least = np.maximum(least, np.abs(self.across - self.vanishing) / WIDEST)
         standing = cv2.blur(np.maximum(near, least), (max(3, self.width // 20) | 1, 3))

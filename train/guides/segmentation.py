@@ -16,20 +16,20 @@ from unit_edge.files.onnx_file import check_onnx
 from unit_edge.files.writing import cache_home, replacing
 from unit_edge.manifests.model import sha256_of
 from unit_edge.text.printable import one_line
-from unit_edge.train.guides.scene import Part
+from unit_edge.train.guides.scene import SceneClass
 
-CITYSCAPES: dict[Part, tuple[int, ...]] = {
-    Part.ROAD: (0,),
-    Part.SIDEWALK: (1,),
-    Part.BUILDING: (2, 3, 4),
-    Part.POLE: (5,),
-    Part.TRAFFIC_LIGHT: (6,),
-    Part.TRAFFIC_SIGN: (7,),
-    Part.VEGETATION: (8,),
-    Part.TERRAIN: (9,),
-    Part.SKY: (10,),
-    Part.PERSON: (11, 12, 17, 18),
-    Part.VEHICLE: (13, 14, 15, 16),
+CITYSCAPES: dict[SceneClass, tuple[int, ...]] = {
+    SceneClass.ROAD: (0,),
+    SceneClass.SIDEWALK: (1,),
+    SceneClass.BUILDING: (2, 3, 4),
+    SceneClass.POLE: (5,),
+    SceneClass.TRAFFIC_LIGHT: (6,),
+    SceneClass.TRAFFIC_SIGN: (7,),
+    SceneClass.VEGETATION: (8,),
+    SceneClass.TERRAIN: (9,),
+    SceneClass.SKY: (10,),
+    SceneClass.PERSON: (11, 12, 17, 18),
+    SceneClass.VEHICLE: (13, 14, 15, 16),
 }
 """Cityscapes' train ids that make up each part."""
 
@@ -70,7 +70,7 @@ class Segmenter:
             image: uint8[H,W,3], BGR.
 
         Returns:
-            uint8[128,256,11], times 255, in the order of `Part`.
+            uint8[128,256,11], times 255, in the order of `SceneClass`.
 
         Raises:
             ConfigError: the network can't be run or gives something else.
@@ -101,7 +101,7 @@ class Segmenter:
             )
         likely = np.exp(logits[0] - logits[0].max(0))
         likely /= likely.sum(0)
-        parts = np.stack([likely[list(CITYSCAPES[part])].sum(0) for part in Part], -1)
+        parts = np.stack([likely[list(CITYSCAPES[part])].sum(0) for part in SceneClass], -1)
         return (cv2.resize(parts, SIZE, interpolation=cv2.INTER_AREA) * 255 + 0.5).astype(np.uint8)
 
     def _open(self) -> Any:
@@ -134,7 +134,7 @@ def _load(path: Path) -> NDArray[np.uint8] | None:
             classes = file["classes"]
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
         return None
-    whole = classes.dtype == np.uint8 and classes.shape == (SIZE[1], SIZE[0], len(Part))
+    whole = classes.dtype == np.uint8 and classes.shape == (SIZE[1], SIZE[0], len(SceneClass))
     return classes if whole else None
 
 

@@ -8,13 +8,15 @@ a network that gives one picture learns the middle of them: of much snow and non
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from unit_edge.train.guides.drawn import Drawn, LogUniform, Uniform
 from unit_edge.train.guides.light import Array, blurred, exposed, luminance, to_srgb, with_noise
-from unit_edge.train.guides.scene import Part, Scene
+from unit_edge.train.guides.scene import Scene, SceneClass
 from unit_edge.train.guides.weather import (
     desaturated,
     ground_mask,
@@ -29,51 +31,33 @@ from unit_edge.train.guides.weather import (
 )
 
 
-@dataclass(frozen=True)
-class SnowSettings:
+@dataclass(frozen=True, kw_only=True)
+class SnowSettings(Drawn):
     """One snowy day, drawn anew for each picture."""
 
-    cover: float
+    cover: Annotated[float, Uniform(0.85, 1.0)]
     """Of the ground beside the road, and of roofs: 0 a dusting, 1 all of it."""
-    road: float
+    road: Annotated[float, Uniform(0.6, 1.0)]
     """Of the road, as a share of `cover`: 0 cleared."""
-    trees: float
+    trees: Annotated[float, Uniform(0.6, 0.9)]
     """How much of the vegetation is white."""
-    level: float
+    level: Annotated[float, Uniform(0.45, 0.65)]
     """Linear light of snow on flat ground."""
-    exposure: float
+    exposure: Annotated[float, Uniform(0.1, 0.14)]
     """Mean linear light of what neither snow nor sky covers."""
-    sky: float
+    sky: Annotated[float, Uniform(0.65, 0.9)]
     """Linear light of the sky at the horizon."""
-    clouds: float
+    clouds: float = 1.0
     """1: a closed sky; 0: the day's own."""
-    tint: float
+    tint: Annotated[float, Uniform(0.3, 1.2)]
     """Of snow, sky and haze: 1 bluish, -1 warm."""
-    visibility_m: float
+    visibility_m: Annotated[float, LogUniform(2000, 10000)]
     """How far one sees: in light snowfall, some kilometres."""
-    tracks: float
+    tracks: Annotated[float, Uniform(0.4, 0.8)]
     """How far the wheels have cleared the road, 0 to 1."""
-    grey: float
+    grey: Annotated[float, Uniform(0.1, 0.3)]
     """Share of the colours that goes."""
-    noise: float
-
-    @staticmethod
-    def draw(rng: np.random.Generator) -> SnowSettings:
-        """A snowy day of the family that the networks learn."""
-        return SnowSettings(
-            cover=float(rng.uniform(0.85, 1.0)),
-            road=float(rng.uniform(0.6, 1.0)),
-            trees=float(rng.uniform(0.6, 0.9)),
-            level=float(rng.uniform(0.45, 0.65)),
-            exposure=float(rng.uniform(0.1, 0.14)),
-            sky=float(rng.uniform(0.65, 0.9)),
-            clouds=1.0,
-            tint=float(rng.uniform(0.3, 1.2)),
-            visibility_m=float(np.exp(rng.uniform(np.log(2000), np.log(10000)))),
-            tracks=float(rng.uniform(0.4, 0.8)),
-            grey=float(rng.uniform(0.1, 0.3)),
-            noise=float(rng.uniform(0.0, 0.05)),
-        )
+    noise: Annotated[float, Uniform(0.0, 0.05)]
 
 
 def snow(image: NDArray[np.uint8], classes: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -81,7 +65,7 @@ def snow(image: NDArray[np.uint8], classes: NDArray[np.uint8], rng: np.random.Ge
 
     Args:
         image: uint8[H,W,3], BGR.
-        classes: uint8[h,w,11], probabilities times 255 in the order of `Part`.
+        classes: uint8[h,w,11], probabilities times 255 in the order of `SceneClass`.
         rng: which snow; the same generator state gives the same picture.
 
     Returns:
@@ -93,7 +77,7 @@ def snow(image: NDArray[np.uint8], classes: NDArray[np.uint8], rng: np.random.Ge
     light = without_shadows(scene, exposed(scene.light, 1 - sky, settings.exposure), 0.5 * settings.clouds)
     light = desaturated(light, settings.grey)
     bare = desaturated(_thinned(scene, light), 0.6)
-    light += (bare - light) * scene.mask(Part.VEGETATION)[..., None]
+    light += (bare - light) * scene.mask(SceneClass.VEGETATION)[..., None]
     cover = np.clip(on_ground(scene, settings, rng) + _above(scene, settings, rng), 0, 1)
     white = settings.level * tinted(settings.tint) * _shading(scene)[..., None]
     light += (white - light) * cover[..., None]
@@ -121,10 +105,12 @@ def _shading(scene: Scene) -> Array:
 def on_ground(scene: Scene, settings: SnowSettings, rng: np.random.Generator) -> Array:
     """Share of the ground's surface that is snow, float[H,W] in [0, 1]."""
     rough = 0.5 * ground_noise(scene, 14, rng) + 0.5 * smooth_noise(scene.height, scene.width, 10, rng)
-    hills = scene.mask(Part.TERRAIN)
-    sides = np.maximum(ground_mask(scene, Part.SIDEWALK, Part.TERRAIN), hills * (1 - sky_of(scene)))
+    hills = scene.mask(SceneClass.TERRAIN)
+    sides = np.maximum(
+        ground_mask(scene, SceneClass.SIDEWALK, SceneClass.TERRAIN), hills * (1 - sky_of(scene))
+    )
     beside = np.clip((settings.cover * 2.6 - 0.35 + 0.55 * rough) * 2, 0, 1)
-    road = ground_mask(scene, Part.ROAD)
+    road = ground_mask(scene, SceneClass.ROAD)
     bare = np.maximum(settings.tracks * tracks(scene, rng), 0)
     edge = 1 - blurred(road, 0.05 * scene.height)  # snow is ploughed to the road's edges
     drifts = ground_noise(scene, 12, rng, along=0.25)
@@ -154,15 +140,15 @@ def _above(scene: Scene, settings: SnowSettings, rng: np.random.Generator) -> Ar
     lit = 0.6 * np.clip(np.log(y / blurred(y, 0.04 * scene.height)), -1.5, 1.5)
     tufts = 0.25 * smooth_noise(scene.height, scene.width, 30, rng)
     leaves = np.clip(0.75 * (lit + tufts) + 1.1 * settings.trees - 0.4, 0, 0.9)
-    leaves *= scene.mask(Part.VEGETATION)
+    leaves *= scene.mask(SceneClass.VEGETATION)
     total = leaves
     reach = np.ones((2 * round(0.03 * scene.height) + 1, 1), np.uint8)
-    roofs = _caps(scene, Part.BUILDING, 0.025) * cv2.dilate(sky_of(scene), reach)
+    roofs = _caps(scene, SceneClass.BUILDING, 0.025) * cv2.dilate(sky_of(scene), reach)
     total = total + 0.8 * settings.cover * roofs
     return np.asarray(total * (1 - scene.own_car), np.float32)
 
 
-def _caps(scene: Scene, part: Part, thickness: float) -> Array:
+def _caps(scene: Scene, part: SceneClass, thickness: float) -> Array:
     """The upper rims of what a part covers, float[H,W] in [0, 1]; thickness is a share of the height."""
     mask = np.clip(scene.mask(part) * 2 - 0.5, 0, 1)
     depth = max(1, round(thickness * scene.height))

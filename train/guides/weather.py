@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from unit_edge.train.guides.light import Array, blurred, luminance, refined
 from unit_edge.train.guides.lights import RED, signals, small_and_red, spots_in
-from unit_edge.train.guides.scene import Part, Scene
+from unit_edge.train.guides.scene import Scene, SceneClass
 
 METRES = 6.0
 """What one unit of `Scene.distance` is worth: where the road comes into a dashcam's picture."""
@@ -99,7 +99,7 @@ def ground_noise(scene: Scene, cells: float, rng: np.random.Generator, along: fl
     return np.asarray(np.clip(total * 1.5, -1, 1), np.float32)
 
 
-def ground_mask(scene: Scene, *parts: Part) -> Array:
+def ground_mask(scene: Scene, *parts: SceneClass) -> Array:
     """Where parts of the ground are, float[H,W] in [0, 1], fading out about the horizon."""
     rows = (np.arange(scene.height, dtype=np.float32)[:, None] + 0.5) / scene.height
     return np.asarray(scene.mask(*parts) * np.clip((rows - scene.horizon) / 0.08 + 0.6, 0, 1), np.float32)
@@ -113,7 +113,9 @@ def without_shadows(scene: Scene, light: Array, share: float) -> Array:
         light: float[H,W,3].
         share: of the difference that goes, 0 to 1.
     """
-    ground = np.clip(ground_mask(scene, Part.ROAD, Part.SIDEWALK, Part.TERRAIN) * 1.4 - 0.2, 0, 1)
+    ground = np.clip(
+        ground_mask(scene, SceneClass.ROAD, SceneClass.SIDEWALK, SceneClass.TERRAIN) * 1.4 - 0.2, 0, 1
+    )
     log = np.log(luminance(light) + 0.01)
     # lane markings are no sunlit patches
     size = max(3, round(scene.height * 0.05)) | 1
@@ -148,7 +150,7 @@ def _tail_lights(scene: Scene) -> Array:
     red, where = small_and_red(scene), np.zeros((scene.height, scene.width), np.float32)
     for left, top, width, height in scene.vehicles:
         box = np.s_[top : top + height, left : left + width]
-        spots = red[box] * np.clip(scene.classes[box][..., Part.VEHICLE] * 1.5 - 0.3, 0, 1)
+        spots = red[box] * np.clip(scene.classes[box][..., SceneClass.VEHICLE] * 1.5 - 0.3, 0, 1)
         if spots.mean() < 0.08:
             where[box] = np.maximum(where[box], spots)
     return where

@@ -278,7 +278,7 @@ _DESKTOPS = (
     ),
 )
 
-_FP16_ON_CPU = "fp16: CPU engines compute in fp32, so there is no peak of its own"
+_FP16_ON_CPU = "fp16: CPU backends compute in fp32, so there is no peak of its own"
 
 
 def _x86(cores: int, clock_ghz: float, source: str, notes: tuple[str, ...] = ()) -> Board:

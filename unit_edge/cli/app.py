@@ -19,12 +19,19 @@ from unit_edge import __version__
 from unit_edge.cli import adapt, bench, build, check, doctor, init, inspect, serve, train, translate
 from unit_edge.cli.evaluate import evaluate
 from unit_edge.cli.options import outputs
-from unit_edge.cli.options.common import AsJson, ModelArgument, OverwriteOption, domains_text
+from unit_edge.cli.options.common import (
+    AsJson,
+    ModelArgument,
+    OverwriteOption,
+    domains_text,
+    option_name,
+    refuse_existing,
+)
 from unit_edge.cli.terminal.say import echo
 from unit_edge.errors import UnitEdgeError
 from unit_edge.interrupt import ending_what_hangs
 from unit_edge.media.quiet import keep_libraries_quiet
-from unit_edge.registry import bundled_models, resolve_model
+from unit_edge.registry import PRECISIONS, bundled_models, resolve_model
 from unit_edge.text.printable import one_line, printable
 from unit_edge.text.redaction import redact
 
@@ -67,7 +74,11 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+        "token_normalize_func": option_name,
+    },
 )
 
 
@@ -123,13 +134,14 @@ app.command()(serve.serve)
 @app.command()
 def models(as_json: AsJson = False) -> None:
     """List the bundled models."""
+    bundled = [model for precision in PRECISIONS for model in bundled_models(precision=precision)]
     if as_json:
-        rows = [{"path": str(path), **dataclasses.asdict(manifest)} for path, manifest in bundled_models()]
+        rows = [{"path": str(path), **dataclasses.asdict(manifest)} for path, manifest in bundled]
         echo(json.dumps(rows, indent=2))
         return
-    for path, manifest in bundled_models():
+    for path, manifest in bundled:
         size_mib = path.stat().st_size / 2**20
-        echo(f"{manifest.name:20} {domains_text(manifest):16} {manifest.precision:5} {size_mib:5.1f} MiB")
+        echo(f"{manifest.name:25} {domains_text(manifest):16} {manifest.precision:5} {size_mib:5.1f} MiB")
 
 
 @app.command()
@@ -184,7 +196,7 @@ def sheet(
     """
     from unit_edge.runtime.sheet import contact_sheet
 
-    init.refuse_existing(output, overwrite)
+    refuse_existing(output, overwrite)
     contact_sheet(before, after, output, count=count, start=outputs.seconds(start) or Fraction(0))
     echo(f"{output}: before and after")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from unit_edge.cli.options.common import OverwriteOption, refuse_existing
 from unit_edge.cli.terminal.say import echo, echo_json, echo_wide
 from unit_edge.errors import ConfigError, UnitEdgeError
 from unit_edge.files.writing import check_writable
@@ -18,13 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from unit_edge.manifests.costs import CostsAt
-    from unit_edge.runtime.bench.cases import Case, Wanted
-    from unit_edge.runtime.bench.result import Row
+    from unit_edge.runtime.bench.cases import BenchCase, Wanted
+    from unit_edge.runtime.bench.result import BenchRow
 
 REGRESSION = 3
 """Exit code of --compare if something became slower."""
 _CLEAR_LINE = "\r\x1b[K"
 _SUFFIXES = (".json", ".csv", ".md")
+_IN_A_FOLDER = "bench.json"
 
 
 def bench(
@@ -32,7 +34,7 @@ def bench(
         list[str] | None,
         typer.Argument(metavar="MODEL...", help=".onnx or .engine files, or bundled models' names."),
     ] = None,
-    engine: Annotated[
+    backend: Annotated[
         str,
         typer.Option(
             metavar="NAME,...",
@@ -66,7 +68,7 @@ def bench(
     ] = None,
     against: Annotated[
         str | None,
-        typer.Option("--vs", metavar="MODEL|ENGINE", help="Compare with another model or engine, in turns."),
+        typer.Option("--vs", metavar="MODEL|BACKEND", help="Compare with another one, in turns."),
     ] = None,
     peak: Annotated[bool, typer.Option("--peak/--no-peak", help="Measure this machine's peak too.")] = True,
     output: Annotated[
@@ -78,6 +80,7 @@ def bench(
             help="A .json, .csv or .md file, or a folder for all of them and plots. May be repeated.",
         ),
     ] = None,
+    overwrite: OverwriteOption = False,
     from_: Annotated[
         Path | None,
         typer.Option("--from", metavar="JSON", help="Measure nothing: show, write and draw that benchmark."),
@@ -96,7 +99,7 @@ def bench(
     Examples:
       unit-edge bench day2night-edge-s --size 1280x720
       unit-edge bench my-night.onnx --input drive.mp4 -o results/
-      unit-edge bench day2night-edge-s my-night.onnx --engine all --batch 1,4
+      unit-edge bench day2night-edge-s my-night.onnx --backend all --batch 1,4
       unit-edge bench day2night-edge-s --vs openvino
       unit-edge bench --compare before.json after.json
 
@@ -110,7 +113,7 @@ def bench(
     if compare is not None:
         _compare(*compare, tolerance)
         return
-    outputs = [_checked(path) for path in output or ()]
+    outputs = [_checked(path, overwrite) for path in output or ()]
     if from_ is not None:
         from unit_edge.runtime.bench.report.reread import read_whole
 
@@ -128,7 +131,7 @@ def bench(
         raise ConfigError(f"--input {address.name}: expected a video, a camera or a stream")
     wanted = Wanted(
         models=models or (),
-        engines=engine.split(","),
+        backends=backend.split(","),
         batches=[_whole(text, "--batch") for text in batch.split(",")] if batch else (),
         sizes=[found for text in size.split(",") if (found := parse_size(text))] if size else (),
         streams=streams,
@@ -160,7 +163,7 @@ def bench(
         raise UnitEdgeError(_reasons([(row.title, row.failed) for row in report.rows]))
 
 
-def _checked(path: Path) -> Path:
+def _checked(path: Path, overwrite: bool) -> Path:
     from unit_edge.runtime.bench.report.files import check_path
 
     if path.suffix in _SUFFIXES and not path.is_dir():
@@ -168,6 +171,7 @@ def _checked(path: Path) -> Path:
     elif path.suffix or path.is_file():
         raise ConfigError(f"output {path}: expected a .json, .csv or .md file, or a folder")
     check_writable(path / "x" if path.is_dir() else path)
+    refuse_existing(path if path.suffix else path / _IN_A_FOLDER, overwrite)
     return path
 
 
@@ -184,16 +188,16 @@ def _whole(text: str, option: str) -> int:
     return int(text)
 
 
-def _others(cases: Sequence[Case], wanted: Wanted, against: str) -> list[Case]:
-    """What each case is compared with: the same on another engine, or another model on the same."""
-    from unit_edge.runtime.backends.open import ENGINES
+def _others(cases: Sequence[BenchCase], wanted: Wanted, against: str) -> list[BenchCase]:
+    """What each case is compared with: the same on another backend, or another model on the same."""
+    from unit_edge.runtime.backends.open import BACKENDS
     from unit_edge.runtime.bench.cases import cases_of
 
     found = []
     for case in cases:
-        model, engine = (str(case.model), against) if against in ENGINES else (against, case.engine)
+        model, backend = (str(case.model), against) if against in BACKENDS else (against, case.backend)
         found += cases_of(
-            replace(wanted, models=[model], engines=[engine], batches=[case.batch], sizes=[case.size])
+            replace(wanted, models=[model], backends=[backend], batches=[case.batch], sizes=[case.size])
         )
     return found
 
@@ -238,7 +242,7 @@ class _Status:
             sys.stderr.write(f"{_CLEAR_LINE}{text} …")
             sys.stderr.flush()
 
-    def finished(self, row: Row) -> None:
+    def finished(self, row: BenchRow) -> None:
         self.clear()
         if not self._several:
             return
@@ -285,7 +289,7 @@ def _write(path: Path, report: dict[str, Any]) -> Iterator[Path]:
     folder = path.parent if one else path
     folder.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".json" or not one:
-        yield write_json(path if one else folder / "bench.json", report)
+        yield write_json(path if one else folder / _IN_A_FOLDER, report)
     if path.suffix == ".csv" or not one:
         yield write_csv(path if one else folder / "bench.csv", report)
     plots: list[Path] = []

@@ -10,7 +10,7 @@ import typer
 from unit_edge.cli.options.common import ModelArgument, OverwriteOption
 from unit_edge.cli.terminal.progress import heartbeat
 from unit_edge.cli.terminal.say import echo
-from unit_edge.errors import EngineError
+from unit_edge.errors import BackendError
 from unit_edge.registry import resolve_model
 from unit_edge.text.sizes import parse_size
 
@@ -75,10 +75,10 @@ def build(
     try:
         with heartbeat(f"building an engine of {model}"):
             path = build_engine(resolve_model(model), output, options, overwrite=overwrite)
-    except EngineError as error:
+    except BackendError as error:
         if board is None or "not installed" not in str(error):
             raise
-        raise EngineError(
+        raise BackendError(
             f"{error}; or let the board build it: `unit-edge export RUN --to DOMAIN --board {board}`"
         ) from None
     echo(f"{path}: {path.stat().st_size / 2**20:.1f} MiB")

@@ -46,6 +46,7 @@ def export_for_board(
     allow_low_quality: bool,
     pythons: tuple[str, ...],
     wheels: bool,
+    overwrite: bool,
     options: dict[str, Any],
 ) -> None:
     """Makes a bundle, and says what was chosen and why."""
@@ -68,7 +69,15 @@ def export_for_board(
     for line in (f"board {board.name}: {board.title}{_others(name, board.name)}", *choice.notes):
         echo(line)
     bundle = export_bundle(
-        run, to, choice, output=output, int8=int8, wheels=wheels, say=typer.echo, **options
+        run,
+        to,
+        choice,
+        output=output,
+        int8=int8,
+        wheels=wheels,
+        overwrite=overwrite,
+        say=typer.echo,
+        **options,
     )
     for line in _lines(bundle):
         echo(line)

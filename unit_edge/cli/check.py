@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unit_edge import __version__
-from unit_edge.cli.options.common import EngineOption, ThreadsOption, needs
+from unit_edge.cli.options.common import BackendOption, ThreadsOption, needs
 from unit_edge.cli.subjects.checked import open_detector, open_translator, read_ground_truth
 from unit_edge.cli.terminal.progress import Line
 from unit_edge.cli.terminal.say import echo_json
@@ -17,7 +17,7 @@ from unit_edge.errors import ConfigError
 
 if TYPE_CHECKING:
     from unit_edge.runtime.check.pairs import Work
-    from unit_edge.runtime.check.part import Answer, Part
+    from unit_edge.runtime.check.part import Answer, CheckPart
 
 _BELOW_MIN_KEPT = 3
 
@@ -122,7 +122,7 @@ def check(
         Path | None,
         typer.Option("-o", "--output", metavar="DIR", help="[default: NAME-check in this folder]"),
     ] = None,
-    engine: EngineOption = "auto",
+    backend: BackendOption = "auto",
     threads: ThreadsOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the intervals.")] = 0,
     quiet: Annotated[
@@ -186,10 +186,10 @@ def check(
             "input": source,
             "translated": translated,
         }
-        translate, about["model"] = open_translator(model, engine, threads, stack)
+        translate, about["model"] = open_translator(model, backend, threads, stack)
         about["detector"] = None if detect is None else detect.about()
         about["segmenter"] = None if segment is None else segment.about()
-        parts: list[Part] = []
+        parts: list[CheckPart] = []
         if detect is not None:
             parts.append(
                 Detections(
@@ -250,7 +250,7 @@ def _summary(about: dict[str, Any]) -> list[str]:
     model, detector = about["model"], about["detector"]
     by = f" and {about['translated']}"
     if model is not None:
-        by = f", translated by {model['name']} ({model['engine']})"
+        by = f", translated by {model['name']} ({model['backend']})"
     lines = [f"{about['input']}{by}: {about['frames']} frames of {about['scenes']} scenes"]
     if detector is not None:
         lines.append(

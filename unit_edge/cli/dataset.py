@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from unit_edge import __version__
-from unit_edge.cli.options.common import needs
+from unit_edge.cli.options.common import chosen_model, needs
 from unit_edge.cli.options.dataset import INDEX_SUFFIXES
 from unit_edge.cli.terminal.progress import Line
 from unit_edge.errors import ConfigError, SinkError, TruncatedError
-from unit_edge.registry import find_model, resolve_model
 
 if TYPE_CHECKING:
     from unit_edge.runtime.check.datasets.translate import Outcome, Translator
@@ -62,9 +61,10 @@ def translate_dataset(
     domains: list[str],
     from_: str | None,
     model: str | None,
+    precision: str,
     options: DatasetOptions,
     *,
-    engine: str,
+    backend: str,
     threads: int | None,
     overwrite: bool,
     resume: bool,
@@ -78,11 +78,11 @@ def translate_dataset(
     with needs("check"), ExitStack() as stack:
         from unit_edge.interrupt import PATIENCE_S, Interrupted, watch_signals
         from unit_edge.runtime.check.datasets.open import read_dataset
-        from unit_edge.runtime.check.datasets.translate import Plan, translate_dataset
+        from unit_edge.runtime.check.datasets.translate import DatasetRequest, translate_dataset
 
         _check_folder(Path(source), folder, overwrite=overwrite, resume=resume)
         found = read_dataset(Path(source), options.images)
-        translators = _translators(domains, from_, model, engine, threads, stack)
+        translators = _translators(domains, from_, model, precision, backend, threads, stack)
         suffix = options.suffix
         if suffix is None:
             suffix = "_{to}" if len(translators) > 1 and options.mix is None else ""
@@ -90,7 +90,7 @@ def translate_dataset(
             raise ConfigError(
                 f"--suffix {suffix!r}: with several domains it must have {{to}} in it, as _{{to}}"
             )
-        plan = Plan(
+        request = DatasetRequest(
             mix=options.mix,
             suffix=suffix,
             seed=options.seed,
@@ -110,7 +110,7 @@ def translate_dataset(
         line = Line(len(found.pictures), "pictures", quiet=quiet)
         with watch_signals(PATIENCE_S) as wish:
             outcome = translate_dataset(
-                found, folder, translators, plan, about, resume=resume, progress=line.draw, wish=wish
+                found, folder, translators, request, about, resume=resume, progress=line.draw, wish=wish
             )
         line.clear()
     if wish:
@@ -156,7 +156,8 @@ def _translators(
     domains: list[str],
     from_: str | None,
     model: str | None,
-    engine: str,
+    precision: str,
+    backend: str,
     threads: int | None,
     stack: ExitStack,
 ) -> list[Translator]:
@@ -164,10 +165,11 @@ def _translators(
     from unit_edge.runtime.check.datasets.translate import Translator
     from unit_edge.runtime.check.translator import translator
 
-    paths = [resolve_model(model)] if model is not None else [find_model(domain, from_) for domain in domains]
+    wanted: list[str] | list[None] = domains if model is None else [None]
+    paths = [chosen_model(model, domain, from_, precision) for domain in wanted]
     found = []
     for path in paths:
-        runner = stack.enter_context(open_runner(path, engine, threads=threads))
+        runner = stack.enter_context(open_runner(path, backend, threads=threads))
         manifest = runner.manifest
         found.append(
             Translator(

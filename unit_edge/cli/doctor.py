@@ -10,7 +10,7 @@ import typer
 from unit_edge.cli.terminal.say import echo
 
 if TYPE_CHECKING:
-    from unit_edge.runtime.doctor.doctor import Report
+    from unit_edge.runtime.doctor.doctor import DoctorReport
 
 
 def doctor(
@@ -26,7 +26,7 @@ def doctor(
       unit-edge doctor
       unit-edge doctor --json
 
-    Everything is tried, not looked up: encoders encode, engines translate a frame, cameras are opened, and
+    Everything is tried, not looked up: encoders encode, backends translate a frame, cameras are opened, and
     where there is a display a window is shown for a moment. What crashes or hangs there is reported as
     broken. Exit code 0 if videos can be translated here.
     """
@@ -38,7 +38,7 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _lines(report: Report) -> list[str]:
+def _lines(report: DoctorReport) -> list[str]:
     lines, topic = [], ""
     width = max(len(finding.name) for finding in report.findings)
     for finding in report.findings:
@@ -49,5 +49,5 @@ def _lines(report: Report) -> list[str]:
         if finding.fix:
             lines.append(f"  {'':8} {'':{width}}  > {finding.fix}")
     if report.can_translate:
-        return [*lines, f"videos can be translated here, by {', '.join(report.engines)}"]
+        return [*lines, f"videos can be translated here, by {', '.join(report.backends)}"]
     return [*lines, f"videos can't be translated here; lacking: {', '.join(report.lacking)}"]

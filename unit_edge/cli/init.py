@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from unit_edge.cli.options.common import DeviceOption, OverwriteOption, needs
+from unit_edge.cli.options.common import DeviceOption, OverwriteOption, needs, refuse_existing
 from unit_edge.cli.terminal.say import echo
 from unit_edge.cli.terminal.threads import settle_threads
 from unit_edge.errors import ConfigError, SinkError
@@ -147,12 +147,6 @@ def configs(
     command = "adapt" if 'preset = "digits"' in texts[key] else "train"
     echo(f"{output}: {_about(texts[key])}")
     echo(f"next: unit-edge {command} {shlex.quote(str(output))} --data DATA")
-
-
-def refuse_existing(path: Path, overwrite: bool) -> None:
-    """Raises SinkError if a file that would be written is there, and may not be replaced."""
-    if path.exists() and not overwrite:
-        raise SinkError(f"{path}: exists already; add --overwrite to replace it")
 
 
 def _named(given: str) -> tuple[str, str]:

@@ -8,10 +8,17 @@ from typing import Annotated
 import typer
 
 from unit_edge.cli.options import live as cli_live
-from unit_edge.cli.options.common import EngineOption, ThreadsOption, decided, needs
+from unit_edge.cli.options.common import (
+    BackendOption,
+    PrecisionOption,
+    ThreadsOption,
+    chosen_model,
+    decided,
+    needs,
+)
 from unit_edge.cli.terminal.say import echo
 from unit_edge.errors import ConfigError
-from unit_edge.registry import bundled_models, find_model, resolve_model
+from unit_edge.registry import bundled_models
 from unit_edge.text.address import parse_address
 
 
@@ -25,6 +32,7 @@ def serve(
         list[str] | None,
         typer.Option(metavar="MODEL", help="Your own .onnx or .engine file, to begin with. May be repeated."),
     ] = None,
+    precision: PrecisionOption = "fp32",
     host: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Where to listen; others than loopback need a token.")
     ] = "127.0.0.1",
@@ -45,7 +53,7 @@ def serve(
     ] = True,
     upload_mib: Annotated[int, typer.Option(min=1, metavar="MIB", help="The largest of these.")] = 200,
     steady: Annotated[bool, typer.Option("--steady", help="Take flicker out from the start.")] = False,
-    engine: EngineOption = "auto",
+    backend: BackendOption = "auto",
     threads: ThreadsOption = None,
     camera_size: cli_live.CameraSize = None,
     camera_fps: cli_live.CameraFps = None,
@@ -91,21 +99,20 @@ def serve(
     address = parse_address(source)
     options = cli_live.source_options(camera_size, camera_fps, fourcc, raw_size, raw_fps, reconnect_for, None)
     options.check(address)
-    own = [resolve_model(name) for name in model or []]
+    own = [chosen_model(name, None, None, precision) for name in model or []]
     paths = {path.stem: path for path in own}
     if len(paths) < len(own):
         raise ConfigError("two models have the same name; rename one")
-    if not own and to is None:
-        raise ConfigError("say what to translate to: --to DOMAIN, or --model FILE.onnx")
-    first = own[0].stem if own else find_model(to or "", from_).stem
-    paths |= {path.stem: path for path, _ in bundled_models() if path.stem not in paths}
+    first = own[0].stem if own else chosen_model(None, to, from_, precision).stem
+    bundled = bundled_models(precision=precision)
+    paths |= {path.stem: path for path, _ in bundled if path.stem not in paths}
     choices = choices_of(paths)
     begin = next(choice for choice in choices if choice.name == first)
     if to not in (None, begin.target) or from_ not in (None, begin.source):
         raise ConfigError(
             f"{paths[first]}: translates {begin.source} to {begin.target}; give that, or no --to and --from"
         )
-    decided(engine, read_model(paths[first]), paths[first])
+    decided(backend, read_model(paths[first]), paths[first])
     token = token_of(settings)
 
     def listening(url: str) -> None:
@@ -118,14 +125,14 @@ def serve(
         echo(f"{url}?token={token.secret}" if token is not None else url)
 
     server.serve(
-        server.Plan(
+        server.ServeRequest(
             source=Source(address, options),
             paths=paths,
             choices=choices,
             first=first,
             settings=settings,
             token=token,
-            engine=engine,
+            backend=backend,
             threads=threads,
             steady=steady,
         ),

@@ -250,6 +250,7 @@ def export(
             allow_low_quality=allow_low_quality,
             pythons=tuple(python or ()),
             wheels=wheels,
+            overwrite=overwrite,
             options=options,
         )
         return
@@ -295,7 +296,7 @@ def verify(
     sheet: Annotated[
         Path | None, typer.Option("--sheet", metavar="PNG", help="Also show the frame that differs most.")
     ] = None,
-    engine: Annotated[
+    backend: Annotated[
         str, typer.Option(metavar="NAME", help="What runs the model: onnxruntime, openvino, ...")
     ] = "auto",
     layers: Annotated[
@@ -324,4 +325,4 @@ def verify(
         for name, error in errors.items():
             echo(f"{name:28} {100 * error:8.3f} %")
 
-    echo(verify_file(path, against, frames, sheet, show if layers else None, engine).summary())
+    echo(verify_file(path, against, frames, sheet, show if layers else None, backend).summary())

@@ -13,13 +13,20 @@ from unit_edge.cli import dataset as cli_dataset
 from unit_edge.cli.options import dataset as cli_dataset_options
 from unit_edge.cli.options import live as cli_live
 from unit_edge.cli.options import outputs as cli_outputs
-from unit_edge.cli.options.common import EngineOption, ThreadsOption, decided, domains_text
+from unit_edge.cli.options.common import (
+    BackendOption,
+    PrecisionOption,
+    ThreadsOption,
+    chosen_model,
+    decided,
+    domains_text,
+    refuse_existing,
+)
 from unit_edge.cli.terminal import clips as cli_clips
 from unit_edge.cli.terminal.progress import Progress
 from unit_edge.cli.terminal.say import echo
 from unit_edge.errors import ConfigError
 from unit_edge.files.writing import check_writable
-from unit_edge.registry import find_model, resolve_model
 from unit_edge.text.address import LIVE_KINDS, parse_address
 from unit_edge.text.sizes import parse_size
 
@@ -30,7 +37,7 @@ if TYPE_CHECKING:
 
 
 def translate(
-    source: cli_live.InputArgument,
+    inputs: cli_live.InputsArgument,
     to: Annotated[
         str | None,
         typer.Option(metavar="DOMAIN", help="What it shall look like: night, snow, rain, day, clear."),
@@ -42,9 +49,10 @@ def translate(
         str | None,
         typer.Option(metavar="MODEL", help="Your own .onnx or .engine file, instead of a bundled model."),
     ] = None,
+    precision: PrecisionOption = "fp32",
     output: cli_outputs.Outputs = None,
     raw_format: cli_outputs.RawFormat = "yuv4mpegpipe",
-    engine: EngineOption = "auto",
+    backend: BackendOption = "auto",
     threads: ThreadsOption = None,
     batch: cli_outputs.Batch = None,
     overwrite: Annotated[bool, typer.Option("-y", "--overwrite", help="Replace an existing OUTPUT.")] = False,
@@ -89,6 +97,7 @@ def translate(
       unit-edge translate photo.jpg --to night
       unit-edge translate frames/ --model my-night.onnx -o frames-night/
       unit-edge translate clips/ --to night -o clips-night/ --resume
+      unit-edge translate a.mp4 b.mp4 --to night -o clips-night/
       unit-edge translate 0 --camera-size 1280x720 --fourcc MJPG --to night -o out.mp4
       unit-edge translate rtsp://USER:PASSWORD@HOST/stream --to night -o out.mp4 --duration 60
       ffmpeg -i drive.mp4 -f rawvideo -pix_fmt bgr24 - | unit-edge translate - --raw-size 1280x720 --to night
@@ -114,10 +123,11 @@ def translate(
     Of a labelled data set (COCO, YOLO, Cityscapes, KITTI, BDD100K) pictures are translated, labels and splits
     kept, and dataset.json says what each was made from; docs/datasets.md has the rest.
     """
+    source, *more = inputs
     wanted = cli_dataset.DatasetOptions(
         images=images, mix=mix, suffix=suffix, detector=detector, min_kept=min_kept, flag=flag, seed=seed
     )
-    if cli_dataset.is_dataset(source, dataset):
+    if not more and cli_dataset.is_dataset(source, dataset):
         targets = [domain.strip() for domain in to.split(",")] if to else []
         if not targets and model is None:
             raise ConfigError("say what to translate to: --to DOMAIN,..., or --model FILE.onnx")
@@ -128,8 +138,9 @@ def translate(
             targets,
             from_,
             model,
+            precision,
             wanted,
-            engine=engine,
+            backend=backend,
             threads=threads,
             overwrite=overwrite,
             resume=resume,
@@ -145,24 +156,19 @@ def translate(
         from unit_edge.runtime.window.show import translate_in_window
 
     from unit_edge.runtime.backends.open import check_model, open_runner
-    from unit_edge.runtime.clips import clips_of, outputs_of
+    from unit_edge.runtime.clips import clips_named, clips_of, outputs_of
     from unit_edge.runtime.request import TranslateRequest, default_output, parse_outputs
     from unit_edge.runtime.sheet import contact_sheet
     from unit_edge.runtime.sinks.codecs import Encoding
     from unit_edge.runtime.sinks.look import Look
     from unit_edge.runtime.sinks.weather import Weather
     from unit_edge.runtime.sources.excerpt import Excerpt
-    from unit_edge.runtime.translate import Beside, carry_out
+    from unit_edge.runtime.translate import RunExtras, carry_out
 
     run_translation: Callable[..., Stats] = translate_in_window if show else carry_out
 
-    if model is not None:
-        model_path = resolve_model(model)
-    elif to is not None:
-        to, from_ = to.casefold(), None if from_ is None else from_.casefold()
-        model_path = find_model(to, from_)
-    else:
-        raise ConfigError("say what to translate to: --to DOMAIN, or --model FILE.onnx")
+    to, from_ = (None if domain is None else domain.casefold() for domain in (to, from_))
+    model_path = chosen_model(model, to, from_, precision)
     checked = check_model(model_path)
     manifest = checked.manifest
     if to not in (None, manifest.target) or from_ not in (None, manifest.source):
@@ -175,7 +181,9 @@ def translate(
             f"`unit-edge export RUN --batch {batch}`"
         )
     address, length = parse_address(source), cli_outputs.seconds(duration)
-    clips = clips_of(address)
+    clips = clips_named([parse_address(text) for text in inputs]) if more else clips_of(address)
+    if more and not output:
+        raise ConfigError("several clips go to one folder; name it with -o")
     default = [] if show else [str(default_output(address, manifest.target))]
     outputs = parse_outputs(output or default)
     files = [item.path for item in outputs if item.kind == "file"]
@@ -193,10 +201,11 @@ def translate(
     excerpt = Excerpt(cli_outputs.seconds(start) or Fraction(0), None if live else length)
     weather = Weather(rain_drops=rain_drops, snowflakes=snowflakes)
     look = Look(side_by_side=side_by_side, size=parse_size(size), weather=weather)
-    if sheet_path is not None and not sheet_path.absolute().parent.is_dir():
-        raise ConfigError(f"{sheet_path}: there is no folder {sheet_path.parent}; make it first")
     if sheet_path is not None:
+        if not sheet_path.absolute().parent.is_dir():
+            raise ConfigError(f"{sheet_path}: there is no folder {sheet_path.parent}; make it first")
         check_writable(sheet_path)
+        refuse_existing(sheet_path, overwrite or resume)
     request = TranslateRequest(
         address=address,
         outputs=outputs,
@@ -218,7 +227,7 @@ def translate(
         with display.reporting(made, manifest.name):
             run_translation(
                 request,
-                beside=Beside(raw_to=raw_to, raw_format=raw_format, notice=display.warn),
+                extras=RunExtras(raw_to=raw_to, raw_format=raw_format, notice=display.warn),
                 notice=display.notice,
                 started=display.start,
                 progress=display.update,
@@ -229,8 +238,8 @@ def translate(
         pairs = list(zip(clips, outputs_of(clips, folder, overwrite=overwrite, resume=resume), strict=True))
         for _, target in pairs:
             encoding.codec_for(target.suffix)
-        decision = decided(engine, manifest, model_path, quiet=quiet)
-        with open_runner(checked, decision.engine, threads=threads) as runner:
+        decision = decided(backend, manifest, model_path, quiet=quiet)
+        with open_runner(checked, decision.backend, threads=threads) as runner:
             of_all = replace(request, model=runner)
 
             def one(clip: Path, target: Path, display: Progress) -> None:
@@ -239,11 +248,11 @@ def translate(
 
             cli_clips.each(pairs, one, reason=decision.reason, quiet=quiet)
         return
-    decision = decided(engine, manifest, model_path, quiet=quiet)
+    decision = decided(backend, manifest, model_path, quiet=quiet)
     resumable = [item.kind for item in outputs] == ["file"]
     display = Progress(quiet=quiet, reason=decision.reason, to_stderr=to_stdout, resumable=resumable)
     with cli_outputs.stdout_for_frames(to_stdout) as raw_to:
-        run(replace(request, engine=decision.engine), display, made, raw_to)
+        run(replace(request, backend=decision.backend), display, made, raw_to)
     if sheet_path is not None:
         contact_sheet(address.path, files[0], sheet_path, start=excerpt.start)
         if not quiet:

@@ -31,10 +31,15 @@ class GuideConfig:
     features: float = 2.0
     """Weight of the distance in ImageNet features (network.feature_discriminator's), each level over its own
     scale."""
+    stray_lights: int = 0
+    """At most so many lights are put at random over what E2 is shown of a rendering, and E2→G1 learns to
+    paint them over; 0 shows it as it is. For nights."""
 
     def __post_init__(self) -> None:
         for name in ("weight", "floor", "pixels", "features"):
             require(getattr(self, name) >= 0, f"guide.{name}", getattr(self, name), "0 or more")
+        least = self.stray_lights >= 0 and (self.stray_lights == 0 or self.name != "none")
+        require(least, "guide.stray_lights", self.stray_lights, "0 or more, and 0 without a guide")
         require(0 <= self.until <= 1, "guide.until", self.until, "0 to 1")
         if self.name != "none":
             require(bool(self.segmenter), "guide.segmenter", self.segmenter, "the path of an ONNX network")

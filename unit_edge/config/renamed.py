@@ -16,6 +16,9 @@ SETTINGS = {
 }
 """Keys of TOML files, of `--set` and of RUN/config.json: old to new."""
 
+FIELDS = {"engine": "backend", "engine_reason": "backend_reason"}
+"""Keys of a benchmark's JSON: old to new."""
+
 TENSORS = {
     "average.judge.": "ema.discriminator.",
     "average.": "ema.",
@@ -29,7 +32,7 @@ TENSORS = {
 def setting_name(key: str) -> str:
     """The name of today for a setting such as "loss.gan"; an old name is noted on stderr, once."""
     if key in SETTINGS:
-        _note(key)
+        note(key, SETTINGS[key])
     return SETTINGS.get(key, key)
 
 
@@ -61,6 +64,14 @@ def tensor_name(name: str) -> str:
     return name
 
 
+def with_new_fields(raw: dict[str, Any]) -> dict[str, Any]:
+    """What JSON of an older version held under the names of today; an old name is noted on stderr, once."""
+    for old in FIELDS.keys() & raw.keys():
+        note(old, FIELDS[old])
+    return {FIELDS.get(name, name): value for name, value in raw.items()}
+
+
 @functools.cache
-def _note(key: str) -> None:
-    print(f"note: {key} is called {SETTINGS[key]} now; the old name is read until 0.2", file=sys.stderr)
+def note(old: str, new: str) -> None:
+    """Says on stderr, once, what an old name is called now."""
+    print(f"note: {old} is called {new} now; the old name is read until 0.2", file=sys.stderr)

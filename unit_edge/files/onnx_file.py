@@ -1,4 +1,4 @@
-"""What an ONNX file may hold, looked at before any engine or library sees it. Needs numpy only.
+"""What an ONNX file may hold, looked at before any backend or library sees it. Needs numpy only.
 
 A model from a stranger is a program. Ours are a known, small set of operators without control flow,
 subgraphs, functions or data in other files; what holds anything else is refused. docs/security.md says what

@@ -1,7 +1,7 @@
-"""How much memory a graph's tensors take for frames of one shape: told before an engine makes any of them.
+"""How much memory a graph's tensors take for frames of one shape: told before a backend makes any of them.
 
 Allowed operators can make large tensors of small ones: a Resize of a pixel, an outer product of two rows.
-So every shape is worked out from the file, as engines do, and a model whose tensors would need more than
+So every shape is worked out from the file, as backends do, and a model whose tensors would need more than
 frames of that size can explain is refused. Needs numpy only, as boards have no package `onnx`.
 """
 
@@ -63,7 +63,7 @@ def check_memory(path: Path, shape: tuple[int, ...]) -> None:
 def most_at_once(path: Path, shape: tuple[int, ...], enough: float = math.inf) -> int:
     """The bytes of all tensors that are there at the same time, at the worst moment.
 
-    What doesn't depend on the frame is never let go of, as engines work it out when they load a model. It
+    What doesn't depend on the frame is never let go of, as backends work it out when they load a model. It
     stops counting beyond `enough`.
     """
     graph = read_graph(path)

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated
+
+from unit_edge.files.reading import INTEGER_AT_MOST
+from unit_edge.files.typed import Within
+
+Count = Annotated[int, Within(0, INTEGER_AT_MOST)]
 
 
 @dataclass(frozen=True)
@@ -18,10 +23,10 @@ class CostsAt:
             a whole batch.
     """
 
-    frame_size: tuple[int, int]
-    macs: int
-    traffic_bytes: int
-    activations_bytes: int
+    frame_size: tuple[Count, Count]
+    macs: Count
+    traffic_bytes: Count
+    activations_bytes: Count
 
 
 @dataclass(frozen=True)
@@ -34,30 +39,10 @@ class Costs:
         at: for each frame size that was counted.
     """
 
-    parameters: int
-    weights_bytes: int
+    parameters: Count
+    weights_bytes: Count
     at: tuple[CostsAt, ...]
 
     def for_size(self, frame_size: tuple[int, int]) -> CostsAt | None:
         """For frames of a width and height in pixels; None if they weren't counted."""
         return next((costs for costs in self.at if costs.frame_size == frame_size), None)
-
-
-def costs_from_dict(raw: dict[str, Any]) -> Costs:
-    """What `dataclasses.asdict` made of it.
-
-    Raises:
-        KeyError, TypeError, ValueError: it is something else.
-    """
-    entries = []
-    for entry in raw["at"]:
-        width, height = entry["frame_size"]
-        counts = [entry[name] for name in ("macs", "traffic_bytes", "activations_bytes")]
-        entries.append(CostsAt((_count(width), _count(height)), *map(_count, counts)))
-    return Costs(_count(raw["parameters"]), _count(raw["weights_bytes"]), tuple(entries))
-
-
-def _count(value: Any) -> int:
-    if type(value) is not int or value < 0:
-        raise TypeError(f"costs: {value!r} is no count")
-    return value

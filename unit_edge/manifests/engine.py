@@ -12,16 +12,18 @@ import platform
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from unit_edge.errors import ModelError
+from unit_edge.errors import ModelError, require
 from unit_edge.files.reading import read_json
+from unit_edge.files.typed import Within, build
 from unit_edge.files.writing import replacing
 from unit_edge.machine.gpu import Gpu
-from unit_edge.manifests.model import SIDE_AT_MOST, sha256_of
+from unit_edge.manifests.model import Side, sha256_of
 
 SCHEMA = 1
-BACKENDS = ("tensorrt", "rtx")
+ENGINE_BACKENDS = ("tensorrt", "rtx")
+_Size = tuple[Side, Side]
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class EngineManifest:
     platform: str
     precision: str
     flags: tuple[str, ...]
-    profile: tuple[tuple[int, int], ...]
+    profile: Annotated[tuple[_Size, ...], Within(3, 3)]
     bytes: int
     sha256: str
     onnx: str
@@ -83,34 +85,15 @@ class EngineManifest:
             raw = read_json(path)
             if not isinstance(raw, dict) or (raw.get("kind"), raw.get("schema")) != ("engine", SCHEMA):
                 raise ValueError(f"no engine's manifest of schema {SCHEMA}")
-            profile = tuple((_side(width), _side(height)) for width, height in raw["profile"])
-            return cls(**{**raw, "flags": tuple(raw["flags"]), "profile": profile})._checked()
+            manifest = build(cls, raw)
+            require(
+                manifest.backend in ENGINE_BACKENDS, "backend", manifest.backend, " or ".join(ENGINE_BACKENDS)
+            )
+            return manifest
         except FileNotFoundError:
             raise ModelError(f"{path}: the engine's manifest is missing; {again}") from None
-        except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
+        except (OSError, ValueError) as error:
             raise ModelError(f"{path}: damaged engine manifest ({error}); {again}") from None
-
-    def _checked(self) -> EngineManifest:
-        texts = ("tensorrt", "platform", "precision", "sha256", "onnx", "onnx_sha256", "command")
-        for name in texts:
-            if not isinstance(getattr(self, name), str):
-                raise TypeError(f"{name} must be text")
-        for name in ("gpu", "compute_capability"):
-            if not isinstance(getattr(self, name), (str, type(None))):
-                raise TypeError(f"{name} must be text or null")
-        if self.backend not in BACKENDS:
-            raise ValueError(f"backend {self.backend!r}")
-        if not all(isinstance(flag, str) for flag in self.flags):
-            raise TypeError("flags must be texts")
-        if len(self.profile) != 3 or type(self.bytes) is not int or not isinstance(self.model, dict):
-            raise TypeError("profile, bytes or model")
-        return self
-
-
-def _side(value: Any) -> int:
-    if type(value) is not int or not 0 < value <= SIDE_AT_MOST:
-        raise ValueError(f"profile with a side of {value!r}")
-    return value
 
 
 def _advice(manifest: EngineManifest, path: Path) -> str:
@@ -176,7 +159,7 @@ def check_machine(
             raise ModelError(f"{path}: built for {what} {built}, here is {here}; {again}")
 
 
-def write_pair(path: Path, plan: bytes, manifest: EngineManifest) -> None:
+def write_pair(path: Path, content: bytes, manifest: EngineManifest) -> None:
     """Puts an engine and its manifest in place, each whole; an interrupted pair fails `check_engine`.
 
     Raises:
@@ -187,7 +170,7 @@ def write_pair(path: Path, plan: bytes, manifest: EngineManifest) -> None:
         with replacing(path.with_suffix(".json")) as beside:
             beside.write_text(manifest.text(), encoding="utf-8")
             with replacing(path) as engine:
-                engine.write_bytes(plan)
+                engine.write_bytes(content)
     except OSError as error:
         raise ModelError(f"{path}: can't be written ({error.strerror or error})") from None
 

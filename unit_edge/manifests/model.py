@@ -7,12 +7,13 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from unit_edge.errors import ModelError
+from unit_edge.errors import ConfigError, ModelError, require
 from unit_edge.files.reading import read_json
+from unit_edge.files.typed import Within, build
 from unit_edge.files.writing import replacing
-from unit_edge.manifests.costs import Costs, costs_from_dict
+from unit_edge.manifests.costs import Costs
 
 SCHEMA = 1
 PRECISIONS = ("fp32", "fp16", "int8")
@@ -20,17 +21,18 @@ CUT = {"small", "translated"}
 """The tensors that `Manifest.cut` names."""
 SIDE_AT_MOST = 2**15
 """Pixels of a frame's or network's side: what codecs and pictures hold."""
-_TEXT_AT_MOST = 512
-_DIMENSIONS_AT_MOST = 8
+Side = Annotated[int, Within(1, SIDE_AT_MOST)]
+_Text = Annotated[str, Within(0, 512)]
+_Shape = Annotated[tuple[Side | None, ...], Within(1, 8)]
 
 
 @dataclass(frozen=True)
 class TensorSpec:
     """Name, dtype and shape of one graph input or output; None is a dimension of any size."""
 
-    name: str
-    dtype: str
-    shape: tuple[int | None, ...]
+    name: _Text
+    dtype: _Text
+    shape: _Shape
 
 
 @dataclass(frozen=True)
@@ -59,22 +61,22 @@ class Manifest:
         schema: version of this format.
     """
 
-    name: str
-    source: str
-    target: str
-    preset: str
-    precision: str
+    name: _Text
+    source: _Text
+    target: _Text
+    preset: _Text
+    precision: _Text
     input: TensorSpec
     output: TensorSpec
-    network_short_side: int
-    network_size: tuple[int, int] | None
-    detail: str
-    sha256: str
+    network_short_side: Side
+    network_size: tuple[Side, Side] | None
+    detail: _Text
+    sha256: _Text
     detail_settings: dict[str, float] = field(default_factory=dict)
     made_from: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     int8: dict[str, Any] = field(default_factory=dict)
-    cut: dict[str, str] = field(default_factory=dict)
+    cut: dict[str, _Text] = field(default_factory=dict)
     costs: Costs | None = None
     schema: int = SCHEMA
 
@@ -113,18 +115,8 @@ class Manifest:
             given = raw.get("schema") if isinstance(raw, dict) else type(raw).__name__
             raise ModelError(f"{path}: manifest schema {given!r}, expected {SCHEMA}; export the model again")
         try:
-            return cls(
-                **{
-                    **raw,
-                    "input": _tensor_spec(raw["input"]),
-                    "output": _tensor_spec(raw["output"]),
-                    "network_size": _size(raw["network_size"]),
-                    "costs": None if raw.get("costs") is None else costs_from_dict(raw["costs"]),
-                }
-            )._checked()
-        except KeyError as error:
-            raise ModelError(f"{path}: damaged manifest (no {error}); export the model again") from None
-        except (TypeError, ValueError, OverflowError) as error:
+            return build(cls, raw)._checked()
+        except ConfigError as error:
             raise ModelError(f"{path}: damaged manifest ({error}); export the model again") from None
 
     @property
@@ -141,43 +133,10 @@ class Manifest:
         return None if height is None or width is None else (width, height)
 
     def _checked(self) -> Manifest:
-        for name in ("name", "source", "target", "preset", "precision", "detail", "sha256"):
-            value = getattr(self, name)
-            if not isinstance(value, str) or len(value) > _TEXT_AT_MOST:
-                raise TypeError(f"{name} must be text of at most {_TEXT_AT_MOST} characters")
-        if self.precision not in PRECISIONS:
-            raise ValueError(f"precision {self.precision!r}, expected one of {', '.join(PRECISIONS)}")
-        if type(self.network_short_side) is not int or not 0 < self.network_short_side <= SIDE_AT_MOST:
-            raise TypeError(f"network_short_side must be a whole number from 1 to {SIDE_AT_MOST}")
-        for tensor in (self.input, self.output):
-            if not 1 <= len(tensor.shape) <= _DIMENSIONS_AT_MOST:
-                raise ValueError(f"shape {tensor.shape}")
-        for name in ("detail_settings", "made_from", "versions", "int8", "cut"):
-            if not isinstance(getattr(self, name), dict):
-                raise TypeError(f"{name} must be an object")
-        named = self.cut.values()
-        if self.cut and (
-            self.cut.keys() != CUT or not all(isinstance(t, str) and len(t) <= _TEXT_AT_MOST for t in named)
-        ):
-            raise TypeError(f"cut must name the tensors {' and '.join(sorted(CUT))}")
+        require(self.precision in PRECISIONS, "precision", self.precision, f"one of {', '.join(PRECISIONS)}")
+        cut_known = not self.cut or self.cut.keys() == CUT
+        require(cut_known, "cut", self.cut, f"the tensors {' and '.join(sorted(CUT))}")
         return self
-
-
-def _tensor_spec(raw: dict[str, Any]) -> TensorSpec:
-    shape = tuple(raw["shape"])
-    if not all(size is None or (type(size) is int and 0 < size <= SIDE_AT_MOST) for size in shape):
-        raise ValueError(f"shape {shape}")
-    return TensorSpec(str(raw["name"]), str(raw["dtype"]), shape)
-
-
-def _size(raw: list[int] | None) -> tuple[int, int] | None:
-    if raw is None:
-        return None
-    width, height = raw
-    for side in (width, height):
-        if type(side) is not int or not 0 < side <= SIDE_AT_MOST:
-            raise ValueError(f"network_size {raw!r}")
-    return width, height
 
 
 def sha256_of(path: Path) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from unit_edge.errors import EngineError
+from unit_edge.errors import BackendError
 from unit_edge.runtime.backends.gpu_times import GpuTimes
 from unit_edge.text.printable import one_line
 
@@ -42,7 +42,7 @@ class BoundSession:
         """Frames of its shape to their translations.
 
         Raises:
-            EngineError: ONNX Runtime fails; the text is its own.
+            BackendError: ONNX Runtime fails; the text is its own.
         """
         times = [time.perf_counter()]
         try:
@@ -53,7 +53,7 @@ class BoundSession:
             translated = np.asarray(self._output.numpy(), dtype=np.uint8)
             times.append(time.perf_counter())
         except Exception as error:  # onnxruntime's exceptions share no base but this
-            raise EngineError(one_line(error)) from error
+            raise BackendError(one_line(error)) from error
         self.split = GpuTimes(*(end - begin for begin, end in pairwise(times)))
         # of the CPU's memory it is a view
         return translated if translated.flags.owndata else translated.copy()

@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from unit_edge.errors import EngineError
+from unit_edge.errors import BackendError
 from unit_edge.manifests.model import Manifest
 from unit_edge.runtime.backends.base import CheckedRunner
 from unit_edge.runtime.backends.cores import physical_cores
@@ -32,7 +32,7 @@ class OrtRunner(CheckedRunner):
     One session takes frames of any size: with the size written into the graph, as on GPUs, it is 1 % faster.
     """
 
-    engine = f"onnxruntime {ort.__version__}, CPU"
+    backend = f"onnxruntime {ort.__version__}, CPU"
 
     def __init__(
         self,
@@ -92,5 +92,5 @@ class OrtRunner(CheckedRunner):
         try:
             (result,) = session.run([gives], {takes: given})
         except Exception as error:  # onnxruntime's exceptions share no base but this
-            raise EngineError(f"{self._model}: {self.engine} failed: {one_line(error)}") from error
+            raise BackendError(f"{self._model}: {self.backend} failed: {one_line(error)}") from error
         return np.asarray(result)

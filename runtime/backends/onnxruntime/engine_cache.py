@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from unit_edge.errors import EngineError
+from unit_edge.errors import BackendError
 from unit_edge.files.reading import read_json
 from unit_edge.files.writing import cache_home, replacing
 from unit_edge.manifests.model import sha256_of
@@ -39,7 +39,7 @@ def engine_folder(*made_for: object) -> Iterator[Path]:
         made_for: all that engines depend on: the model's SHA-256, the frames' shape, versions, the GPU.
 
     Raises:
-        EngineError: the cache can't be written, or isn't the user's alone.
+        BackendError: the cache can't be written, or isn't the user's alone.
     """
     try:
         root = _private_root()
@@ -76,7 +76,7 @@ def _private_root() -> Path:
             mine = stat.S_ISDIR(about.st_mode) and about.st_uid == os.getuid()
             # what was in a folder that others could write to can't be trusted
             if not mine or (path == root and about.st_mode & 0o077):
-                raise EngineError(
+                raise BackendError(
                     f"{path}: others may have changed what is in it, and engines are code; remove it"
                 )
         home.chmod(home.stat().st_mode & 0o755)
@@ -113,8 +113,8 @@ def _discard(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _unusable(error: OSError) -> EngineError:
-    return EngineError(
+def _unusable(error: OSError) -> BackendError:
+    return BackendError(
         f"{error.filename or cache_home()}: engines can't be kept there ({error.strerror}); "
         "set XDG_CACHE_HOME to a folder with room that can be written"
     )

@@ -14,7 +14,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from unit_edge.errors import EngineError, UnitEdgeError
+from unit_edge.errors import BackendError, UnitEdgeError
 from unit_edge.machine.gpu import find_gpu
 from unit_edge.manifests.model import Manifest
 from unit_edge.runtime.backends.base import CheckedRunner
@@ -48,7 +48,7 @@ class OrtGpuRunner(CheckedRunner):
 
     A session is opened for each size of frames that comes, with the size written into the graph: then no node
     that computes shapes is left for the CPU, and the rest can be one CUDA graph. Where ONNX Runtime can't
-    capture it, the nodes are launched one by one, and `engine` says so.
+    capture it, the nodes are launched one by one, and `backend` says so.
 
     Its TensorRT provider builds an engine for each size, which takes a while, and keeps it for the next time.
     TF32 has no switch there but NVIDIA_TF32_OVERRIDE, which is set to 0 for this process.
@@ -62,7 +62,7 @@ class OrtGpuRunner(CheckedRunner):
         self.last_split: GpuTimes | None = None
 
     @property
-    def engine(self) -> str:
+    def backend(self) -> str:
         """Once a frame has been translated, also whether it is a CUDA graph."""
         return f"onnxruntime {ort.__version__}, {'TensorRT' if self._tensorrt else 'CUDA'}{self._how}"
 
@@ -73,7 +73,7 @@ class OrtGpuRunner(CheckedRunner):
         require_provider(self._wanted)
         gpu = find_gpu()
         if gpu is None:
-            raise EngineError("no NVIDIA GPU or driver found here; use `--engine onnxruntime` for the CPU")
+            raise BackendError("no NVIDIA GPU or driver found here; use `--backend onnxruntime` for the CPU")
         self._gpu = gpu
         ort.set_default_logger_severity(FATAL_ONLY)
         options = session_options()
@@ -99,8 +99,8 @@ class OrtGpuRunner(CheckedRunner):
         session = self._sessions.of(frames.shape)
         try:
             translated = session.infer(frames)
-        except EngineError as error:
-            raise EngineError(f"{self._model}: {self.engine} failed: {error}") from error
+        except BackendError as error:
+            raise BackendError(f"{self._model}: {self.backend} failed: {error}") from error
         self.last_split = session.split
         return translated
 
@@ -114,8 +114,8 @@ class OrtGpuRunner(CheckedRunner):
                 session = self._open(shape, engines, graph=False)
                 self._how = f", no CUDA graph ({refused.removeprefix(f'{self._model}: ')[:_REASON_LENGTH]})"
             if engines is not None and not any(engines.glob("*.engine")):
-                raise EngineError(
-                    f"{self._model}: TensorRT can't run any part of it; use `--engine onnxruntime-cuda`"
+                raise BackendError(
+                    f"{self._model}: TensorRT can't run any part of it; use `--backend onnxruntime-cuda`"
                 )
         return session
 
@@ -128,8 +128,8 @@ class OrtGpuRunner(CheckedRunner):
         bound = BoundSession(session, shape, names, _DEVICE)
         try:
             bound.infer(np.zeros(shape, np.uint8))
-        except EngineError as error:
-            raise EngineError(f"{self._model}: {self.engine} failed: {error}") from error
+        except BackendError as error:
+            raise BackendError(f"{self._model}: {self.backend} failed: {error}") from error
         return bound
 
     def _providers(self, engines: Path | None, *, graph: bool) -> list[Provider]:

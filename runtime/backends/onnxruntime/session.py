@@ -10,7 +10,7 @@ from pathlib import Path
 
 import onnxruntime as ort
 
-from unit_edge.errors import EngineError, ModelError
+from unit_edge.errors import BackendError, ModelError
 from unit_edge.manifests.model import Manifest, TensorSpec, tensor_text
 from unit_edge.text.printable import one_line
 
@@ -20,15 +20,15 @@ FATAL_ONLY = 4  # what goes wrong comes as an exception too
 
 _NOT_BUILT_IN = {
     CUDA: 'this onnxruntime has no CUDA; uninstall it and `pip install "unit-edge[gpu]"`, '
-    "or use `--engine onnxruntime` for the CPU",
+    "or use `--backend onnxruntime` for the CPU",
     TENSORRT: 'this onnxruntime has no TensorRT; uninstall it and `pip install "unit-edge[gpu]"`, '
-    "or use `--engine onnxruntime` for the CPU",
+    "or use `--backend onnxruntime` for the CPU",
 }
 _NEEDS = {
     CUDA: "CUDA or cuDNN is missing or of another version; on a PC "
-    '`pip install "onnxruntime-gpu[cuda,cudnn]"` brings them, and `--engine onnxruntime` is for the CPU',
+    '`pip install "onnxruntime-gpu[cuda,cudnn]"` brings them, and `--backend onnxruntime` is for the CPU',
     TENSORRT: "TensorRT, CUDA or cuDNN is missing or of another version; "
-    "`--engine onnxruntime-cuda` does without TensorRT",
+    "`--backend onnxruntime-cuda` does without TensorRT",
 }
 
 
@@ -53,11 +53,11 @@ def fix_size(
 
 
 def require_provider(provider: str) -> None:
-    """Raises EngineError if this build of onnxruntime hasn't got a provider, or lacks a library for it."""
+    """Raises BackendError if this build of onnxruntime hasn't got a provider, or lacks a library for it."""
     if provider not in ort.get_available_providers():
-        raise EngineError(_NOT_BUILT_IN[provider])
+        raise BackendError(_NOT_BUILT_IN[provider])
     if lacking := missing_library(provider):
-        raise EngineError(f"onnxruntime's {provider} can't be loaded: {lacking}: {_NEEDS[provider]}")
+        raise BackendError(f"onnxruntime's {provider} can't be loaded: {lacking}: {_NEEDS[provider]}")
 
 
 def open_session(
@@ -68,7 +68,7 @@ def open_session(
     `content` is what it runs instead of the file's.
 
     Raises:
-        EngineError: ONNX Runtime can't use the first one, and would take another.
+        BackendError: ONNX Runtime can't use the first one, and would take another.
         ModelError: it can't load the model.
     """
     wanted = providers[0] if isinstance(providers[0], str) else providers[0][0]
@@ -86,7 +86,7 @@ def open_session(
     session.disable_fallback()
     found = session.get_providers()
     if wanted not in found:  # ONNX Runtime falls back with no more than a warning
-        raise EngineError(
+        raise BackendError(
             f"asked for {wanted}, but onnxruntime fell back to {', '.join(found)}: {_NEEDS[wanted]}"
         )
     return session

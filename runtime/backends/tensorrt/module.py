@@ -6,9 +6,9 @@ import importlib
 import platform
 from typing import Any
 
-from unit_edge.errors import ConfigError, EngineError
+from unit_edge.errors import BackendError, ConfigError
 from unit_edge.machine.gpu import find_gpu
-from unit_edge.manifests.engine import BACKENDS
+from unit_edge.manifests.engine import ENGINE_BACKENDS
 
 _MODULES = {"tensorrt": "tensorrt", "rtx": "tensorrt_rtx"}
 
@@ -18,11 +18,11 @@ def load_tensorrt(wanted: str = "auto") -> tuple[str, Any]:
 
     Raises:
         ConfigError: no such backend.
-        EngineError: it isn't installed.
+        BackendError: it isn't installed.
     """
-    if wanted not in ("auto", *BACKENDS):
-        raise ConfigError(f"unknown backend {wanted!r}; known: auto, {', '.join(BACKENDS)}")
-    for backend in BACKENDS if wanted == "auto" else (wanted,):
+    if wanted not in ("auto", *ENGINE_BACKENDS):
+        raise ConfigError(f"unknown backend {wanted!r}; known: auto, {', '.join(ENGINE_BACKENDS)}")
+    for backend in ENGINE_BACKENDS if wanted == "auto" else (wanted,):
         if wanted == "auto" and backend == "tensorrt" and find_gpu() is None:
             continue
         try:
@@ -31,12 +31,12 @@ def load_tensorrt(wanted: str = "auto") -> tuple[str, Any]:
             if error.name != _MODULES[backend]:
                 raise
     if platform.machine() == "aarch64" and wanted != "rtx":
-        raise EngineError(
+        raise BackendError(
             "TensorRT is not installed: on a Jetson it is JetPack's python3-libnvinfer; "
             "make the environment with `python3 -m venv --system-site-packages`"
         )
     extra = "rtx" if wanted == "rtx" or (wanted == "auto" and find_gpu() is None) else "tensorrt"
-    raise EngineError(f'TensorRT is not installed; install it with `pip install "unit-edge[{extra}]"`')
+    raise BackendError(f'TensorRT is not installed; install it with `pip install "unit-edge[{extra}]"`')
 
 
 def make_logger(trt: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unit_edge.errors import EngineError, ModelError
+from unit_edge.errors import BackendError, ModelError
 from unit_edge.machine.gpu import find_gpu
 from unit_edge.manifests.engine import EngineManifest, check_engine, check_machine
 from unit_edge.manifests.model import Manifest
@@ -43,14 +43,14 @@ class TensorRtRunner(CheckedOverlappingRunner):
         super().__init__(path, Manifest.from_dict(self._about.model, path.with_suffix(".json")))
 
     @property
-    def engine(self) -> str:
-        backend = {"tensorrt": "tensorrt", "rtx": "tensorrt-rtx"}[self._about.backend]
-        return f"{backend} {self._version}, {self._gpu}"
+    def backend(self) -> str:
+        name = {"tensorrt": "tensorrt", "rtx": "tensorrt-rtx"}[self._about.backend]
+        return f"{name} {self._version}, {self._gpu}"
 
     def __enter__(self) -> TensorRtRunner:
         gpu = find_gpu()
         if gpu is None:
-            raise EngineError(
+            raise BackendError(
                 f"{self._model}: no NVIDIA GPU or driver found here, which engines need; "
                 "translate with the .onnx file instead"
             )
@@ -132,11 +132,11 @@ class TensorRtRunner(CheckedOverlappingRunner):
         self._slots.append(slot)
         return slot
 
-    def _failed(self, what: str) -> EngineError:
-        return EngineError(f"{self._model}: {self.engine} {what}: {self._logger.said}")
+    def _failed(self, what: str) -> BackendError:
+        return BackendError(f"{self._model}: {self.backend} {what}: {self._logger.said}")
 
-    def _unloadable(self) -> EngineError:
-        return EngineError(
+    def _unloadable(self) -> BackendError:
+        return BackendError(
             f"{self._model}: TensorRT {self._version} can't load it: {self._logger.said}; "
             f"build it again here with `{self._about.command}`"
         )
@@ -164,11 +164,11 @@ def _check_cuda() -> None:
     try:
         import unit_edge.runtime.backends.cuda  # noqa: F401
     except RuntimeError as error:  # what cuda.bindings 12 says without a driver
-        raise EngineError(f"CUDA can't be used here: {error}") from None
+        raise BackendError(f"CUDA can't be used here: {error}") from None
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "cuda":
             raise
-        raise EngineError(
+        raise BackendError(
             'cuda.bindings is not installed, which engines need: `pip install "cuda-bindings==12.*"` for '
             "CUDA 12, `cuda-bindings==13.*` for CUDA 13 (nvidia-smi says which)"
         ) from None

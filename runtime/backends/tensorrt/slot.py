@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unit_edge.errors import EngineError
+from unit_edge.errors import BackendError
 from unit_edge.runtime.backends.cuda import Stream
 from unit_edge.runtime.backends.gpu_times import GpuTimes
 
@@ -23,7 +23,7 @@ class Slot:
     are one CUDA graph where the engine can be recorded.
     """
 
-    def __init__(self, context: Any, names: tuple[str, str], failed: Callable[[str], EngineError]) -> None:
+    def __init__(self, context: Any, names: tuple[str, str], failed: Callable[[str], BackendError]) -> None:
         """`context` is a tensorrt.IExecutionContext, `names` are those of its input and output.
 
         `failed` makes an error of what went wrong, with what TensorRT said of it.
@@ -96,5 +96,5 @@ def _recorded(stream: Stream, launch: Callable[[], None]) -> Callable[[], None]:
     """As a CUDA graph, or as it is where the engine can't be recorded: with a DLA, for one."""
     try:
         return stream.recorded(launch)
-    except EngineError:
+    except BackendError:
         return launch

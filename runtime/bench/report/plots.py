@@ -1,4 +1,4 @@
-"""A benchmark as pictures: latency, stages, FPS by engine, roofline. Needs matplotlib, of the bench extra."""
+"""A benchmark as pictures: latency, stages, FPS, roofline. Needs matplotlib, of the bench extra."""
 
 from __future__ import annotations
 
@@ -109,21 +109,21 @@ def _stages(figure: Any, report: dict[str, Any]) -> bool:
 
 
 def _fps(figure: Any, report: dict[str, Any]) -> bool:
-    """Frames a second by engine, the model alone and end to end."""
+    """Frames a second by backend, the model alone and end to end."""
     rows = _measured(report)
     if not rows:
         return False
-    engines = list(dict.fromkeys(row["engine"] for row in rows))
+    backends = list(dict.fromkeys(row["backend"] for row in rows))
     things = list(dict.fromkeys(_thing(row) for row in rows))
-    figure.set_size_inches(9, 1.2 + 0.3 * len(things) * len(engines))
+    figure.set_size_inches(9, 1.2 + 0.3 * len(things) * len(backends))
     axis = figure.subplots()
-    height = 0.8 / len(engines)
-    for number, engine in enumerate(engines):
-        found = {_thing(row): row for row in rows if row["engine"] == engine}
+    height = 0.8 / len(backends)
+    for number, backend in enumerate(backends):
+        found = {_thing(row): row for row in rows if row["backend"] == backend}
         places = [k + number * height for k, thing in enumerate(things) if thing in found]
         shown = [found[thing] for thing in things if thing in found]
         values = [row["model_only"]["fps"] for row in shown]
-        bars = axis.barh(places, values, height * 0.9, label=f"{engine}, the model alone")
+        bars = axis.barh(places, values, height * 0.9, label=f"{backend}, the model alone")
         axis.bar_label(bars, fmt="%.3g", fontsize=7, padding=2)
         ends = [
             (place, row["end_to_end"]["fps"])
@@ -146,8 +146,8 @@ def _fps(figure: Any, report: dict[str, Any]) -> bool:
 
 
 def _thing(row: dict[str, Any]) -> str:
-    """A row without its engine."""
-    return title(row).replace(f" on {row['engine']}", "")
+    """A row without its backend."""
+    return title(row).replace(f" on {row['backend']}", "")
 
 
 def _roofline(figure: Any, report: dict[str, Any]) -> bool:
@@ -162,7 +162,7 @@ def _roofline(figure: Any, report: dict[str, Any]) -> bool:
     intensities = [row["roof"]["intensity"] for row in rows]
     for where, gb_s in bandwidths.items():
         for peak in peaks:
-            if memory_of(peak["engine"]) != where:
+            if memory_of(peak["backend"]) != where:
                 continue
             knee = 1e3 * peak["tflops"] / gb_s
             corners = [min(*intensities, knee) / 4, knee, 4 * max(*intensities, knee)]
@@ -170,7 +170,7 @@ def _roofline(figure: Any, report: dict[str, Any]) -> bool:
                 corners,
                 [min(peak["tflops"], gb_s * corner / 1e3) for corner in corners],
                 linewidth=1,
-                label=f"{where} {gb_s:.0f} GB/s, {peak['engine']} {peak['precision']} "
+                label=f"{where} {gb_s:.0f} GB/s, {peak['backend']} {peak['precision']} "
                 f"{peak['tflops']:.3g} TFLOP/s",
             )
     for row in rows:

@@ -47,7 +47,7 @@ def fps_text(fps: float) -> str:
 _MODEL = "model_only"
 _COLUMNS: tuple[tuple[str, Cell], ...] = (
     ("model", _at("model")),
-    ("engine", _at("engine")),
+    ("backend", _at("backend")),
     ("precision", _at("precision")),
     ("batch", _at("batch")),
     ("frame", _size),
@@ -104,7 +104,7 @@ def stage_table(rows: Sequence[dict[str, Any]]) -> list[list[str]]:
 def title(row: dict[str, Any]) -> str:
     """One line that tells a row from others."""
     return (
-        f"{row['model']} on {row['engine']}, {row['precision'] or '?'}, batch {row['batch']}, {_size(row)}"
+        f"{row['model']} on {row['backend']}, {row['precision'] or '?'}, batch {row['batch']}, {_size(row)}"
         + (f", {row['streams']} streams" if row["streams"] > 1 else "")
     )
 
@@ -116,7 +116,7 @@ def remarks(report: dict[str, Any]) -> list[tuple[str, list[str]]]:
         of_all.append(f"{pair['row']} takes {_ratio(pair['time_ratio'])} the time of {pair['against']}")
     for peak in report.get("peaks", ()):
         of_all.append(
-            f"peak of {peak['engine']} in {peak['precision']}: {peak['tflops']:.3f} TFLOP/s ({peak['load']})"
+            f"peak of {peak['backend']} in {peak['precision']}: {peak['tflops']:.3f} TFLOP/s ({peak['load']})"
         )
     for name, value in report.get("bandwidth_gb_s", {}).items():
         of_all.append(f"bandwidth of the {name}: {value:.1f} GB/s, read and written")
@@ -140,7 +140,7 @@ def _of_row(row: dict[str, Any]) -> list[str]:
         stable = "stable then" if warm["stable"] else "not stable then"
         lines.append(
             f"{alone['calls']} calls after {warm['calls']} in {warm['seconds']:.1f} s of warm-up, {stable}; "
-            f"engine taken: {row['engine_reason']}"
+            f"backend taken: {row['backend_reason']}"
         )
     if (whole := row.get("end_to_end")) is not None:
         lines += _of_whole(whole)

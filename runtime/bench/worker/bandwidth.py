@@ -14,16 +14,16 @@ _BYTES = 256 << 20  # beyond any cache
 _LEAST_COPIES = 3
 
 
-def memory_bandwidth(engine: str, seconds: float) -> float:
+def memory_bandwidth(backend: str, seconds: float) -> float:
     """Bytes read plus bytes written a second, of the fastest copy in so many seconds.
 
     On a CPU all cores copy. What the processor reads of lines that it is about to overwrite is not counted,
     as in STREAM.
 
     Raises:
-        ModuleNotFoundError, EngineError: of a GPU's engine, if there is no cuda.bindings or CUDA fails.
+        ModuleNotFoundError, BackendError: of a GPU's backend, if there is no cuda.bindings or CUDA fails.
     """
-    if device_of(engine) == "gpu":
+    if device_of(backend) == "gpu":
         return _of_gpu(seconds)
     cores = usable_cores()
     source, target = np.ones(_BYTES, np.uint8), np.zeros(_BYTES, np.uint8)

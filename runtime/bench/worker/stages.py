@@ -47,7 +47,7 @@ class Whole:
     """A run of all stages.
 
     Attributes:
-        passages: of all frames, in the order in which the sink took them.
+        frame_times: of all frames, in the order in which the sink took them.
         frames: that the sink has taken, all streams together.
         seconds: from opening the output to the finished file.
         first_frame_s: from then until the sink had taken the first frame.
@@ -55,7 +55,7 @@ class Whole:
         frame_size: width and height of the source's frames.
     """
 
-    passages: list[FrameTimes] = field(default_factory=list)
+    frame_times: list[FrameTimes] = field(default_factory=list)
     frames: int = 0
     seconds: float = 0.0
     first_frame_s: float = 0.0
@@ -122,12 +122,12 @@ def run_whole(
             with _source(address, frames, seconds, options) as source:
                 sink = VideoSink(folder / f"{number}.mp4", source.info)
                 begin = time.perf_counter()
-                stats = run(source, runner, sink, wish=wish, passages=part.passages)
+                stats = run(source, runner, sink, wish=wish, frame_times=part.frame_times)
                 part.seconds = time.perf_counter() - begin
                 part.frame_size = source.info.width, source.info.height
             part.frames, part.captured, part.dropped = stats.shown, stats.captured, stats.dropped
-            if part.passages:
-                part.first_frame_s = part.passages[0].write_to - begin
+            if part.frame_times:
+                part.first_frame_s = part.frame_times[0].write_to - begin
         except BaseException as error:
             errors.append(error)
             wish.ask()
@@ -146,7 +146,7 @@ def run_whole(
     if errors:
         raise errors[0]
     return Whole(
-        passages=[passage for part in parts for passage in part.passages],
+        frame_times=[times for part in parts for times in part.frame_times],
         frames=sum(part.frames for part in parts),
         seconds=max(part.seconds for part in parts),
         first_frame_s=max(part.first_frame_s for part in parts),

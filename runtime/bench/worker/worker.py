@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unit_edge.errors import EngineError
+from unit_edge.errors import BackendError
 from unit_edge.frames import VideoInfo
 from unit_edge.machine.child import serve
 from unit_edge.machine.system import resident_bytes
@@ -58,7 +58,7 @@ class Session:
     def open(
         self,
         model: str,
-        engine: str,
+        backend: str,
         batch: int,
         size: list[int],
         streams: int,
@@ -75,7 +75,7 @@ class Session:
             shape = _NOISE_FRAMES, size[1], size[0], 3
             self._images = list(random.integers(0, 256, shape, dtype=np.uint8))
         begin = time.perf_counter()
-        self._runners.append(self._opened(model, engine, threads, batch))
+        self._runners.append(self._opened(model, backend, threads, batch))
         opened_s = time.perf_counter() - begin
         fit = Fit(self._runners[0])
         fitting = [fit.to_model(image) for image in self._images]
@@ -87,21 +87,21 @@ class Session:
         first_s = time.perf_counter() - begin
         while len(self._runners) < streams:
             before = _resident()
-            self._runners.append(self._opened(model, engine, threads, batch))
+            self._runners.append(self._opened(model, backend, threads, batch))
             self._runners[-1].infer(self._batches[0])
             after, free = _resident(), available_bytes()
             if before is not None and after is not None and free is not None:
                 check_memory(streams, len(self._runners), after - before, free)
         height, width = self._images[0].shape[:2]
         return {
-            "engine": self._runners[0].engine,
+            "backend": self._runners[0].backend,
             "opened_s": opened_s,
             "first_s": first_s,
             "frame_size": [width, height],
         }
 
-    def _opened(self, model: str, engine: str, threads: int | None, batch: int) -> Runner:
-        runner = self._stack.enter_context(open_runner(model, engine, threads=threads))
+    def _opened(self, model: str, backend: str, threads: int | None, batch: int) -> Runner:
+        runner = self._stack.enter_context(open_runner(model, backend, threads=threads))
         return runner if runner.manifest.batch == batch else Batched(runner, batch)
 
     def warm_up(self, seconds: float) -> dict[str, Any]:
@@ -150,9 +150,9 @@ class Session:
         done = run_whole(self._runners, source, self._folder, frames=frames, seconds=seconds, options=options)
         return dataclasses.asdict(done)
 
-    def bandwidth(self, engine: str, seconds: float) -> dict[str, Any]:
-        """Of the memory that the engine computes in."""
-        return {"bytes_per_s": memory_bandwidth(engine, seconds)}
+    def bandwidth(self, backend: str, seconds: float) -> dict[str, Any]:
+        """Of the memory that the backend computes in."""
+        return {"bytes_per_s": memory_bandwidth(backend, seconds)}
 
 
 class Batched:
@@ -166,7 +166,7 @@ class Batched:
             input=dataclasses.replace(runner.manifest.input, shape=shapes[0]),
             output=dataclasses.replace(runner.manifest.output, shape=shapes[1]),
         )
-        self.engine = runner.engine
+        self.backend = runner.backend
         if is_overlapping(runner):
             self.start, self.in_flight = runner.start, runner.in_flight
 
@@ -191,10 +191,10 @@ def _resident() -> int | None:
 
 
 def check_memory(streams: int, opened: int, each: int, free: int) -> None:
-    """Raises EngineError if streams of `each` bytes, some of which are open, don't fit into `free` bytes."""
+    """Raises BackendError if streams of `each` bytes, some of which are open, don't fit into `free` bytes."""
     fitting = opened + int(_MEMORY_SHARE * free / max(each, 1))
     if streams > fitting:
-        raise EngineError(
+        raise BackendError(
             f"{streams} streams need {(streams - opened) * each / 2**30:.1f} GiB more memory than the first "
             f"{opened}, and {free / 2**30:.1f} GiB are free; at most {fitting} fit: --streams {fitting}"
         )

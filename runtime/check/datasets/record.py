@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from unit_edge.errors import SinkError
+from unit_edge.files.typed import build
 from unit_edge.files.writing import write_output
 
 NAME = "dataset.json"
@@ -85,7 +86,7 @@ def write_record(folder: Path, about: dict[str, Any], entries: Sequence[Entry]) 
 
 def _of_json(path: Path) -> list[Entry]:
     try:
-        return [Entry(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))["pictures"]]
+        return [build(Entry, entry) for entry in json.loads(path.read_text(encoding="utf-8"))["pictures"]]
     except (ValueError, KeyError, TypeError):
         return []
 
@@ -94,7 +95,7 @@ def _of_lines(path: Path) -> list[Entry]:
     found = []
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
-            found.append(Entry(**json.loads(line)))
-        except (ValueError, TypeError):  # the line that a crash cut off
+            found.append(build(Entry, json.loads(line)))
+        except ValueError:  # the line that a crash cut off
             continue
     return found

@@ -33,7 +33,7 @@ class Translator:
 
 
 @dataclass(frozen=True)
-class Plan:
+class DatasetRequest:
     """What is to be made of the pictures.
 
     Attributes:
@@ -76,25 +76,25 @@ def draw(name: PurePosixPath, seed: int) -> float:
 
 
 def jobs_of(
-    picture: Picture, translators: Sequence[Translator], plan: Plan
+    picture: Picture, translators: Sequence[Translator], request: DatasetRequest
 ) -> Iterator[tuple[Translator | None, str]]:
     """What becomes of a picture: a translator, or None for the picture as it is; and its name's suffix."""
     chosen: Sequence[Translator | None] = translators
-    if plan.mix is not None:
-        place = draw(picture.name, plan.seed)
+    if request.mix is not None:
+        place = draw(picture.name, request.seed)
         # below mix, the same number is uniform again
         chosen = [None]
-        if place < plan.mix:
-            chosen = [translators[int(place / plan.mix * len(translators))]]
+        if place < request.mix:
+            chosen = [translators[int(place / request.mix * len(translators))]]
     for translator in chosen:
-        yield translator, "" if translator is None else plan.suffix.replace("{to}", translator.target)
+        yield translator, "" if translator is None else request.suffix.replace("{to}", translator.target)
 
 
 def translate_dataset(
     dataset: DataSet,
     folder: Path,
     translators: Sequence[Translator],
-    plan: Plan,
+    request: DatasetRequest,
     about: dict[str, Any],
     *,
     resume: bool = False,
@@ -107,7 +107,7 @@ def translate_dataset(
         dataset: that was read.
         folder: is made.
         translators: one for each domain.
-        plan: what is to be made.
+        request: what is to be made.
         about: goes into dataset.json.
         resume: leave pictures alone that an earlier run has made with the same model.
         progress: is told the number of pictures done.
@@ -124,7 +124,7 @@ def translate_dataset(
         for count, picture in enumerate(dataset.pictures, start=1):
             if wish:
                 return outcome
-            _one(dataset.kind, picture, folder, translators, plan, journal, outcome)
+            _one(dataset.kind, picture, folder, translators, request, journal, outcome)
             progress(count)
         written: dict[PurePosixPath, list[PurePosixPath]] = {}
         for entry in outcome.entries:
@@ -145,17 +145,17 @@ def _one(
     picture: Picture,
     folder: Path,
     translators: Sequence[Translator],
-    plan: Plan,
+    request: DatasetRequest,
     journal: Journal,
     outcome: Outcome,
 ) -> None:
     """All that becomes of one picture; it is read once, and not at all if everything is there."""
     image: Image | None = None
     stem = stem_of(kind, picture.name)
-    for translator, suffix in jobs_of(picture, translators, plan):
+    for translator, suffix in jobs_of(picture, translators, request):
         name = renamed(picture.name, stem, suffix)
         entry = Entry(
-            source=str(picture.name), file=str(name), target=None, model=None, sha256=None, seed=plan.seed
+            source=str(picture.name), file=str(name), target=None, model=None, sha256=None, seed=request.seed
         )
         if translator is not None:
             entry = replace(entry, target=translator.target, model=translator.model, sha256=translator.sha256)
@@ -172,7 +172,7 @@ def _one(
         if translator is None:
             _take_over(picture.path, folder / name, link=True)
         else:
-            entry = _translated(image, translator, folder / name, plan, entry)
+            entry = _translated(image, translator, folder / name, request, entry)
         if entry.file is not None:
             for label, place in picture.labels:
                 _take_over(label, folder / renamed(place, stem, suffix), link=False)
@@ -180,12 +180,14 @@ def _one(
         outcome.entries.append(entry)
 
 
-def _translated(image: Image, translator: Translator, path: Path, plan: Plan, entry: Entry) -> Entry:
+def _translated(
+    image: Image, translator: Translator, path: Path, request: DatasetRequest, entry: Entry
+) -> Entry:
     made = translator.translate(image)
-    if plan.kept is not None:
-        kept = plan.kept(image, made)
-        entry = replace(entry, kept=kept, passed=kept is None or kept >= plan.min_kept)
-    if not entry.passed and not plan.flag:
+    if request.kept is not None:
+        kept = request.kept(image, made)
+        entry = replace(entry, kept=kept, passed=kept is None or kept >= request.min_kept)
+    if not entry.passed and not request.flag:
         return replace(entry, file=None)
     _parent(path)
     write_image(path, made)

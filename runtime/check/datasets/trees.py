@@ -12,7 +12,7 @@ from unit_edge.runtime.check.datasets.dataset import DataSet, Picture
 _CITYSCAPES = ("leftImg8bit", "rightImg8bit")
 _KITTI = ("image_2", "image_3", "image_02", "image_03")
 
-Parts = tuple[str, ...]
+PathParts = tuple[str, ...]
 
 
 def read_tree(root: Path) -> DataSet:
@@ -27,7 +27,7 @@ def read_tree(root: Path) -> DataSet:
         pictures = [path for path in files if is_image(path) and is_picture(names[path].parts)]
         if not pictures:
             continue
-        others: dict[Parts, list[Path]] = {}
+        others: dict[PathParts, list[Path]] = {}
         chosen = set(pictures)
         for path in files:
             if path not in chosen and (key := key_of(names[path].parts)) is not None:
@@ -50,23 +50,23 @@ def stem_of(kind: str, name: PurePosixPath) -> str:
     return key[-1] if key else name.stem
 
 
-def _cityscapes_key(parts: Parts) -> Parts | None:
+def _cityscapes_key(parts: PathParts) -> PathParts | None:
     """split, city, and city_sequence_frame, of leftImg8bit/train/ulm/ulm_000000_000019_leftImg8bit.png."""
     pieces = parts[-1].partition(".")[0].split("_")
     return (*parts[-3:-1], "_".join(pieces[:3])) if len(parts) >= 4 and len(pieces) >= 4 else None
 
 
-def _kitti_key(parts: Parts) -> Parts | None:
+def _kitti_key(parts: PathParts) -> PathParts | None:
     """training, and 000012, of training/image_2/000012.png and training/label_2/000012.txt."""
     return (*parts[:-2], PurePosixPath(parts[-1]).stem) if len(parts) >= 2 else None
 
 
-def _bdd_key(parts: Parts) -> Parts | None:
+def _bdd_key(parts: PathParts) -> PathParts | None:
     """The name alone, which is unique in all of BDD100K."""
     return (PurePosixPath(parts[-1]).stem,)
 
 
-_KINDS: tuple[tuple[str, Callable[[Parts], bool], Callable[[Parts], Parts | None]], ...] = (
+_KINDS: tuple[tuple[str, Callable[[PathParts], bool], Callable[[PathParts], PathParts | None]], ...] = (
     ("Cityscapes", lambda parts: parts[0] in _CITYSCAPES, _cityscapes_key),
     ("KITTI", lambda parts: len(parts) > 1 and parts[-2] in _KITTI, _kitti_key),
     ("BDD", lambda parts: parts[0] == "images", _bdd_key),

@@ -79,7 +79,7 @@ class Detector:
         """Boxes of at least that confidence on a frame uint8[H,W,3] BGR, in its pixels.
 
         Raises:
-            EngineError: it failed.
+            BackendError: it failed.
             ModelError: it gave a class that has no name.
         """
         outputs, placement = self._network(image, self.preprocess)

@@ -8,7 +8,7 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from unit_edge.errors import EngineError, ModelError
+from unit_edge.errors import BackendError, ModelError
 from unit_edge.runtime.check.networks.decoders.layout import Size, Tensors
 from unit_edge.runtime.check.networks.fit import Placement, Preprocess, as_input, place
 from unit_edge.text.printable import one_line
@@ -36,7 +36,7 @@ class Network:
         except ModuleNotFoundError as error:
             if error.name != "onnxruntime":
                 raise
-            raise EngineError(
+            raise BackendError(
                 'this runs networks with ONNX Runtime: `pip install "unit-edge[cpu]"`'
             ) from None
         if not self.path.is_file():
@@ -57,21 +57,22 @@ class Network:
     def _read_input(self) -> None:
         picture, *others = self._session.get_inputs()
         text = ", ".join(f"{i.name} {i.type}{i.shape}" for i in (picture, *others))
-        shape = [size if isinstance(size, int) else None for size in picture.shape]
+        batch, shape = picture.shape[:-3], [n if isinstance(n, int) else None for n in picture.shape[-3:]]
         if (
             picture.type not in _DTYPES
-            or len(shape) != 4
-            or shape[0] not in (1, None)
-            or 3 not in (shape[1], shape[3])
+            or len(shape) != 3
+            or len(batch) > 1
+            or (batch and isinstance(batch[0], int) and batch[0] != 1)
+            or 3 not in (shape[0], shape[2])
             or [other.name for other in others] not in ([], [_SIZES_NAME])
         ):
             raise ModelError(
                 f"{self.path}: its inputs are {text}; expected one picture, float or uint8, [1,3,H,W] or "
-                "[1,H,W,3]; export it for one picture at a time"
+                "[1,H,W,3], with or without the 1; export it for one picture at a time"
             )
         self._name, self._dtype = picture.name, _DTYPES[picture.type]
-        self._nhwc = shape[1] != 3
-        height, width = shape[1:3] if self._nhwc else shape[2:4]
+        self._batched, self._nhwc = bool(batch), shape[0] != 3
+        height, width = shape[:2] if self._nhwc else shape[1:]
         free_width, free_height = self._wanted or _SIZE_WHERE_FREE
         self.size: Size = width or free_width, height or free_height
         if self._wanted is not None and self.size != self._wanted:
@@ -86,18 +87,18 @@ class Network:
         """Runs on a frame uint8[H,W,3] BGR: the outputs by name, and where the frame lay on the input.
 
         Raises:
-            EngineError: it failed.
+            BackendError: it failed.
         """
         canvas, placement = place(image, *self.size, preprocess.fit)
         given = self._as_given(canvas, preprocess)
-        feed: dict[str, NDArray[np.generic]] = {self._name: given}
+        feed: dict[str, NDArray[np.generic]] = {self._name: given if self._batched else given[0]}
         if self.takes_sizes:
             feed[_SIZES_NAME] = np.array([self.size], np.int64)
         names = [output.name for output in self._session.get_outputs()]
         try:
             outputs = self._session.run(names, feed)
         except Exception as error:  # onnxruntime's exceptions share no base but this
-            raise EngineError(f"{self.path}: ONNX Runtime failed: {one_line(error)}") from error
+            raise BackendError(f"{self.path}: ONNX Runtime failed: {one_line(error)}") from error
         return dict(zip(names, map(np.asarray, outputs), strict=True)), placement
 
     def _as_given(self, canvas: NDArray[np.uint8], preprocess: Preprocess) -> NDArray[np.generic]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import html
 
-from unit_edge.runtime.check.section import Picture, Rows, Section
+from unit_edge.runtime.check.section import Picture, Section, TableRows
 
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; max-width: 1340px; margin: 2em auto; padding: 0 1em;
   color: #222 }
+h1, p, figcaption { overflow-wrap: anywhere }
+figure { margin: 1em 0 }
 h1 { font-size: 1.5em } h2 { font-size: 1.2em; margin-top: 2em }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums }
+.wide { overflow-x: auto } table { border-collapse: collapse; font-variant-numeric: tabular-nums }
 th, td { text-align: left; padding: .25em .8em; border-bottom: 1px solid #ddd; vertical-align: top }
 tr.total td { font-weight: 600 } img { max-width: 100%; height: auto }
 .note { color: #665500 } .fault { color: #aa1111 } figcaption, .small { color: #555; font-size: .9em }
@@ -40,14 +42,14 @@ def page(title: str, summary: list[str], sections: list[Section], notes: list[st
     return "\n".join([*parts, "</body></html>\n"])
 
 
-def _table(rows: Rows) -> str:
+def _table(rows: TableRows) -> str:
     head, *body = rows
     cells = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
-    lines = [f"<table><thead><tr>{cells}</tr></thead><tbody>"]
+    lines = [f'<div class="wide"><table><thead><tr>{cells}</tr></thead><tbody>']
     for row in body:
         kind = ' class="total"' if row[:2] == ["all", "all"] else ""
         lines.append(f"<tr{kind}>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>")
-    return "\n".join([*lines, "</tbody></table>"])
+    return "\n".join([*lines, "</tbody></table></div>"])
 
 
 def _figure(picture: Picture) -> str:

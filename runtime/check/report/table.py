@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from unit_edge.runtime.check.intervals import CONFIDENCE
-from unit_edge.runtime.check.section import Rows
+from unit_edge.runtime.check.section import TableRows
 
 INTERVAL = f"{100 * CONFIDENCE:.0f} %"
 
@@ -20,7 +20,7 @@ def figure_text(figure: dict[str, float | None], *, interval: bool = True) -> st
     return text
 
 
-def detection_rows(result: dict[str, Any], *, sizes_of_classes: bool = False) -> Rows:
+def detection_rows(result: dict[str, Any], *, sizes_of_classes: bool = False) -> TableRows:
     """A header, and a row for all, each size, and each class, those with the most boxes first."""
     rows = [["class", "size", "boxes", f"kept ({INTERVAL})", "lost", f"invented ({INTERVAL})", "confidence"]]
     groups = result["groups"]
@@ -52,7 +52,7 @@ def _lost_text(group: dict[str, Any]) -> str:
     return f"{group['lost']} ({', '.join(parts)})" if parts else str(group["lost"])
 
 
-def as_text(rows: Rows) -> list[str]:
+def as_text(rows: TableRows) -> list[str]:
     """Columns beneath each other."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return [

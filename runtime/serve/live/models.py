@@ -53,10 +53,10 @@ class Models:
     """
 
     def __init__(
-        self, models: Mapping[str, Path], first: str, engine: str = "auto", threads: int | None = None
+        self, models: Mapping[str, Path], first: str, backend: str = "auto", threads: int | None = None
     ) -> None:
         self._paths, self.name = dict(models), first
-        self._engine, self._threads = engine, threads
+        self._backend, self._threads = backend, threads
         self._loading, self._using = threading.Lock(), threading.Lock()
         self._loaded: dict[str, tuple[Runner, ExitStack]] = {}
         self._current: Runner | None = None
@@ -76,12 +76,12 @@ class Models:
 
     @property
     def manifest(self) -> Manifest:
-        """Of the one in use; only inside `with`, as `engine`."""
+        """Of the one in use; only inside `with`, as `backend`."""
         return self._open.manifest
 
     @property
-    def engine(self) -> str:
-        return self._open.engine
+    def backend(self) -> str:
+        return self._open.backend
 
     @property
     def _open(self) -> Runner:
@@ -89,10 +89,10 @@ class Models:
         return self._current
 
     @property
-    def engine_or_none(self) -> str | None:
-        """`engine`, or None while nothing is loaded."""
+    def backend_or_none(self) -> str | None:
+        """`backend`, or None while nothing is loaded."""
         current = self._current
-        return None if current is None else current.engine
+        return None if current is None else current.backend
 
     def infer(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
         with self._using:
@@ -128,6 +128,6 @@ class Models:
             self._loaded[name] = self._loaded.pop(name)
         else:
             stack = ExitStack()
-            runner = stack.enter_context(open_runner(self._paths[name], self._engine, threads=self._threads))
+            runner = stack.enter_context(open_runner(self._paths[name], self._backend, threads=self._threads))
             self._loaded[name] = runner, stack
         return self._loaded[name][0]

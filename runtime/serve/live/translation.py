@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from types import TracebackType
 
 from unit_edge.errors import UnitEdgeError
 from unit_edge.interrupt import Interrupted, StopWish
@@ -32,7 +33,7 @@ from unit_edge.text.redaction import redact
 _RETRY_S = (1.0, 30.0)
 _WENT_WELL_S = 60.0
 _NOTICES_KEPT = 20
-_PASSAGES_AT_MOST = 2000
+_FRAME_TIMES_AT_MOST = 2000
 
 
 @dataclass
@@ -114,7 +115,7 @@ class Translation:
         self.hub = Hub(controls, self.recorder)
         self._wish, self._restart, self._closing = StopWish(), False, False
         self._past, self._stats = Totals(), Stats()
-        self._passages: list[FrameTimes] = []
+        self._frame_times: list[FrameTimes] = []
         self._work = Work()
         self._live: LiveSource | None = None
         self._fault: str | None = None
@@ -138,7 +139,9 @@ class Translation:
             raise self._first_error
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._end()
 
     def _end(self) -> None:
@@ -179,10 +182,10 @@ class Translation:
         """The last ones, oldest first."""
         return list(self._notices)
 
-    def take_passages(self) -> list[FrameTimes]:
+    def take_frame_times(self) -> list[FrameTimes]:
         """Of the frames since the last call."""
-        taken = self._passages[:]
-        del self._passages[: len(taken)]
+        taken = self._frame_times[:]
+        del self._frame_times[: len(taken)]
         return taken
 
     def notice(self, text: str) -> None:
@@ -253,7 +256,7 @@ class Translation:
             with self.models as runner, self._open() as live:
                 self._live = live
                 self.recorder.info = live.info
-                run(live, runner, self.hub, self._progress, self._wish, self._passages)
+                run(live, runner, self.hub, self._progress, self._wish, self._frame_times)
             raise UnitEdgeError(f"{self._source.address.name}: ended")
         finally:
             self._live = None
@@ -278,8 +281,8 @@ class Translation:
             self._fault = None
             self._begun.set()
         with suppress(IndexError):
-            while len(self._passages) > _PASSAGES_AT_MOST:  # nobody takes them
-                self._passages.pop(0)
+            while len(self._frame_times) > _FRAME_TIMES_AT_MOST:  # nobody takes them
+                self._frame_times.pop(0)
 
     def _open(self) -> LiveSource:
         address, options = self._source.address, self._source.options

@@ -76,7 +76,7 @@ function show(now, tick = false) {
   }
   const { source, model, recording } = now;
   document.title = `${source.name} · unit-edge`;
-  $("source").textContent = `${source.name} · ${source.width}×${source.height} · ${model.engine ?? "no engine"}`;
+  $("source").textContent = `${source.name} · ${source.width}×${source.height} · ${model.backend ?? "no backend"}`;
   $("from").textContent = model.source;
   $("to").textContent = model.target;
   $("model").value = model.loading ?? model.name;

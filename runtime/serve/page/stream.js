@@ -4,6 +4,8 @@ import { post } from "/api.js";
 
 const CONNECT_MS = 10000;
 const STALL_MS = 8000;
+const RETRY_MS = 30000;
+const RETRY_MOST_MS = 600000;
 const MODULUS = 2 ** 32;
 
 export class Stream {
@@ -13,6 +15,7 @@ export class Stream {
     this.changed = changed; // told of the transport's name, or null while there is none
     this.wish = "auto";
     this.failures = 0;
+    this.retryMs = RETRY_MS;
     this.moving = false;
     this.lastFrame = 0;
     setInterval(() => this.#watch(), 1000);
@@ -21,6 +24,7 @@ export class Stream {
   choose(wish) {
     this.wish = wish;
     this.failures = 0;
+    this.retryMs = RETRY_MS;
     this.start();
   }
 
@@ -31,21 +35,57 @@ export class Stream {
     const quality = { high: "high", low: "low", jpeg: "high", "jpeg-low": "low" }[this.wish] || (wide ? "high" : "low");
     const source = jpeg ? new Jpegs(quality) : new Rtc(quality, this.wish === "auto");
     this.source = source;
+    if (jpeg && this.wish === "auto" && window.RTCPeerConnection) this.#tryAgain(quality);
     this.lastFrame = performance.now();
+    await this.#run(source, jpeg);
+  }
+
+  stop() {
+    clearTimeout(this.retry);
+    this.trial?.stop();
+    this.source?.stop();
+    this.trial = this.source = null;
+  }
+
+  async #run(source, jpeg) {
     try {
       await source.run(this.clock, (picture, width, height, age) => {
+        if (this.trial === source) this.#take(source);
         if (this.source !== source) return;
         this.lastFrame = performance.now();
         this.show(picture, width, height, age);
       }, (name) => { if (this.source === source) this.changed(name); });
-    } catch (error) {
-      if (this.source === source) this.#failed(jpeg, error);
+    } catch {
+      if (this.source === source) this.#failed(jpeg);
+      else if (this.trial === source) this.#triedInVain(source.quality);
     }
   }
 
-  stop() {
-    this.source?.stop();
-    this.source = null;
+  // What kept WebRTC from working may be over. JPEGs go on until its first frame is there.
+  #tryAgain(quality) {
+    clearTimeout(this.retry);
+    this.retry = setTimeout(() => {
+      this.trial = new Rtc(quality, true);
+      this.retry = setTimeout(() => this.#triedInVain(quality), CONNECT_MS + STALL_MS);
+      this.#run(this.trial, false);
+    }, this.retryMs);
+  }
+
+  #triedInVain(quality) {
+    this.trial.stop();
+    this.trial = null;
+    this.retryMs = Math.min(2 * this.retryMs, RETRY_MOST_MS);
+    this.#tryAgain(quality);
+  }
+
+  #take(trial) {
+    clearTimeout(this.retry);
+    this.source.stop();
+    this.source = trial;
+    this.trial = null;
+    this.failures = 0;
+    this.retryMs = RETRY_MS;
+    this.changed("WebRTC");
   }
 
   #failed(jpeg) {

@@ -41,7 +41,7 @@ class RefusedError(UnitEdgeError):
 
 
 @dataclass
-class Job:
+class UploadJob:
     """An upload and what becomes of it.
 
     Attributes:
@@ -81,21 +81,21 @@ class Job:
         }
 
 
-class Jobs:
+class UploadJobs:
     """All uploads; an async context manager, whose end removes them."""
 
     def __init__(
-        self, settings: ServeSettings, engine: str, threads: int | None, changed: Callable[[], None]
+        self, settings: ServeSettings, backend: str, threads: int | None, changed: Callable[[], None]
     ) -> None:
         """`changed` is called when a job has got on."""
-        self._settings, self._engine, self._threads, self._changed = settings, engine, threads, changed
-        self._jobs: dict[str, Job] = {}
-        self._queue: asyncio.Queue[Job] = asyncio.Queue()
+        self._settings, self._backend, self._threads, self._changed = settings, backend, threads, changed
+        self._jobs: dict[str, UploadJob] = {}
+        self._queue: asyncio.Queue[UploadJob] = asyncio.Queue()
         self._receiving = 0
         self._process: asyncio.subprocess.Process | None = None
-        self._current: Job | None = None
+        self._current: UploadJob | None = None
 
-    async def __aenter__(self) -> Jobs:
+    async def __aenter__(self) -> UploadJobs:
         self._root = Path(tempfile.mkdtemp(prefix="unit-edge-uploads-"))  # 0700
         self._tasks = [asyncio.create_task(self._work()), asyncio.create_task(self._forget())]
         return self
@@ -109,7 +109,7 @@ class Jobs:
     def __iter__(self) -> Any:
         return iter(self._jobs.values())
 
-    def get(self, id_: str) -> Job | None:
+    def get(self, id_: str) -> UploadJob | None:
         job = self._jobs.get(id_)
         if job is not None:
             job.used_s = time.monotonic()
@@ -137,7 +137,7 @@ class Jobs:
 
     async def take(
         self, chunks: AsyncIterator[bytes], kind: str, models: Mapping[str, Path], stated: int | None
-    ) -> Job:
+    ) -> UploadJob:
         """Keeps an upload and queues it.
 
         Args:
@@ -175,23 +175,23 @@ class Jobs:
             if suffix is None:
                 raise RefusedError(415, f"neither a video nor a picture that is taken here: {TAKEN}")
             path = path.rename(path.with_suffix(suffix))
-            return self.queue(Job(folder.name, kind, dict(models), folder=folder, path=path))
+            return self.queue(UploadJob(folder.name, kind, dict(models), folder=folder, path=path))
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         finally:
             self._receiving -= 1
 
-    def take_picture(self, write: Callable[[Path], None], models: Mapping[str, Path]) -> Job:
+    def take_picture(self, write: Callable[[Path], None], models: Mapping[str, Path]) -> UploadJob:
         """A gallery of a picture that `write` writes as PNG; from any thread, still to be queued."""
         self.check_room()
         folder = self._root / secrets.token_hex(8)
         folder.mkdir(mode=0o700)
         write(folder / "upload.png")
         path = folder / "upload.png"
-        return Job(folder.name, "gallery", dict(models), folder=folder, path=path)
+        return UploadJob(folder.name, "gallery", dict(models), folder=folder, path=path)
 
-    def queue(self, job: Job) -> Job:
+    def queue(self, job: UploadJob) -> UploadJob:
         """Has it translated when those before it are done; in the event loop."""
         self._jobs[job.id] = job
         self._queue.put_nowait(job)
@@ -228,13 +228,13 @@ class Jobs:
                     shutil.rmtree(job.folder, ignore_errors=True)
             self._changed()
 
-    async def _translate(self, job: Job) -> None:
+    async def _translate(self, job: UploadJob) -> None:
         task = Task(
             path=str(job.path),
             folder=str(job.folder),
             models={name: str(path) for name, path in job.models.items()},
             gallery=job.kind == "gallery",
-            engine=self._engine,
+            backend=self._backend,
             threads=self._threads,
             work_s=self._settings.upload_work_s,
         )
@@ -263,7 +263,7 @@ class Jobs:
         if job.state == "working":
             job.state, job.error = "failed", "it could not be translated: its decoder or the model crashed"
 
-    def _note(self, job: Job, message: dict[str, Any]) -> None:
+    def _note(self, job: UploadJob, message: dict[str, Any]) -> None:
         if "done" in message:
             job.done, job.of = message["done"], message["of"]
         elif "files" in message:

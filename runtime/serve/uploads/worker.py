@@ -36,7 +36,7 @@ class Task:
         folder: where results go.
         models: name → path; several of a gallery.
         gallery: whether one picture is translated by all models.
-        engine: what runs them.
+        backend: what runs them.
         threads: of the inference; None for all cores.
         work_s: seconds of computing after which the system ends it.
     """
@@ -45,7 +45,7 @@ class Task:
     folder: str
     models: dict[str, str]
     gallery: bool
-    engine: str
+    backend: str
     threads: int | None
     work_s: float
 
@@ -70,7 +70,7 @@ def _translated(task: Task) -> tuple[dict[str, str], str | None]:
     from unit_edge.runtime.pipeline import Stats
     from unit_edge.runtime.sinks.codecs import Encoding
     from unit_edge.runtime.sinks.look import Look
-    from unit_edge.runtime.translate import Beside, Job, translate
+    from unit_edge.runtime.translate import RunExtras, StartedRun, translate
     from unit_edge.runtime.window.recorder import Recorder
 
     ((_, model),) = task.models.items()
@@ -80,7 +80,7 @@ def _translated(task: Task) -> tuple[dict[str, str], str | None]:
     both = Recorder(lambda: folder / "both.mp4", Encoding(preset="superfast", crf=23), lambda _: None)
     count: list[int | None] = [None]
 
-    def started(job: Job) -> None:
+    def started(job: StartedRun) -> None:
         if job.info.width * job.info.height > _VIDEO_PIXELS_AT_MOST:
             raise ConfigError(f"{job.info.width}x{job.info.height} pixels: expected at most 4096x2304")
         count[0] = job.info.frame_count
@@ -96,9 +96,9 @@ def _translated(task: Task) -> tuple[dict[str, str], str | None]:
             source,
             folder / "translated.mp4",
             Path(model),
-            engine=task.engine,
+            backend=task.backend,
             threads=task.threads,
-            beside=Beside(extra=[both]),
+            extras=RunExtras(extra=[both]),
             started=started,
             progress=progress,
         )
@@ -124,7 +124,7 @@ def _gallery(task: Task) -> tuple[dict[str, str], str | None]:
     files = {"before.png": "before"}
     for index, (name, path) in enumerate(task.models.items()):
         _say({"done": index, "of": len(task.models)})
-        with open_runner(path, task.engine, threads=task.threads) as runner:
+        with open_runner(path, task.backend, threads=task.threads) as runner:
             fit = Fit(runner)
             after = fit.back(runner.infer(fit.to_model(image)[None])[0], width, height)
             label = f"{runner.manifest.source} to {runner.manifest.target}"

@@ -11,11 +11,11 @@ from av.video.stream import VideoStream
 
 from unit_edge.errors import SinkError
 from unit_edge.runtime.sinks.video.audio import AudioCopy
-from unit_edge.runtime.sinks.video.parts import Part
+from unit_edge.runtime.sinks.video.parts import VideoPart
 
 
 def join(
-    parts: Sequence[Part],
+    parts: Sequence[VideoPart],
     target: Path,
     muxer: str,
     *,

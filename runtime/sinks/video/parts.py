@@ -44,7 +44,7 @@ ROUNDED_S = Fraction(1, 1500)
 
 
 @dataclass(frozen=True)
-class Part:
+class VideoPart:
     """Whole groups of pictures at the start of a video file.
 
     Attributes:
@@ -79,7 +79,7 @@ class Kept:
         start: the time of the first frame, in seconds.
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[VideoPart, ...]
     stream: str
     start: Fraction
 
@@ -98,7 +98,7 @@ class Kept:
         return self.parts[-1].end
 
 
-class Parts:
+class VideoParts:
     """The folder of a video's parts, for one run; a context manager.
 
     Who writes sets `worthwhile` when there is something that a later run can use: then the folder stays if
@@ -110,7 +110,7 @@ class Parts:
         self.folder = _folder(output)
         self.worthwhile = kept is not None
 
-    def __enter__(self) -> Parts:
+    def __enter__(self) -> VideoParts:
         try:
             self.folder.mkdir(mode=0o700)
         except FileExistsError:
@@ -257,7 +257,7 @@ def _media(output: Path) -> list[Path]:
     return sorted(files, key=lambda path: int(path.stem))
 
 
-def _whole(output: Path) -> Iterator[Part]:
+def _whole(output: Path) -> Iterator[VideoPart]:
     """What can be used of the parts' files; links and pipes aren't ours."""
     for path in _media(output):
         if stat.S_ISREG(path.lstat().st_mode) and (part := _part(path)) is not None:
@@ -288,12 +288,12 @@ def _marked(output: Path) -> dict[str, Any] | None:
     return about if isinstance(about, dict) and isinstance(about.get("making"), dict) else None
 
 
-def _part(path: Path, start: Fraction | None = None) -> Part | None:
+def _part(path: Path, start: Fraction | None = None) -> VideoPart | None:
     """What can be used of a file: all if it ends as it should, else what comes before its last key frame.
 
     `start` is the time that its first frame should have, if the file may have moved it.
     """
-    whole: Part | None = None
+    whole: VideoPart | None = None
     count, last, end, late = 0, Fraction(0), Fraction(0), Fraction(0)
     try:
         for packet in _packets(path):
@@ -301,13 +301,15 @@ def _part(path: Path, start: Fraction | None = None) -> Part | None:
             if not count and start is not None:
                 late, pts = pts - start, start
             if packet.is_keyframe and count:
-                whole = Part(path=path, packets=count, last=last, end=end, late=late)
+                whole = VideoPart(path=path, packets=count, last=last, end=end, late=late)
             count += 1
             last, end = max(last, pts), max(end, pts + (packet.duration or 0) * packet.time_base)
         ends_well = path.suffix != _MEDIA or _boxes_are_whole(path)
     except (_DamagedError, OSError):
         ends_well = False
-    return Part(path=path, packets=count, last=last, end=end, late=late) if ends_well and count else whole
+    return (
+        VideoPart(path=path, packets=count, last=last, end=end, late=late) if ends_well and count else whole
+    )
 
 
 def _boxes_are_whole(path: Path) -> bool:

@@ -30,7 +30,7 @@ from unit_edge.runtime.sinks.codecs import CODECS, Encoding, muxer_of
 from unit_edge.runtime.sinks.video.audio import AudioCopy
 from unit_edge.runtime.sinks.video.disk_file import DiskFile
 from unit_edge.runtime.sinks.video.join import join
-from unit_edge.runtime.sinks.video.parts import ROUNDED_S, Kept, Part, Parts, mark
+from unit_edge.runtime.sinks.video.parts import ROUNDED_S, Kept, VideoPart, VideoParts, mark
 from unit_edge.runtime.sources.excerpt import Excerpt
 
 _LIMITED_RANGE = 1
@@ -104,7 +104,7 @@ class VideoSink:
         self._key_time: Fraction | None = None
         self._end: Fraction | None = None
         with ExitStack() as stack, self._reporting():
-            self._parts = stack.enter_context(Parts(self._path, self._kept))
+            self._parts = stack.enter_context(VideoParts(self._path, self._kept))
             self._file = stack.enter_context(DiskFile(self._parts.media))
             # With flush_packets, each group of pictures goes to the disk when it is whole.
             self._container = av.open(
@@ -231,7 +231,7 @@ class VideoSink:
             if self._file.error is not None:
                 raise self._file.error
             last = self._last_pts * self._time_base
-            parts.append(Part(path=self._parts.media, packets=self._packets, last=last, end=self._end))
+            parts.append(VideoPart(path=self._parts.media, packets=self._packets, last=last, end=self._end))
         if not parts:
             return
         comment = ""

@@ -19,7 +19,7 @@ from unit_edge import __version__
 from unit_edge.boards.find import all_boards, find_board
 from unit_edge.cli.app import app
 from unit_edge.cli.subjects.inspection import inspect_file
-from unit_edge.errors import ConfigError, ModelError, UnitEdgeError
+from unit_edge.errors import ConfigError, ModelError, SinkError, UnitEdgeError
 from unit_edge.export.bundle.board_choice import System, choose, frame_size_for
 from unit_edge.export.bundle.build_script import build_script
 from unit_edge.export.bundle.bundle import export_bundle
@@ -177,6 +177,8 @@ def test_an_earlier_bundle_is_replaced_but_nothing_of_the_user(run: Path, tmp_pa
     for name in (".venv/lib/x.py", "m.tensorrt.engine", "m.tensorrt.json", "timing.cache"):
         (path / name).parent.mkdir(parents=True, exist_ok=True)
         (path / name).write_text("of the build")
+    with pytest.raises(SinkError, match="exists already; add --overwrite to replace it"):
+        export_bundle(run, "day", NANO, output=path, wheels=False, overwrite=False)
     export_bundle(run, "day", NANO, output=path, wheels=False)
     assert (path / "night2day-tiny-fp16.onnx").is_file()
     assert not (path / "day2night-tiny-fp16.onnx").exists() and not (path / ".venv").exists()

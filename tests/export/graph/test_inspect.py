@@ -12,10 +12,9 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+from commands import cli_output as cli
 from onnx import TensorProto, helper, numpy_helper
-from typer.testing import CliRunner
 
-from unit_edge.cli.app import app
 from unit_edge.cli.subjects.inspection import inspect_file
 from unit_edge.config import Detail, RunConfig
 from unit_edge.errors import ModelError
@@ -285,12 +284,12 @@ def test_a_checkpoint_is_described(run: Path, tmp_path: Path) -> None:
 
 def test_an_engine_is_compared_with_its_manifest(tmp_path: Path) -> None:
     engine, beside = tmp_path / "m.orin.10.3.0.engine", tmp_path / "m.orin.10.3.0.json"
-    engine.write_bytes(b"plan")
+    engine.write_bytes(b"engine")
     beside.write_text(json.dumps({"sha256": sha256_of(engine), "tensorrt": "10.3.0", "gpu": "Orin"}))
     for path in (engine, beside):
         report = inspect_file(path)
         assert (report["kind"], report["manifest"], report["gpu"]) == ("engine", "matches", "Orin")
-    engine.write_bytes(b"another plan")
+    engine.write_bytes(b"another engine")
     assert inspect_file(engine)["manifest"] == "differs: another sha256"
 
 
@@ -298,7 +297,7 @@ def test_an_engine_is_compared_with_its_manifest(tmp_path: Path) -> None:
     ("name", "content", "message"),
     [
         ("notes.txt", b"hello", "none of ours: no manifest notes.json"),
-        ("m.engine", b"plan", "none of ours: no manifest m.json"),
+        ("m.engine", b"engine", "none of ours: no manifest m.json"),
         ("some.json", b'{"a": 1}', "none of ours: no manifest"),
         ("some.json", b"[1]", "none of ours: JSON, but no object"),
         ("some.json", b"{", "not readable as JSON"),
@@ -337,14 +336,6 @@ def test_a_foreign_onnx_model_is_none_of_ours(tmp_path: Path) -> None:
     onnx.save(model, tmp_path / "resnet.onnx")
     with pytest.raises(ModelError, match="none of ours: made by pytorch"):
         inspect_file(tmp_path / "resnet.onnx")
-
-
-def cli(*arguments: str | Path) -> tuple[int, str]:
-    """Exit code, and all that was printed."""
-    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    return done.exit_code, done.output
 
 
 def test_the_command(exported: Exported, run: Path) -> None:

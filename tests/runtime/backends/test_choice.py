@@ -1,4 +1,4 @@
-"""Which engine `auto` takes, and that people are told."""
+"""Which backend `auto` takes, and that people are told."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from commands import cli_output as cli
 
-from unit_edge.cli.app import app
-from unit_edge.errors import EngineError
-from unit_edge.runtime.backends.choice import Installed, choose_engine
+from unit_edge.errors import BackendError
+from unit_edge.runtime.backends.choice import Installed, choose_backend
 from unit_edge.runtime.backends.open import open_runner, read_model
 
 WriteModel = Callable[..., Path]
@@ -24,7 +23,7 @@ ORT, GPU_ORT, BOTH = (
 
 
 @pytest.mark.parametrize(
-    ("installed", "precision", "engine", "reason"),
+    ("installed", "precision", "backend", "reason"),
     [
         (ORT, "fp32", "onnxruntime", "no NVIDIA GPU"),
         (ORT, "int8", "onnxruntime", "nor OpenVINO"),
@@ -43,17 +42,17 @@ ORT, GPU_ORT, BOTH = (
     ],
 )
 def test_auto(
-    write_model: WriteModel, installed: Installed, precision: str, engine: str, reason: str
+    write_model: WriteModel, installed: Installed, precision: str, backend: str, reason: str
 ) -> None:
     manifest = read_model(write_model(precision=precision))
-    taken, why = choose_engine(manifest, plan=False, installed=installed)
-    assert taken == engine and reason in why
-    assert choose_engine(manifest, plan=True, installed=installed)[0] == "tensorrt"
+    taken, why = choose_backend(manifest, is_engine=False, installed=installed)
+    assert taken == backend and reason in why
+    assert choose_backend(manifest, is_engine=True, installed=installed)[0] == "tensorrt"
 
 
 def test_nothing_to_take_names_the_extra(write_model: WriteModel) -> None:
-    with pytest.raises(EngineError, match=r"unit-edge\[cpu\]"):
-        choose_engine(read_model(write_model()), plan=False, installed=Installed())
+    with pytest.raises(BackendError, match=r"unit-edge\[cpu\]"):
+        choose_backend(read_model(write_model()), is_engine=False, installed=Installed())
 
 
 def test_int8_runs_by_openvino_where_it_is_and_by_onnxruntime_else(
@@ -63,26 +62,21 @@ def test_int8_runs_by_openvino_where_it_is_and_by_onnxruntime_else(
     with monkeypatch.context() as without:
         without.setitem(sys.modules, "openvino", None)
         with open_runner(model) as runner:
-            assert runner.engine.startswith("onnxruntime ")
+            assert runner.backend.startswith("onnxruntime ")
     pytest.importorskip("openvino")
     with open_runner(model) as runner:
-        assert runner.engine.startswith("openvino ")
-
-
-def cli(*arguments: str | Path) -> tuple[int, str]:
-    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    return done.exit_code, done.output
+        assert runner.backend.startswith("openvino ")
 
 
 def test_translate_says_which_and_why(
     write_model: WriteModel, write_clip: Callable[..., Path], tmp_path: Path
 ) -> None:
     clip, model = write_clip(frames=3), write_model("invert")
-    code, output = cli("translate", clip, "--model", model, "-o", tmp_path / "a.mp4", "--engine", "auto")
+    code, output = cli("translate", clip, "--model", model, "-o", tmp_path / "a.mp4", "--backend", "auto")
     assert code == 0
     assert output.count("\n") == 1 and " with invert (onnxruntime " in output and "; " in output
     code, output = cli(
-        "translate", clip, "--model", model, "-o", tmp_path / "b.mp4", "--engine", "onnxruntime"
+        "translate", clip, "--model", model, "-o", tmp_path / "b.mp4", "--backend", "onnxruntime"
     )
     assert code == 0 and output.endswith(", CPU)\n")
 
@@ -91,11 +85,11 @@ QUICK = "--size", "32x24", "--frames", "1", "--warm-up", "0", "--no-peak"
 
 
 def reason_in(output: str) -> str:
-    return str(json.loads(output.splitlines()[-1])["rows"][0]["engine_reason"])
+    return str(json.loads(output.splitlines()[-1])["rows"][0]["backend_reason"])
 
 
 def test_bench_says_why(write_model: WriteModel) -> None:
-    _, output = cli("bench", write_model(), *QUICK, "--engine", "onnxruntime")
+    _, output = cli("bench", write_model(), *QUICK, "--backend", "onnxruntime")
     assert reason_in(output) == "asked for"
     _, output = cli("bench", write_model(), *QUICK)
     assert reason_in(output) not in ("", "asked for")
@@ -103,7 +97,7 @@ def test_bench_says_why(write_model: WriteModel) -> None:
 
 def test_int8_for_tensorrt_on_a_cpu_gets_a_note(write_model: WriteModel) -> None:
     model = write_model(precision="int8", int8={"for": "tensorrt"})
-    arguments = *QUICK, "--engine"
+    arguments = *QUICK, "--backend"
     _, output = cli("bench", model, *arguments, "onnxruntime")
     assert output.startswith("note: this int8 model is made for TensorRT and slower than fp32")
     pytest.importorskip("openvino")

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unit_edge.errors import ConfigError, EngineError, ModelError
+from unit_edge.errors import BackendError, ConfigError, ModelError
 from unit_edge.machine.gpu import Gpu
 from unit_edge.manifests.model import TensorSpec, size_text
 from unit_edge.runtime.backends.open import open_runner
@@ -22,7 +22,7 @@ def test_it_computes_what_the_graph_says(write_model: WriteModel) -> None:
     image = np.random.default_rng(0).integers(0, 256, (1, 30, 50, 3), dtype=np.uint8)
     with open_runner(write_model("invert")) as runner:
         assert np.array_equal(runner.infer(image), 255 - image)
-        assert "CPU" in runner.engine
+        assert "CPU" in runner.backend
 
 
 def refused(path: Path) -> str:
@@ -90,8 +90,8 @@ def test_input_and_output_of_two_sizes(write_model: WriteModel) -> None:
     assert "takes frames of any size and gives 32x24" in message
 
 
-def test_an_unknown_engine(write_model: WriteModel) -> None:
-    with pytest.raises(ConfigError, match="unknown engine 'tpu'; known: auto, onnxruntime"):
+def test_an_unknown_backend(write_model: WriteModel) -> None:
+    with pytest.raises(ConfigError, match="unknown backend 'tpu'; known: auto, onnxruntime"):
         open_runner(write_model(), "tpu")
 
 
@@ -100,7 +100,7 @@ def test_cuda_that_is_not_there(write_model: WriteModel) -> None:
     if "CUDAExecutionProvider" in ort.get_available_providers():
         pytest.skip("this onnxruntime is built for CUDA")
     with (
-        pytest.raises(EngineError, match=r"unit-edge\[gpu\]"),
+        pytest.raises(BackendError, match=r"unit-edge\[gpu\]"),
         open_runner(write_model(), "onnxruntime-cuda"),
     ):
         pass
@@ -119,17 +119,17 @@ def test_a_silent_fallback_to_the_cpu_is_an_error(
         lambda path, providers, **rest: session(path, providers=providers[-1:], **rest),
     )
     runner = open_runner(write_model(), "onnxruntime-cuda")
-    with pytest.raises(EngineError, match="fell back to CPUExecutionProvider"), runner:
+    with pytest.raises(BackendError, match="fell back to CPUExecutionProvider"), runner:
         pass
 
 
 def test_without_onnxruntime_the_error_names_the_extra(write_model: WriteModel) -> None:
     code = (
         "import sys; from pathlib import Path; sys.modules.update(onnxruntime=None, openvino=None)\n"
-        "from unit_edge.errors import EngineError\n"
+        "from unit_edge.errors import BackendError\n"
         "from unit_edge.runtime.backends.open import open_runner\n"
         "try: open_runner(Path(sys.argv[1]))\n"
-        "except EngineError as error: print(error)\n"
+        "except BackendError as error: print(error)\n"
     )
     command = [sys.executable, "-c", code, str(write_model())]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

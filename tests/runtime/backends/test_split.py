@@ -20,7 +20,7 @@ from unit_edge.runtime.backends.open import open_runner
 SIZES = [(1920, 1080), (1280, 720), (333, 517), (641, 359), (32, 32), (96, 33), (40, 640)]
 """Width and height: common, odd, portrait, tiny and long."""
 
-ENGINES = ["onnxruntime", "openvino"]
+BACKENDS = ["onnxruntime", "openvino"]
 
 
 @pytest.fixture
@@ -56,13 +56,13 @@ def test_halves_make_the_pictures_of_the_whole_graph(name: str) -> None:
             assert given.shape == frames.shape and given.std() > 1, "the frames must not be blank"
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_frames_that_overlap_are_each_their_own(engine: str, model: Path) -> None:
-    pytest.importorskip(engine)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_frames_that_overlap_are_each_their_own(backend: str, model: Path) -> None:
+    pytest.importorskip(backend)
     frames = [scene(160 + 2 * n, 90) for n in range(3)] + [255 - scene(160, 90), noise(160, 90)]
     with (
         open_runner(model, "onnxruntime", threads=1, whole=True) as whole,
-        open_runner(model, engine, threads=2) as halves,
+        open_runner(model, backend, threads=2) as halves,
     ):
         assert is_overlapping(halves)
         for first, second in pairwise(frames):
@@ -71,25 +71,25 @@ def test_frames_that_overlap_are_each_their_own(engine: str, model: Path) -> Non
                 assert np.abs(wait().astype(int) - whole.infer(given)).max() <= 1
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_a_manifest_from_before_there_were_halves_has_the_whole_graph_run(engine: str, model: Path) -> None:
-    pytest.importorskip(engine)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_manifest_from_before_there_were_halves_has_the_whole_graph_run(backend: str, model: Path) -> None:
+    pytest.importorskip(backend)
     frames = noise(200, 120)
-    with open_runner(model, engine, threads=1, whole=True) as runner:
+    with open_runner(model, backend, threads=1, whole=True) as runner:
         expected = runner.infer(frames)
     path = model.with_suffix(".json")
     path.write_text(path.read_text().replace('"cut": {', '"made_from": {', 1))
     assert Manifest.read(path).cut == {}
-    with open_runner(model, engine, threads=1) as runner:
+    with open_runner(model, backend, threads=1) as runner:
         assert np.array_equal(runner.infer(frames), expected)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_names_that_the_graph_lacks_are_an_error_that_says_so(engine: str, model: Path) -> None:
-    pytest.importorskip(engine)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_names_that_the_graph_lacks_are_an_error_that_says_so(backend: str, model: Path) -> None:
+    pytest.importorskip(backend)
     with_cut(model, small="small", translated="nothing")
     with pytest.raises(ModelError, match="'nothing' that the manifest names; export the model again"):
-        open_runner(model, engine).__enter__()
+        open_runner(model, backend).__enter__()
 
 
 @pytest.mark.parametrize("cut", [{"small": "a"}, {"small": "a", "translated": 3}, ["a"]])

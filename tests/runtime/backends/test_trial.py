@@ -1,4 +1,4 @@
-"""Which engine is taken because it was the fastest, and what a bad one can't do."""
+"""Which backend is taken because it was the fastest, and what a bad one can't do."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from unit_edge.errors import EngineError
+from unit_edge.errors import BackendError
 from unit_edge.manifests.model import Manifest
 from unit_edge.registry import resolve_model
 from unit_edge.runtime.backends import trial
@@ -21,24 +21,24 @@ MANIFEST = Manifest.read(MODEL.with_suffix(".json"))
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    return tmp_path / "unit-edge" / "engines.json"
+    return tmp_path / "unit-edge" / "backends.json"
 
 
 def never(*_: object, **__: object) -> Any:
     raise AssertionError("tried again")
 
 
-def test_a_real_engine_wins_over_one_that_fails_and_is_remembered(
+def test_a_real_backend_wins_over_one_that_fails_and_is_remembered(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engines = ["onnxruntime", "openvino-that-is-not-there"]
-    assert trial.fastest(MODEL, MANIFEST, engines) == "onnxruntime"
+    backends = ["onnxruntime", "openvino-that-is-not-there"]
+    assert trial.fastest(MODEL, MANIFEST, backends) == "onnxruntime"
     assert cache.is_file()
     monkeypatch.setattr(subprocess, "run", never)
-    assert trial.fastest(MODEL, MANIFEST, engines) == "onnxruntime"
+    assert trial.fastest(MODEL, MANIFEST, backends) == "onnxruntime"
     cache.write_text("no JSON")
     with pytest.raises(AssertionError, match="tried again"):
-        trial.fastest(MODEL, MANIFEST, engines)
+        trial.fastest(MODEL, MANIFEST, backends)
 
 
 def test_the_fastest_is_taken_if_its_frame_is_within_a_level(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,11 +48,11 @@ def test_the_fastest_is_taken_if_its_frame_is_within_a_level(monkeypatch: pytest
         "b": {"ms": 2.0, "frame": "0b09"},
         "hangs": None,
     }
-    monkeypatch.setattr(trial, "_try", lambda _, engine: answers[engine])
+    monkeypatch.setattr(trial, "_try", lambda _, backend: answers[backend])
     assert trial.fastest(MODEL, MANIFEST, list(answers)) == "b"
 
 
-def test_an_engine_that_takes_too_long_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_backend_that_takes_too_long_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "LIMIT_S", 0.01)
     assert trial.fastest(MODEL, MANIFEST, ["onnxruntime", "openvino"]) == "onnxruntime"
 
@@ -84,7 +84,7 @@ def test_bf16_on_a_processor_without_it_is_an_error_that_names_the_way_out() -> 
     pytest.importorskip("openvino")
     if trial.has_bf16():
         with open_runner(MODEL, "openvino-bf16") as runner:
-            assert runner.engine.endswith("bf16")
+            assert runner.backend.endswith("bf16")
         return
-    with pytest.raises(EngineError, match="`--engine openvino`"):
+    with pytest.raises(BackendError, match="`--backend openvino`"):
         open_runner(MODEL, "openvino-bf16").__enter__()

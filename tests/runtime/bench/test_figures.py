@@ -95,15 +95,15 @@ def test_a_warm_up_ends_at_its_limit() -> None:
     assert warm_up(call, limit_s=0, clock=clock).calls == 2
 
 
-def passage(start: float, infer_from: float, *, split: GpuTimes | None = None) -> FrameTimes:
+def times_of(start: float, infer_from: float, *, split: GpuTimes | None = None) -> FrameTimes:
     """Reading 1 s, the model 4 s, writing 2 s; 0.5 s in the second queue."""
     times = start, start + 1, infer_from, infer_from + 4, infer_from + 4.5, infer_from + 6.5
     return FrameTimes(*times, split=split)
 
 
 def test_where_the_time_went() -> None:
-    passages = [passage(0, 1), passage(1, 5), passage(2, 9)]
-    found = account(passages, seconds=15.5)
+    frame_times = [times_of(0, 1), times_of(1, 5), times_of(2, 9)]
+    found = account(frame_times, seconds=15.5)
     assert list(found.stages) == ["decode", "wait", "compute", "encode"]
     means = {name: stage.time_ms.mean for name, stage in found.stages.items()}
     assert means == pytest.approx({"decode": 1000, "wait": 3500, "compute": 4000, "encode": 2000})
@@ -115,14 +115,14 @@ def test_where_the_time_went() -> None:
 
 
 def test_a_batch_is_one_call() -> None:
-    found = account([passage(0, 2), passage(1, 2)], seconds=10)
+    found = account([times_of(0, 2), times_of(1, 2)], seconds=10)
     assert found.allows_fps["model"] == pytest.approx(2 / 4)
     assert found.stages["compute"].time_ms.mean == pytest.approx(4000)
 
 
 def test_on_a_gpu_the_call_is_taken_apart() -> None:
     split = GpuTimes(0.5, 2.0, 0.75)
-    found = account([passage(0, 1, split=split)], seconds=7.5, live=True)
+    found = account([times_of(0, 1, split=split)], seconds=7.5, live=True)
     assert list(found.stages) == ["capture", "wait", "upload", "compute", "download", "host", "encode"]
     assert found.stages["host"].time_ms.mean == pytest.approx(750)
     assert sum(stage.time_ms.mean for stage in found.stages.values()) == pytest.approx(7500)
@@ -130,9 +130,9 @@ def test_on_a_gpu_the_call_is_taken_apart() -> None:
 
 def test_the_stages_of_a_real_run_fill_its_time() -> None:
     """No stage has two frames at once, so that their sums can't exceed the run's time."""
-    passages: list[FrameTimes] = []
-    stats = run(ListSource(10), AddRunner(seconds=0.02), ListSink(seconds=0.001), passages=passages)
-    found = account(passages, seconds=stats.seconds)
+    frame_times: list[FrameTimes] = []
+    stats = run(ListSource(10), AddRunner(seconds=0.02), ListSink(seconds=0.001), frame_times=frame_times)
+    found = account(frame_times, seconds=stats.seconds)
     assert found.bound == "model" and found.frame_ms.count == 10
     assert all(0 < share <= 1 for share in found.busy.values())
     assert sum(stage.time_ms.mean for stage in found.stages.values()) == pytest.approx(found.frame_ms.mean)

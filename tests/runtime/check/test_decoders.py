@@ -210,6 +210,14 @@ def test_a_picture_in_rows_of_bytes(write_constant: WriteConstant) -> None:
         assert only_box(detector(FRAME, 0.3))[0] == pytest.approx(BOX, abs=0.01)
 
 
+@pytest.mark.parametrize("shape", [(3, SIDE, SIDE), (SIDE, SIDE, 3)])
+def test_torchvisions_own_export_takes_a_picture_not_a_batch(
+    write_constant: WriteConstant, shape: tuple[int, ...]
+) -> None:
+    with Detector(write_constant(torchvision(), shape=shape)) as detector:
+        assert only_box(detector(FRAME, 0.3))[0] == pytest.approx(BOX, abs=0.01)
+
+
 def test_rtdetrs_own_export_wants_a_size(write_constant: WriteConstant) -> None:
     from onnx import TensorProto, helper
 
@@ -287,6 +295,9 @@ def test_what_does_not_fit_is_said(
 def test_inputs_that_are_no_picture(write_constant: WriteConstant, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="expected one picture"):
         Detector(write_constant(v8(), shape=(4, 3, SIDE, SIDE))).__enter__()
+    for shape in ((SIDE, SIDE), (1, 1, 3, SIDE, SIDE)):
+        with pytest.raises(ModelError, match="expected one picture"):
+            Detector(write_constant(v8(), shape=shape)).__enter__()
     with pytest.raises(ModelError, match="no such file"):
         Detector(tmp_path / "no.onnx").__enter__()
     (tmp_path / "text.onnx").write_text("hello")

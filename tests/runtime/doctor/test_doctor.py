@@ -87,7 +87,7 @@ def here(world: World) -> dict[str, Any]:
 
 def test_json_has_what_programs_rely_on(here: dict[str, Any]) -> None:
     assert here["schema"] == SCHEMA == 1
-    assert here["can_translate"] is True and here["lacking"] == [] and "onnxruntime" in here["engines"]
+    assert here["can_translate"] is True and here["lacking"] == [] and "onnxruntime" in here["backends"]
     for finding in here["findings"]:
         assert set(finding) == {"topic", "name", "status", "fact", "fix"}
         assert finding["status"] in ("ok", "warning", "missing", "broken")
@@ -97,7 +97,7 @@ def test_json_has_what_programs_rely_on(here: dict[str, Any]) -> None:
         "machine",
         "files",
         "live",
-        "engines",
+        "backends",
     ]
 
 
@@ -128,7 +128,7 @@ def test_a_board_without_anything_is_told_what_to_install(world: World) -> None:
         assert re.search(f"> {fix}\n", done.stdout) or "Jetson" in done.stdout
     last = done.stdout.splitlines()[-1]
     assert last.startswith(
-        "videos can't be translated here; lacking: numpy, pyav, libx264, opencv, an engine"
+        "videos can't be translated here; lacking: numpy, pyav, libx264, opencv, a backend"
     )
 
 
@@ -254,7 +254,7 @@ def test_engines_are_compared(off: int, status: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("engines", "can"),
+    ("backends", "can"),
     [
         (["onnxruntime"], True),
         (["openvino"], True),
@@ -264,9 +264,9 @@ def test_engines_are_compared(off: int, status: str) -> None:
         ([], False),
     ],
 )
-def test_one_engine_is_enough(engines: list[str], can: bool) -> None:
+def test_one_backend_is_enough(backends: list[str], can: bool) -> None:
     needed = ["numpy", "pyav", "libx264", "opencv"]
-    findings = [Finding(name, OK, "") for name in [*needed, *engines]]
+    findings = [Finding(name, OK, "") for name in [*needed, *backends]]
     report = conclude([*findings, Finding("onnxruntime-cuda", MISSING, "")])
     assert report.can_translate is can
     for index in range(len(needed)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,17 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from browser import complaints, needs_browser, opened, set_size
 from makers import make_clip
 from serve_server import COLOUR, Server, paint
 
-BROWSER, DRIVER = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
-webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium, of the dev extra")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not (BROWSER and DRIVER), reason="needs a browser: `apt-get install chromium chromium-driver`"
-    ),
-]
+pytestmark = [pytest.mark.slow, needs_browser]
 NEAR = 16  # levels, after H.264 or JPEG and the browser's own conversion
 RGB = list(reversed(COLOUR))
 INVERTED = [255 - value for value in RGB]
@@ -64,10 +57,7 @@ class Page:
         driver.get(url)
 
     def size(self, width: int, height: int, scheme: str = "dark") -> None:
-        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-        features = [{"name": "prefers-color-scheme", "value": scheme}]
-        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+        set_size(self.driver, width, height, scheme)
 
     def ask(self, script: str, *arguments: Any) -> Any:
         return self.driver.execute_script(
@@ -106,18 +96,7 @@ class Page:
         self.driver.find_element("id", id_).click()
 
     def complaints(self) -> list[str]:
-        return [entry["message"] for entry in self.driver.get_log("browser")]
-
-
-def opened(profile: Path) -> Any:
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    for argument in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "disable-gpu"):
-        options.add_argument(f"--{argument}")
-    options.add_argument(f"--user-data-dir={profile}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    service = webdriver.ChromeService(DRIVER)
-    return webdriver.Chrome(options=options, service=service)
+        return complaints(self.driver)
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +156,33 @@ def test_jpegs_show_the_same(page: Page) -> None:
     page.until("return $('seen').textContent.startsWith('JPEG') && $('seen').dataset.age !== ''")
     page.until_pixel(0.25, RGB)
     page.until_pixel(0.75, INVERTED)
+
+
+NOT_AT_FIRST = """
+  const Real = window.RTCPeerConnection;
+  let failures = 2;
+  window.RTCPeerConnection = class {
+    constructor(...given) {
+      if (failures-- > 0) throw new Error('no WebRTC yet');
+      return new Real(...given);
+    }
+  };
+  const wait = window.setTimeout;
+  window.setTimeout = (then, ms, ...given) => wait(then, ms === 30000 ? 3000 : ms, ...given);
+"""
+
+
+def test_webrtc_is_tried_again_while_jpegs_are_shown(driver: Any, server: Server) -> None:
+    on_load = driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": NOT_AT_FIRST})
+    try:
+        page = Page(driver, server.url)
+        page.until("return $('seen').textContent.startsWith('JPEG') && $('seen').dataset.age !== ''")
+        page.until("return $('seen').textContent.startsWith('WebRTC') && $('seen').dataset.age !== ''")
+        page.until_pixel(0.25, RGB)
+        assert page.complaints() == []
+    finally:
+        driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", on_load)
+        driver.get("about:blank")
 
 
 def test_model_steady_pause_and_record_from_the_page(page: Page, server: Server) -> None:

@@ -94,7 +94,7 @@ def test_what_cant_be_served_is_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     given = [one.format(clip=models / "clip.mp4", models=models) for one in arguments]
-    done = CliRunner().invoke(app, ["serve", *given, "--engine", "onnxruntime", "--port", "0"])
+    done = CliRunner().invoke(app, ["serve", *given, "--backend", "onnxruntime", "--port", "0"])
     assert done.exit_code == 1 and not done.stdout
     (line,) = done.stderr.strip().splitlines()
     assert line.startswith("error: ") and says in line

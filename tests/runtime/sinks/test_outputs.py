@@ -27,7 +27,7 @@ from unit_edge.runtime.sinks.raw import RawSink
 from unit_edge.runtime.sinks.stream import StreamSink
 from unit_edge.runtime.sinks.v4l2 import VirtualCameraSink
 from unit_edge.runtime.sinks.video.sink import VideoSink
-from unit_edge.runtime.translate import Beside, translate
+from unit_edge.runtime.translate import RunExtras, translate
 
 WriteClip = Callable[..., Path]
 WriteModel = Callable[..., Path]
@@ -151,7 +151,7 @@ def test_a_tcp_stream_whose_reader_leaves_does_not_hurt_the_file(
                 [tmp_path / "out.mp4", url],
                 write_model(),
                 encoding=Encoding(crf=1),
-                beside=Beside(notice=notices.append),
+                extras=RunExtras(notice=notices.append),
             )
     assert len(notices) == 1
     assert frame_times(tmp_path / "out.mp4") == frame_times(clip)

@@ -16,7 +16,7 @@ from unit_edge.train.adapt import losses
 from unit_edge.train.adapt.networks import Adaptation
 from unit_edge.train.adapt.state import AdaptState
 from unit_edge.train.adapt.step import DigitBatch, Made, discriminator_terms, generator_terms, make
-from unit_edge.train.draw import Draw, Part
+from unit_edge.train.draw import BatchPart, Draw
 
 CPU = torch.device("cpu")
 COUNT = 4
@@ -38,7 +38,7 @@ def softplus(x: Tensor) -> np.ndarray:
 
 
 def made_of(nets: Adaptation, samples: DigitBatch) -> Made:
-    return make(nets, samples, Draw((0, 0, 0), Part(2 * COUNT, 0, 2 * COUNT), CPU))
+    return make(nets, samples, Draw((0, 0, 0), BatchPart(2 * COUNT, 0, 2 * COUNT), CPU))
 
 
 def test_consistency_counts_confident_images_only() -> None:

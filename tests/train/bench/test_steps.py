@@ -14,7 +14,7 @@ from unit_edge.config import DataConfig, DomainConfig, OptimConfig, RunConfig
 from unit_edge.machine.child import ChildFailed
 from unit_edge.train.bench import steps
 from unit_edge.train.bench.released_way import released_step
-from unit_edge.train.bench.worker import Case, Stepper, Worker
+from unit_edge.train.bench.worker import StepCase, Stepper, StepWorker
 from unit_edge.train.group import Group
 from unit_edge.train.state import TrainingState
 
@@ -68,15 +68,15 @@ def test_only_the_released_way_runs_d_s_loss_back_through_g() -> None:
 
 def test_a_stepper_of_each_way_steps() -> None:
     for way in ("ours", "detached", "released"):
-        stepper = Stepper(Case(way, settings(), way, "cpu"))  # type: ignore[arg-type]
+        stepper = Stepper(StepCase(way, settings(), way, "cpu"))  # type: ignore[arg-type]
         before = stepper.state.unit.generators[0][0].body[0].weight.clone()  # type: ignore[union-attr,index]
         assert stepper.step_ms() > 0
         assert not torch.equal(before, stepper.state.unit.generators[0][0].body[0].weight)  # type: ignore[union-attr,index]
 
 
 def test_a_worker_tells_why_it_fails() -> None:
-    broken = Case("broken", settings(), device="nonsense")
-    with Worker(broken) as worker, pytest.raises(ChildFailed, match="nonsense"):
+    broken = StepCase("broken", settings(), device="nonsense")
+    with StepWorker(broken) as worker, pytest.raises(ChildFailed, match="nonsense"):
         worker.step_ms(60)
 
 

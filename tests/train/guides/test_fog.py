@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from street_scene import HEIGHT, HORIZON, street
 
 from unit_edge.train.guides.fog import FogSettings, fog, halos
-from unit_edge.train.guides.scene import FARTHEST, Part, Scene
+from unit_edge.train.guides.scene import FARTHEST, Scene, SceneClass
 from unit_edge.train.guides.weather import METRES, hazy, transmission
 
 SETTINGS = FogSettings(
@@ -36,7 +36,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
 
 def striped() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """A street whose road has upright stripes, so that each of its rows has the same contrast."""
-    image, classes = street(without=Part.VEHICLE)
+    image, classes = street(without=SceneClass.VEHICLE)
     image[HORIZON:, 40:220] = 60
     image[HORIZON:, 40:220:8] = image[HORIZON:, 41:220:8] = 180
     return image, classes
@@ -68,7 +68,7 @@ def test_what_is_far_is_the_airlight(drawn: dict[str, float]) -> None:
 
 
 def test_transmission_is_a_twentieth_at_the_visibility() -> None:
-    scene = Scene(*street(without=Part.VEHICLE))
+    scene = Scene(*street(without=SceneClass.VEHICLE))
     visibility_m = 8 * METRES
     through = transmission(scene, visibility_m)[:, 90:110].mean(1)
     distance = scene.distance[:, 90:110].mean(1)

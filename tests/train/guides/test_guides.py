@@ -8,7 +8,7 @@ import pytest
 from street_scene import street
 
 from unit_edge.train.guides import RENDERERS
-from unit_edge.train.guides.scene import Part
+from unit_edge.train.guides.scene import SceneClass
 
 
 @pytest.mark.parametrize("guide", sorted(RENDERERS))
@@ -32,8 +32,8 @@ def test_any_size(guide: str, size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("guide", sorted(RENDERERS))
-@pytest.mark.parametrize("part", Part)
-def test_any_part_may_be_missing(guide: str, part: Part) -> None:
+@pytest.mark.parametrize("part", SceneClass)
+def test_any_part_may_be_missing(guide: str, part: SceneClass) -> None:
     image, classes = street(without=part)
     picture = RENDERERS[guide](image, classes, np.random.default_rng(1))
     assert picture.shape == image.shape
@@ -42,7 +42,9 @@ def test_any_part_may_be_missing(guide: str, part: Part) -> None:
 @pytest.mark.parametrize("guide", sorted(RENDERERS))
 def test_a_picture_of_nothing_known(guide: str) -> None:
     image = np.full((72, 128, 3), 128, np.uint8)
-    picture = RENDERERS[guide](image, np.zeros((72, 128, len(Part)), np.uint8), np.random.default_rng(0))
+    picture = RENDERERS[guide](
+        image, np.zeros((72, 128, len(SceneClass)), np.uint8), np.random.default_rng(0)
+    )
     assert picture.shape == image.shape
 
 

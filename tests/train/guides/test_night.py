@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from street_scene import HORIZON, street
 
 from unit_edge.train.guides.night import night
-from unit_edge.train.guides.scene import Part
+from unit_edge.train.guides.scene import SceneClass
 
 
-def rendered(seed: int, without: Part | None = None) -> NDArray[np.float64]:
+def rendered(seed: int, without: SceneClass | None = None) -> NDArray[np.float64]:
     image, classes = street(without)
     return night(image, classes, np.random.default_rng(seed)).astype(np.float64)
 
@@ -28,7 +28,7 @@ def test_the_sky_is_black_and_the_road_before_the_car_is_lit(seed: int) -> None:
 def test_the_beam_is_brightest_in_the_middle_of_the_road() -> None:
     differences = []
     for seed in range(8):
-        picture = rendered(seed, without=Part.VEHICLE)
+        picture = rendered(seed, without=SceneClass.VEHICLE)
         row = picture[HORIZON + 14 : HORIZON + 20].mean((0, 2))
         differences.append(row[118:138].mean() - row[190:210].mean())
     assert min(differences) > 0
@@ -55,7 +55,7 @@ def test_a_red_wall_does_not_shine() -> None:
 
 def test_what_was_light_in_the_shadow_keeps_its_order() -> None:
     """Surfaces are relit, not repainted: a bright patch of road stays brighter than the road."""
-    image, classes = street(without=Part.VEHICLE)
+    image, classes = street(without=SceneClass.VEHICLE)
     image[110:116, 100:160] = 230
     picture = night(image, classes, np.random.default_rng(3)).astype(float)
     assert picture[111:115, 110:150].mean() > 1.3 * picture[120:124, 110:150].mean()

@@ -11,7 +11,7 @@ from street_scene import HEIGHT, HORIZON, WIDTH, street
 
 from unit_edge.train.guides.light import luminance
 from unit_edge.train.guides.rain import RainSettings, mirrored, rain, reflectance, wet_ground
-from unit_edge.train.guides.scene import Part, Scene
+from unit_edge.train.guides.scene import Scene, SceneClass
 
 SEEDS = range(6)
 
@@ -37,7 +37,7 @@ def test_what_stands_is_flipped_about_its_foot() -> None:
 
 
 def test_the_sky_is_flipped_about_the_horizon() -> None:
-    image, classes = street(without=Part.VEHICLE)
+    image, classes = street(without=SceneClass.VEHICLE)
     image[40:44] = 255
     image[44:48] = 0
     scene = Scene(image, classes)
@@ -47,7 +47,7 @@ def test_the_sky_is_flipped_about_the_horizon() -> None:
 
 
 def test_the_mirror_is_blurred_downwards_more_than_across() -> None:
-    image, classes = street(without=Part.VEHICLE)
+    image, classes = street(without=SceneClass.VEHICLE)
     light = np.zeros_like(Scene(image, classes).light)
     light[30:34, 126:130] = 1
     below = mirrored(Scene(image, classes), light, 0.06)[HORIZON:, :, 0]
@@ -75,13 +75,13 @@ def test_only_the_ground_is_wet_and_the_far_road_mirrors_most(seed: int) -> None
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_water_darkens_the_road_where_it_mirrors_something_dark(seed: int) -> None:
-    image, classes = street(without=Part.VEHICLE)
+    image, classes = street(without=SceneClass.VEHICLE)
     settings = settings_of(seed)[0]
     wet = wet_ground(Scene(image, classes), settings, np.random.default_rng(0))
     assert wet[110:140, 100:150].mean() > 0.2
     image[:HORIZON] = 20
     classes[:HORIZON] = 0
-    classes[:HORIZON, :, Part.BUILDING] = 255
+    classes[:HORIZON, :, SceneClass.BUILDING] = 255
     picture = rain(image, classes, np.random.default_rng(seed)).astype(float)
     dry = classes.copy()
     dry[HORIZON:] = 0
@@ -100,7 +100,7 @@ def test_tail_lights_are_mirrored_on_the_road() -> None:
 
 def test_contrast_goes_with_distance_without_a_band() -> None:
     """No row of the road differs from the next by more than haze and mirror that grow with distance do."""
-    image, classes = street(without=Part.VEHICLE)
+    image, classes = street(without=SceneClass.VEHICLE)
     image[HORIZON:] = 90
     for seed in SEEDS:
         picture = rain(image, classes, np.random.default_rng(seed)).astype(float)

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 
 from unit_edge.errors import ConfigError
 from unit_edge.train.guides import segmentation
-from unit_edge.train.guides.scene import Part
+from unit_edge.train.guides.scene import SceneClass
 from unit_edge.train.guides.segmentation import CITYSCAPES, Segmenter
 
 
@@ -46,15 +46,15 @@ def half_blue() -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
 def test_every_class_of_cityscapes_is_one_part() -> None:
     ids = sorted(i for ids in CITYSCAPES.values() for i in ids)
     assert ids == list(range(19))
-    assert list(CITYSCAPES) == list(Part)
+    assert list(CITYSCAPES) == list(SceneClass)
 
 
 def test_classes_are_where_the_network_sees_them(tmp_path: Path) -> None:
     classes = Segmenter(network(tmp_path / "n.onnx"))(half_blue())
-    assert classes.shape == (128, 256, len(Part))
-    assert classes[:60, :, Part.SKY].min() == 255
-    assert classes[68:, :, Part.ROAD].min() == 255
-    assert classes[..., Part.VEHICLE].max() == 0
+    assert classes.shape == (128, 256, len(SceneClass))
+    assert classes[:60, :, SceneClass.SKY].min() == 255
+    assert classes[68:, :, SceneClass.ROAD].min() == 255
+    assert classes[..., SceneClass.VEHICLE].max() == 0
 
 
 def test_a_picture_is_segmented_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

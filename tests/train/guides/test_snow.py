@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from street_scene import HEIGHT, HORIZON, WIDTH, street
 
-from unit_edge.train.guides.scene import Part, Scene
+from unit_edge.train.guides.scene import Scene, SceneClass
 from unit_edge.train.guides.snow import SnowSettings, on_ground, snow, tracks
 
 SETTINGS = SnowSettings(
@@ -36,7 +36,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     return values
 
 
-def rendered(seed: int = 0, without: Part | None = None) -> NDArray[np.float64]:
+def rendered(seed: int = 0, without: SceneClass | None = None) -> NDArray[np.float64]:
     image, classes = street(without)
     return snow(image, classes, np.random.default_rng(seed)).astype(np.float64)
 
@@ -45,7 +45,7 @@ def test_the_ground_is_the_whiter_the_more_snow_there_is(drawn: dict[str, float]
     terrain, road = [], []
     for cover in (0.0, 0.4, 1.0):
         drawn["cover"] = cover
-        picture = rendered(without=Part.VEHICLE)
+        picture = rendered(without=SceneClass.VEHICLE)
         terrain.append(picture[100:130, 235:250].mean())
         road.append(picture[110:140, 90:160].mean())
     assert terrain[0] < terrain[1] < terrain[2]
@@ -63,7 +63,7 @@ def test_snow_has_no_colour_of_what_it_covers(drawn: dict[str, float]) -> None:
 
 
 def test_what_was_darker_stays_darker_under_snow(drawn: dict[str, float]) -> None:
-    image, classes = street(without=Part.VEHICLE)
+    image, classes = street(without=SceneClass.VEHICLE)
     image[112:124, 236:246] = (30, 60, 40)
     picture = snow(image, classes, np.random.default_rng(2)).astype(float)
     dark, beside = picture[114:122, 238:244].mean(), picture[100:108, 238:244].mean()
@@ -72,7 +72,7 @@ def test_what_was_darker_stays_darker_under_snow(drawn: dict[str, float]) -> Non
 
 
 def test_wheels_leave_two_tracks_a_lane_that_run_to_the_vanishing_point(drawn: dict[str, float]) -> None:
-    scene = Scene(*street(without=Part.VEHICLE))
+    scene = Scene(*street(without=SceneClass.VEHICLE))
     for seed in range(4):
         where = tracks(scene, np.random.default_rng(seed))
         near, far = where[HEIGHT - 6], where[HEIGHT - 40]
@@ -80,16 +80,16 @@ def test_wheels_leave_two_tracks_a_lane_that_run_to_the_vanishing_point(drawn: d
         spread = [np.sqrt((row * columns**2).sum() / row.sum()) for row in (near, far)]
         assert spread[0] > 1.2 * spread[1]
     drawn["tracks"] = 0.0
-    without = rendered(without=Part.VEHICLE)
+    without = rendered(without=SceneClass.VEHICLE)
     drawn["tracks"] = 1.0
-    cleared = rendered(without=Part.VEHICLE)
+    cleared = rendered(without=SceneClass.VEHICLE)
     assert cleared[110:140, 60:200].mean() < without[110:140, 60:200].mean() - 3
 
 
 def test_neither_vehicles_nor_the_own_car_are_covered(drawn: dict[str, float]) -> None:
     image, classes = street()
     classes[134:] = 0
-    classes[134:, :, Part.VEHICLE] = 255
+    classes[134:, :, SceneClass.VEHICLE] = 255
     image[134:] = 30
     picture = snow(image, classes, np.random.default_rng(0)).astype(float)
     assert picture[138:].mean() < 100

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from unit_edge.train.draw import Draw, Part
+from unit_edge.train.draw import BatchPart, Draw
 from unit_edge.train.losses.steady import SHIFT, ZOOM, moved, random_motion, unsteadiness
 
 STILL = torch.tensor([[[1.0, 0, 0], [0, 1, 0]]])
 
 
 def draw() -> Draw:
-    return Draw((1, 2, 3), Part(4, 0, 4), torch.device("cpu"))
+    return Draw((1, 2, 3), BatchPart(4, 0, 4), torch.device("cpu"))
 
 
 def right_by(pixels: int, width: int) -> torch.Tensor:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unit_edge.cli.terminal.say import echo
-from unit_edge.errors import UnitEdgeError
+from unit_edge.errors import ConfigError, SinkError, UnitEdgeError
+from unit_edge.registry import PRECISIONS, find_model, resolve_model
 
 if TYPE_CHECKING:
     from unit_edge.manifests.model import Manifest
@@ -42,7 +43,7 @@ SettingsOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; repeatable.")
 ]
 
-EngineOption = Annotated[
+BackendOption = Annotated[
     str,
     typer.Option(
         metavar="NAME",
@@ -50,6 +51,14 @@ EngineOption = Annotated[
         "openvino-bf16, tensorrt.",
     ),
 ]
+PrecisionOption = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Of the bundled model: fp32, or int8, which is faster on CPUs and looks the same.",
+    ),
+]
+_OLD_OPTIONS = {"engine": "backend"}
 ThreadsOption = Annotated[
     int | None, typer.Option(min=1, help="CPU threads for the model. [default: all cores]")
 ]
@@ -72,15 +81,45 @@ def needs(extra: str) -> Iterator[None]:
         ) from None
 
 
-def decided(engine: str, manifest: Manifest, model: Path, *, quiet: bool = False) -> Decision:
+def refuse_existing(path: Path, overwrite: bool) -> None:
+    """Raises SinkError if a file that would be written is there, and may not be replaced."""
+    if path.exists() and not overwrite:
+        raise SinkError(f"{path}: exists already; add --overwrite to replace it")
+
+
+def decided(backend: str, manifest: Manifest, model: Path, *, quiet: bool = False) -> Decision:
     """What runs the model; a note about it is printed."""
     from unit_edge.runtime.backends.choice import decide
     from unit_edge.runtime.backends.open import ENGINE_SUFFIX
 
-    decision = decide(engine, manifest, plan=model.suffix.lower() == ENGINE_SUFFIX, model=model)
+    decision = decide(backend, manifest, is_engine=model.suffix.lower() == ENGINE_SUFFIX, model=model)
     if decision.note and not quiet:
         echo(f"note: {decision.note}", err=True)
     return decision
+
+
+def chosen_model(model: str | None, to: str | None, from_: str | None, precision: str) -> Path:
+    """The model that --model, or --to, --from and --precision name.
+
+    Raises:
+        ConfigError: no or several models are meant, or none that is bundled.
+    """
+    if model is not None:
+        if precision != PRECISIONS[0]:
+            raise ConfigError(f"--precision {precision} chooses a bundled model; leave it out with --model")
+        return resolve_model(model)
+    if to is None:
+        raise ConfigError("say what to translate to: --to DOMAIN, or --model FILE.onnx")
+    return find_model(to, from_, precision=precision)
+
+
+def option_name(name: str) -> str:
+    """The name of today for an option, without its dashes; an old one is noted on stderr, once."""
+    if name in _OLD_OPTIONS:
+        from unit_edge.config.renamed import note
+
+        note(f"--{name}", f"--{_OLD_OPTIONS[name]}")
+    return _OLD_OPTIONS.get(name, name)
 
 
 def domains_text(manifest: Manifest) -> str:

@@ -13,13 +13,13 @@ from unit_edge.text.sizes import parse_size
 if TYPE_CHECKING:
     from unit_edge.runtime.sources.open import SourceOptions
 
-InputArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="INPUT",
-        help="A video, an image, a folder or quoted pattern of either; a camera (0, /dev/video0, csi://0), "
-        "a URL (rtsp, rtmp, http, udp, tcp), a GStreamer pipeline, or - for raw frames on stdin.",
-    ),
+_INPUT = (
+    "A video, an image, a folder or quoted pattern of either; a camera (0, /dev/video0, csi://0), a URL "
+    "(rtsp, rtmp, http, udp, tcp), a GStreamer pipeline, or - for raw frames on stdin."
+)
+InputArgument = Annotated[str, typer.Argument(metavar="INPUT", help=_INPUT)]
+InputsArgument = Annotated[
+    list[str], typer.Argument(metavar="INPUT", help=f"{_INPUT} Or several videos, one by one.")
 ]
 CameraSize = Annotated[
     str | None, typer.Option(metavar="WxH", help="What the camera shall give. [default: its own]")

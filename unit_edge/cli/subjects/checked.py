@@ -75,7 +75,7 @@ def read_ground_truth(
 
 
 def open_translator(
-    model: str | None, engine: str, threads: int | None, stack: ExitStack
+    model: str | None, backend: str, threads: int | None, stack: ExitStack
 ) -> tuple[Translate | None, dict[str, str] | None]:
     """What translates a frame on the way, and what it is; None for both where that is done already."""
     if model is None:
@@ -83,13 +83,13 @@ def open_translator(
     from unit_edge.runtime.backends.open import open_runner
     from unit_edge.runtime.check.translator import translator
 
-    runner = stack.enter_context(open_runner(resolve_model(model), engine, threads=threads))
+    runner = stack.enter_context(open_runner(resolve_model(model), backend, threads=threads))
     manifest = runner.manifest
     about = {
         "name": manifest.name,
         "source": manifest.source,
         "target": manifest.target,
         "sha256": manifest.sha256,
-        "engine": runner.engine,
+        "backend": runner.backend,
     }
     return translator(runner), about

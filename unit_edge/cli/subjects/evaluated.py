@@ -69,7 +69,7 @@ def open_subject(given: str, options: Options, stack: ExitStack) -> Subject:
     """A run by its folder, or a model by its file or its bundled name; `stack` closes it.
 
     Raises:
-        ConfigError, CheckpointError, ModelError, EngineError: see their messages.
+        ConfigError, CheckpointError, ModelError, BackendError: see their messages.
     """
     if Path(given).is_dir():
         if options.run is not None:
@@ -150,9 +150,9 @@ def _model_subject(given: str, options: Options, stack: ExitStack) -> Subject:
         "path": str(path),
         "sha256": manifest.sha256,
         "made_from": manifest.made_from,
-        "engine": runner.engine,
+        "backend": runner.backend,
     }
-    title = f"{manifest.name}: sha256 {manifest.sha256[:12]}, {runner.engine}"
+    title = f"{manifest.name}: sha256 {manifest.sha256[:12]}, {runner.backend}"
     return Subject(
         name=manifest.name, title=title, about=about, directions=[Direction(*names, translate)], config=config
     )

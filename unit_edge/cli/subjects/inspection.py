@@ -18,7 +18,7 @@ from unit_edge.files.reading import parse_json, read_json
 from unit_edge.manifests.model import Manifest, matches, sha256_of, tensor_text
 from unit_edge.settings import build, from_saved, load_adapt_config, load_config
 
-Report = dict[str, Any]
+FileReport = dict[str, Any]
 """What is printed, or given as JSON: plain values, tables (lists of dicts) and groups (dicts)."""
 
 _NETWORKS = {
@@ -39,7 +39,7 @@ _HEADER_LIMIT = 16 * 2**20
 _NOT_OURS = "expected a model (.onnx), an engine, a manifest (.json), a bundle, a run's folder or its files"
 
 
-def inspect_file(path: Path, frame_size: tuple[int, int] | None = None) -> Report:
+def inspect_file(path: Path, frame_size: tuple[int, int] | None = None) -> FileReport:
     """What a file or folder is.
 
     Args:
@@ -75,7 +75,7 @@ def inspect_file(path: Path, frame_size: tuple[int, int] | None = None) -> Repor
         raise ModelError(f"{path}: can't be read ({error.strerror or error})") from None
 
 
-def _run(folder: Path) -> Report:
+def _run(folder: Path) -> FileReport:
     if (folder / _BUNDLE).is_file():
         return _bundle(folder)
     state, tensors = folder / "state.json", folder / "training.safetensors"
@@ -92,7 +92,7 @@ def _run(folder: Path) -> Report:
     return report
 
 
-def _json(path: Path) -> Report:
+def _json(path: Path) -> FileReport:
     if path.name == _BUNDLE:
         return _bundle(path.parent)
     raw = _read_json(path)
@@ -115,7 +115,7 @@ def _json(path: Path) -> Report:
     }
 
 
-def _toml(path: Path) -> Report:
+def _toml(path: Path) -> FileReport:
     """Settings as they are written for `train` or `adapt`."""
     try:
         config = load_config(path)
@@ -127,7 +127,7 @@ def _toml(path: Path) -> Report:
     return {"kind": "settings for unit-edge train", "file": str(path), **_run_settings(config)}
 
 
-def _bundle(folder: Path) -> Report:
+def _bundle(folder: Path) -> FileReport:
     raw = _read_json(folder / _BUNDLE)
     try:
         models = [
@@ -151,7 +151,7 @@ def _bundle(folder: Path) -> Report:
     return {**head, "systems": systems, "wheels": wheels, "models": models}
 
 
-def manifest_report(manifest: Manifest) -> Report:
+def manifest_report(manifest: Manifest) -> FileReport:
     """What a manifest says."""
     values = dataclasses.asdict(manifest)
     for name in ("input", "output"):
@@ -165,7 +165,7 @@ def _tensor(spec: dict[str, Any]) -> str:
     return f"{spec['name']}: {tensor_text(spec['dtype'], spec['shape'])}"
 
 
-def _with_manifest(path: Path) -> Report:
+def _with_manifest(path: Path) -> FileReport:
     """A file of any kind that a manifest beside it describes, such as an engine."""
     beside = path.with_suffix(".json")
     suffix = path.suffix.lower()
@@ -180,7 +180,7 @@ def _with_manifest(path: Path) -> Report:
     return {**report, "bytes": path.stat().st_size, "manifest": matches(path, raw["sha256"]), **raw}
 
 
-def _settings(path: Path) -> Report:
+def _settings(path: Path) -> FileReport:
     raw = {key: value for key, value in _read_json(path).items() if key != "version"}
     try:
         if raw.get("preset") == "digits":
@@ -191,7 +191,7 @@ def _settings(path: Path) -> Report:
     return _run_settings(config)
 
 
-def _run_settings(config: RunConfig) -> Report:
+def _run_settings(config: RunConfig) -> FileReport:
     return {
         "domains": f"{config.domain1.name} and {config.domain2.name}",
         "preset": config.preset,
@@ -201,7 +201,7 @@ def _run_settings(config: RunConfig) -> Report:
     }
 
 
-def _adapt_settings(config: AdaptConfig) -> Report:
+def _adapt_settings(config: AdaptConfig) -> FileReport:
     adapts = "" if config.loss.adapts else " (never seen: --source-only)"
     return {
         "domains": f"{config.source.name} with labels, {config.target.name} without{adapts}",
@@ -211,7 +211,7 @@ def _adapt_settings(config: AdaptConfig) -> Report:
     }
 
 
-def _weights(path: Path) -> Report:
+def _weights(path: Path) -> FileReport:
     """Parameters of each network, from the file's header alone."""
     header = _header(path)
     metadata = header.pop("__metadata__", None) or {}

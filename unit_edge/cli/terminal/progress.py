@@ -18,7 +18,7 @@ from unit_edge.text.redaction import redact
 
 if TYPE_CHECKING:
     from unit_edge.runtime.pipeline import Stats
-    from unit_edge.runtime.translate import Job
+    from unit_edge.runtime.translate import StartedRun
 
 _REDRAW_S = 0.2
 _LINE_S = 30.0
@@ -42,7 +42,7 @@ class Progress:
 
         Args:
             quiet: say nothing but errors.
-            reason: why that engine runs the model, if there is something to say.
+            reason: why that backend runs the model, if there is something to say.
             to_stderr: where frames go to stdout.
             prefix: of the line that is redrawn, which clip of several it is.
             resumable: what is interrupted can be gone on with, if it is a video.
@@ -52,14 +52,14 @@ class Progress:
         self._redraw = not quiet and sys.stderr.isatty()
         self._drawn_at = 0.0 if self._redraw else time.monotonic()
         self._every_s = _REDRAW_S if self._redraw else _LINE_S
-        self._job: Job | None = None
+        self._job: StartedRun | None = None
         self._stats: Stats | None = None
 
-    def start(self, job: Job) -> None:
+    def start(self, job: StartedRun) -> None:
         """Takes what is known before the first frame."""
         self._job = job
         if self._redraw:
-            echo(f"{job.engine}{self._reason}", err=True)
+            echo(f"{job.backend}{self._reason}", err=True)
 
     def update(self, stats: Stats) -> None:
         """Redraws the line, a few times a second; where that isn't seen, a line every 30 s."""
@@ -125,7 +125,7 @@ class Progress:
                 != (info.width, info.height)
             ):
                 what += f" (from {info.width}x{info.height}: codecs need even sizes)"
-        line = f"{output}: {what}, {self._stats.fps:.1f} FPS with {model} ({self._job.engine}{self._reason})"
+        line = f"{output}: {what}, {self._stats.fps:.1f} FPS with {model} ({self._job.backend}{self._reason})"
         ages = self._stats.ages
         if ages.count:
             middle_ms, most_ms = (round(1e3 * ages.percentile(percent)) for percent in (50, 95))

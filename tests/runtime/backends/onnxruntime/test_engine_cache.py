@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from unit_edge.errors import EngineError
+from unit_edge.errors import BackendError
 from unit_edge.runtime.backends.onnxruntime.engine_cache import engine_folder
 
 
@@ -94,7 +94,7 @@ def test_what_a_killed_process_left_goes_after_a_day(root: Path) -> None:
 def test_a_folder_that_others_could_write_to_is_refused(root: Path) -> None:
     fill("abc")
     root.chmod(0o770)
-    with pytest.raises(EngineError, match="others may have changed"), engine_folder("abc"):
+    with pytest.raises(BackendError, match="others may have changed"), engine_folder("abc"):
         pass
 
 
@@ -111,7 +111,7 @@ def test_a_link_is_refused(root: Path, tmp_path: Path) -> None:
     root.parent.mkdir()
     (tmp_path / "elsewhere").mkdir(mode=0o700)
     root.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(EngineError, match="others may have changed"), engine_folder("abc"):
+    with pytest.raises(BackendError, match="others may have changed"), engine_folder("abc"):
         pass
 
 
@@ -125,5 +125,5 @@ def test_an_interruption_throws_no_good_engines_away(root: Path) -> None:
 def test_a_place_that_cant_be_written_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    with pytest.raises(EngineError, match="set XDG_CACHE_HOME"), engine_folder("abc"):
+    with pytest.raises(BackendError, match="set XDG_CACHE_HOME"), engine_folder("abc"):
         pass

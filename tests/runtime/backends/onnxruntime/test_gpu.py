@@ -13,7 +13,7 @@ import pytest
 from doubles import picture, scene
 from fake_onnxruntime import Opened, install
 
-from unit_edge.errors import EngineError
+from unit_edge.errors import BackendError
 from unit_edge.registry import bundled_models
 from unit_edge.runtime.backends.onnxruntime import gpu
 from unit_edge.runtime.backends.onnxruntime import session as ort_session
@@ -66,10 +66,10 @@ def test_bound_memory_and_a_fixed_size_compute_the_same(index: int) -> None:
             assert np.abs(result.astype(int) - plain.infer(frame)).max() <= 1
 
 
-def test_what_the_bound_session_says_is_an_engine_error(write_model: WriteModel) -> None:
+def test_what_the_bound_session_says_is_a_backend_error(write_model: WriteModel) -> None:
     shape = (1, 24, 32, 3)
     bound = BoundSession(fixed(write_model("invert"), shape), shape, NAMES, "cpu")
-    with pytest.raises(EngineError):
+    with pytest.raises(BackendError):
         bound.infer(np.zeros((1, 24, 31, 3), np.uint8))
 
 
@@ -78,20 +78,20 @@ def opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Opened:
     return install(monkeypatch, tmp_path / "cache")
 
 
-@pytest.mark.parametrize("engine", ["onnxruntime-cuda", "onnxruntime-tensorrt"])
+@pytest.mark.parametrize("backend", ["onnxruntime-cuda", "onnxruntime-tensorrt"])
 def test_it_asks_for_a_graph_of_a_fixed_size_without_tf32(
-    engine: str, opened: Opened, write_model: WriteModel
+    backend: str, opened: Opened, write_model: WriteModel
 ) -> None:
-    with open_runner(write_model("invert"), engine) as runner:
+    with open_runner(write_model("invert"), backend) as runner:
         for size in [(32, 24), (64, 48), (32, 24)]:
             assert np.array_equal(runner.infer(picture(7, size)[None]), 255 - picture(7, size)[None])
-        assert runner.engine.endswith(", a CUDA graph")
+        assert runner.backend.endswith(", a CUDA graph")
     assert opened.sizes[1:] == [[1, 24, 32, 3], [1, 48, 64, 3]], "one session a size"
     for asked in opened.asked:
         assert asked[CUDA]["use_tf32"] == "0"
-        assert next(iter(asked)) == (CUDA if engine == "onnxruntime-cuda" else TENSORRT)
+        assert next(iter(asked)) == (CUDA if backend == "onnxruntime-cuda" else TENSORRT)
     sized = opened.asked[1]
-    if engine == "onnxruntime-cuda":
+    if backend == "onnxruntime-cuda":
         assert sized[CUDA]["enable_cuda_graph"] == "1"
         assert os.environ["NVIDIA_TF32_OVERRIDE"] == "1"
     else:
@@ -100,9 +100,9 @@ def test_it_asks_for_a_graph_of_a_fixed_size_without_tf32(
         assert os.environ["NVIDIA_TF32_OVERRIDE"] == "0"
 
 
-@pytest.mark.parametrize("engine", ["onnxruntime-cuda", "onnxruntime-tensorrt"])
+@pytest.mark.parametrize("backend", ["onnxruntime-cuda", "onnxruntime-tensorrt"])
 def test_a_graph_that_is_refused_is_said_and_done_without(
-    engine: str, opened: Opened, write_model: WriteModel
+    backend: str, opened: Opened, write_model: WriteModel
 ) -> None:
     opened.refuses = lambda asked: (
         "This session cannot use the graph capture feature"
@@ -110,8 +110,8 @@ def test_a_graph_that_is_refused_is_said_and_done_without(
         or asked.get(TENSORRT, {}).get("trt_cuda_graph_enable") == "True"
         else ""
     )
-    with open_runner(write_model("invert", shape=(1, 24, 32, 3)), engine) as runner:
-        assert "no CUDA graph" in runner.engine and "graph capture feature" in runner.engine
+    with open_runner(write_model("invert", shape=(1, 24, 32, 3)), backend) as runner:
+        assert "no CUDA graph" in runner.backend and "graph capture feature" in runner.backend
         assert (runner.infer(picture(7)[None]) == 248).all()
     assert all(next(iter(asked)) != CPU for asked in opened.asked)
 
@@ -167,7 +167,7 @@ def test_tensorrt_that_takes_no_part_is_an_error(
     opened: Opened, write_model: WriteModel, tmp_path: Path
 ) -> None:
     opened.builds = False
-    with pytest.raises(EngineError, match="can't run any part of it"):
+    with pytest.raises(BackendError, match="can't run any part of it"):
         run_tensorrt(write_model("invert"))
     assert not list((tmp_path / "cache/unit-edge/engines").iterdir())
 
@@ -176,8 +176,8 @@ def test_without_a_gpu_it_says_so(
     opened: Opened, write_model: WriteModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gpu, "find_gpu", lambda: None)
-    for engine in ("onnxruntime-cuda", "onnxruntime-tensorrt"):
-        with pytest.raises(EngineError, match="no NVIDIA GPU"), open_runner(write_model(), engine):
+    for backend in ("onnxruntime-cuda", "onnxruntime-tensorrt"):
+        with pytest.raises(BackendError, match="no NVIDIA GPU"), open_runner(write_model(), backend):
             pass
 
 
