@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unit_edge.errors import EngineError, ModelError
+from unit_edge.errors import BackendError, ModelError
 from unit_edge.manifests.model import Manifest, TensorSpec, tensor_text
 from unit_edge.runtime.backends.base import CheckedOverlappingRunner
 from unit_edge.runtime.backends.by_size import BySize
@@ -36,7 +36,7 @@ class OpenVinoRunner(CheckedOverlappingRunner):
     """
 
     in_flight = _AT_ONCE + 1  # one waits, so that whichever is done first has work again
-    engine = f"openvino {ov.__version__.partition('-')[0]}, CPU"
+    backend = f"openvino {ov.__version__.partition('-')[0]}, CPU"
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class OpenVinoRunner(CheckedOverlappingRunner):
         super().__init__(model, manifest)
         self._threads, self._whole, self._bf16 = threads, whole, bf16
         if bf16:
-            self.engine = f"{self.engine}, bf16"
+            self.backend = f"{self.backend}, bf16"
 
     def __enter__(self) -> OpenVinoRunner:
         # OpenVINO's own choice on CPUs with bf16 is that, which spoils the head (229 levels), and whose
@@ -64,11 +64,11 @@ class OpenVinoRunner(CheckedOverlappingRunner):
             self._settings["INFERENCE_NUM_THREADS"] = self._threads
         self._core = ov.Core()
         if self._bf16 and "BF16" not in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-            raise EngineError("this CPU doesn't compute in bf16; `--engine openvino` computes in fp32")
+            raise BackendError("this CPU doesn't compute in bf16; `--backend openvino` computes in fp32")
         if self._bf16 and (self._whole or not self.manifest.cut):
-            raise EngineError(
+            raise BackendError(
                 f"{self._model}: bf16 is for E and G alone, and its manifest doesn't tell where they are; "
-                "export the model again, or use `--engine openvino`"
+                "export the model again, or use `--backend openvino`"
             )
         self._requests = BySize(lambda shape: self._compile(shape, 1, 1), _SIZES_KEPT)
         self._pairs = BySize(lambda shape: self._compile(shape, _AT_ONCE, self.in_flight), _SIZES_KEPT)
@@ -157,8 +157,8 @@ class OpenVinoRunner(CheckedOverlappingRunner):
         except Exception as error:
             raise self._failed(error) from error
 
-    def _failed(self, error: Exception) -> EngineError:
-        return EngineError(f"{self._model}: {self.engine} failed: {one_line(error)}")
+    def _failed(self, error: Exception) -> BackendError:
+        return BackendError(f"{self._model}: {self.backend} failed: {one_line(error)}")
 
 
 def _fits(found: TensorSpec, spec: TensorSpec) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from doubles import scene
 
-from unit_edge.errors import ConfigError, EngineError, ModelError
+from unit_edge.errors import BackendError, ConfigError, ModelError
 from unit_edge.machine.gpu import find_gpu
 from unit_edge.manifests.model import Manifest
 from unit_edge.registry import bundled_models
@@ -71,7 +71,7 @@ def test_without_openvino_the_error_names_the_extra(
 ) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
     monkeypatch.delitem(sys.modules, "unit_edge.runtime.backends.openvino", raising=False)
-    with pytest.raises(EngineError, match=r"unit-edge\[openvino\]"):
+    with pytest.raises(BackendError, match=r"unit-edge\[openvino\]"):
         open_runner(write_model(), "openvino")
 
 
@@ -90,7 +90,7 @@ def test_engines_and_models_are_not_mixed_up(write_model: WriteModel, write_engi
 
 def test_a_changed_engine_is_not_loaded(write_model: WriteModel, write_engine: WriteEngine) -> None:
     path = write_engine(write_model())
-    path.write_bytes(b"b plan")
+    path.write_bytes(b"no engine")
     with pytest.raises(ModelError, match="another sha256"):
         open_runner(path)
 
@@ -98,7 +98,7 @@ def test_a_changed_engine_is_not_loaded(write_model: WriteModel, write_engine: W
 def test_without_a_gpu_an_engine_is_refused(write_model: WriteModel, write_engine: WriteEngine) -> None:
     if find_gpu() is not None:
         pytest.skip("there is a GPU")
-    with pytest.raises(EngineError, match="no NVIDIA GPU"), open_runner(write_engine(write_model())):
+    with pytest.raises(BackendError, match="no NVIDIA GPU"), open_runner(write_engine(write_model())):
         pass
 
 
