@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 PATIENCE_S = 10.0
-"""How long an engine that runs a model may leave a second signal without an answer."""
+"""How long a backend that runs a model may leave a second signal without an answer."""
 _ANSWERED = 2
 """Signals that are wishes; one more is an order."""
 _ANSWER_S = 3.0

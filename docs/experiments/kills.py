@@ -199,10 +199,15 @@ def commands(good: Path) -> dict[str, Command]:
             lambda f: digest(f / "out.onnx") + digest(f / "out.json"),
             {"out.onnx": digest},
         ),
-        "bundle": Command(bundle, (bundle,), lambda f: digest(f / "bundle"), {"bundle": digest}),
+        "bundle": Command(
+            bundle,
+            (bundle, (*bundle, "--overwrite")),
+            lambda f: digest(f / "bundle"),
+            {"bundle": digest},
+        ),
         "bench": Command(
             bench,
-            (bench,),
+            (bench, (*bench, "--overwrite")),
             lambda f: rows_of(f / "results" / "bench.json"),
             {"results/bench.json": rows_of, "results/bench.csv": lines_of},
         ),

@@ -82,7 +82,7 @@ def frames_of(path: Path) -> tuple[int, str]:
 
 
 def start(*arguments: str | Path, **settings: object) -> subprocess.Popen[bytes]:
-    words = [*_COMMAND, *map(str, arguments), "-q", "--engine", "onnxruntime"]
+    words = [*_COMMAND, *map(str, arguments), "-q", "--backend", "onnxruntime"]
     return subprocess.Popen(words, **settings)  # type: ignore[call-overload, no-any-return]
 
 

@@ -109,10 +109,10 @@ def written(nodes: list[Any], values: Values, path: Path) -> None:
     path.write_bytes(model.SerializeToString())
 
 
-def opened(engine: str, path: Path) -> Callable[[], Any]:
+def opened(backend: str, path: Path) -> Callable[[], Any]:
     """What runs the model once, on one thread."""
     frames = np.zeros(SHAPE, np.uint8)
-    if engine == "openvino":
+    if backend == "openvino":
         from unit_edge.runtime.backends.openvino_module import load_openvino
 
         core = load_openvino().Core()
@@ -128,12 +128,12 @@ def opened(engine: str, path: Path) -> Callable[[], Any]:
 
 
 def main() -> None:
-    engine = sys.argv[1] if len(sys.argv) > 1 else "onnxruntime"
+    backend = sys.argv[1] if len(sys.argv) > 1 else "onnxruntime"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         for name, (nodes, values) in cases().items():
             written(nodes, values, path)
-            run = opened(engine, path)
+            run = opened(backend, path)
             run()
             took_s = []
             for _ in range(_ROUNDS):

@@ -1,4 +1,4 @@
-"""A model that would keep an engine busy for hours is refused before it begins."""
+"""A model that would keep a backend busy for hours is refused before it begins."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_hours_of_work_are_refused_before_they_begin(name: str, write_model: Cal
     check_memory(model, (1, 64, 80, 3))
     with (
         pytest.raises(ModelError, match="its operations would take as long as") as caught,
-        open_runner(model, engine="onnxruntime") as runner,
+        open_runner(model, backend="onnxruntime") as runner,
     ):
         runner.infer(np.zeros((1, 64, 80, 3), np.uint8))
     assert str(model) in str(caught.value) and "\n" not in str(caught.value)
@@ -89,7 +89,7 @@ def test_who_trusts_a_model_can_run_it(
     with pytest.raises(ModelError, match="UNIT_EDGE_MODEL_LIMITS=off"):
         check_work(model, frames.shape)
     monkeypatch.setenv("UNIT_EDGE_MODEL_LIMITS", "off")
-    with open_runner(model, engine="onnxruntime") as runner:  # which leaves out what nothing depends on
+    with open_runner(model, backend="onnxruntime") as runner:  # which leaves out what nothing depends on
         assert (runner.infer(frames) == 7).all()
 
 

@@ -1,6 +1,6 @@
-"""How much work a graph's operations are for frames of one shape: told before an engine begins with it.
+"""How much work a graph's operations are for frames of one shape: told before a backend begins with it.
 
-A model of allowed operators and small tensors can still keep an engine busy for hours. So the work of every
+A model of allowed operators and small tensors can still keep a backend busy for hours. So the work of every
 operation is worked out from the file, and a model that needs more than frames of that size can explain is
 refused. Needs numpy only.
 """
