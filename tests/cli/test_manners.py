@@ -203,10 +203,10 @@ def test_what_the_caller_has_closed_costs_no_file(
             preexec_fn=lambda: [os.close(number) for number in closed] and None,
         ).returncode
 
-    common = ("--model", str(model), "--backend", "onnxruntime")
-    assert run("a.png", "-o", "b.png", *common) == 0
+    backend = ("--model", str(model), "--backend", "onnxruntime")
+    assert run("a.png", "-o", "b.png", *backend) == 0
     assert (cv2.imread(str(tmp_path / "b.png")) == 255 - 99).all()
     if closed == (0, 1, 2):
-        assert run("nothing.png", "-o", "c.png", *common) == 1
+        assert run("nothing.png", "-o", "c.png", *backend) == 1
     write_clip("v.mp4", frames=2)
-    assert run("v.mp4", "-o", "-", "-q", *common) == (1 if 1 in closed else 0)
+    assert run("v.mp4", "-o", "-", "-q", *backend) == (1 if 1 in closed else 0)
