@@ -18,6 +18,7 @@ import importlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import sys
@@ -198,10 +199,15 @@ def commands(good: Path) -> dict[str, Command]:
             lambda f: digest(f / "out.onnx") + digest(f / "out.json"),
             {"out.onnx": digest},
         ),
-        "bundle": Command(bundle, (bundle,), lambda f: digest(f / "bundle"), {"bundle": digest}),
+        "bundle": Command(
+            bundle,
+            (bundle, (*bundle, "--overwrite")),
+            lambda f: digest(f / "bundle"),
+            {"bundle": digest},
+        ),
         "bench": Command(
             bench,
-            (bench,),
+            (bench, (*bench, "--overwrite")),
             lambda f: rows_of(f / "results" / "bench.json"),
             {"results/bench.json": rows_of, "results/bench.csv": lines_of},
         ),
@@ -258,6 +264,7 @@ def _become(words: tuple[str, ...], folder: Path, keep_modules: bool) -> None:
         os._exit(code)
 
 
+_RANDOM = re.compile("[0-9a-f]{8,}")
 _OURS = "UNIT_EDGE_KILLS"
 
 
@@ -285,11 +292,11 @@ def once(
     kills = 0
     folder.mkdir()
     words = command.words
-    for _ in range(2 if draw.random() < _TWICE else 1):
+    for turn in range(2 if draw.random() < _TWICE else 1):
         code = run(words, folder, draw.uniform(0, limit_s))
         if code is None:
             kills += 1
-        elif code and words == command.words:
+        elif code and turn == 0:
             faults.append(f"exit code {code} before a kill")
         for name, compared in command.finals.items():
             if (folder / name).exists():
@@ -372,7 +379,7 @@ def _command(name: str, command: Command, place: Path, options: argparse.Namespa
     assert code == 0, folder.with_suffix(".log").read_text()
     expected = command.result(folder)
     finals = {final: compared(folder / final) for final, compared in command.finals.items()}
-    files = sum(1 for path in folder.rglob("*") if path.is_file())
+    files = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
     kills = rounds = 0
     found, left = Counter[str](), Counter[str]()
     began = time.monotonic()
@@ -384,7 +391,8 @@ def _command(name: str, command: Command, place: Path, options: argparse.Namespa
         for fault in faults:
             found[fault] += 1
             print(f"{name}, round {rounds}: {fault}\n{work.with_suffix('.log').read_text()}", flush=True)
-        left[f"{sum(1 for path in work.rglob('*') if path.is_file()) - files} files"] += 1
+        more = {path.relative_to(work) for path in work.rglob("*") if path.is_file()} - files
+        left[", ".join(sorted(_RANDOM.sub("*", str(path)) for path in more)) or "none"] += 1
         shutil.rmtree(work)
         rounds += 1
     print(

@@ -9,7 +9,8 @@ from typing import Any
 
 from unit_edge.errors import ModelError
 from unit_edge.export.graph.costs import costs_at, layers
-from unit_edge.export.graph.graph import load_onnx, resolve
+from unit_edge.export.graph.graph import ANY_SIZE, load_onnx, own_size, resolve
+from unit_edge.files.onnx_memory import check_memory
 from unit_edge.manifests.model import Manifest, matches, sha256_of, tensor_text
 
 GraphReport = dict[str, Any]
@@ -39,6 +40,11 @@ def inspect_onnx(path: Path, frame_size: tuple[int, int] | None = None) -> Graph
             f"{path}: none of ours: made by {maker}, and no {beside.name} beside it; "
             "`unit-edge export` writes ours"
         )
+    # the package onnx would make room for whatever shapes say
+    width, height = (
+        fixed or wanted for fixed, wanted in zip(own_size(model), frame_size or ANY_SIZE, strict=True)
+    )
+    check_memory(path, (1, height, width, 3))
     try:
         graph = resolve(model, frame_size)
     except ModelError as error:

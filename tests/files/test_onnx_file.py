@@ -158,6 +158,15 @@ def changed(model: Path, change: Change) -> Path:
     return model
 
 
+def test_names_of_sides_are_utf_8(write_model: Callable[..., Path]) -> None:
+    model = write_model()
+    content = onnx.load(model)
+    content.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "side"
+    model.write_bytes(content.SerializeToString().replace(b"side", b"\x80ide"))
+    with pytest.raises(ModelError, match="a name that isn't UTF-8"):
+        check_onnx(model)
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_what_no_exported_model_holds_is_refused(name: str, write_model: Callable[..., Path]) -> None:
     change, said = HOSTILE[name]

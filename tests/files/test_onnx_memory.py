@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from unit_edge.errors import ModelError
+from unit_edge.export.graph.inspect_onnx import inspect_onnx
 from unit_edge.files.onnx_file import check_onnx
 from unit_edge.files.onnx_graph import read_graph
 from unit_edge.files.onnx_memory import check_memory, most_at_once
@@ -108,6 +109,8 @@ def test_large_tensors_of_small_ones_are_refused_before_they_are_made(
     ):
         runner.infer(frame)
     assert str(model) in str(caught.value) and "\n" not in str(caught.value)
+    with pytest.raises(ModelError, match="its tensors would take"):  # and before the package onnx does
+        inspect_onnx(model, (80, 64))
 
 
 @pytest.mark.parametrize(

@@ -248,6 +248,8 @@ class _Look:
             for inner, inner_kind, size in self._fields(inside(kind, value)) if number == 1 else ():
                 if inner == 1 and not 0 <= whole(inner_kind, size) <= _SIDE_AT_MOST:
                     raise Refused(f"an input or output of more than {_SIDE_AT_MOST} a side")
+                if inner == 2:
+                    _text(inside(inner_kind, size))
 
 
 def _count(width: int | None, kind: int, value: Value) -> int:
