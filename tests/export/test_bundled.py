@@ -20,6 +20,7 @@ from unit_edge.train.run.checkpoint import load_run_config
 
 RUNS = Path(__file__).parents[2] / "models"
 BUNDLED = bundled_models()
+SMALL = bundled_models(precision="int8")
 SCENE_AT_NIGHT = [
     [7.5, 5.5, 5.2, 5.8, 5.3, 5.9, 6.6, 7.9],
     [21.4, 23.8, 11.2, 22.6, 7.1, 11.2, 28.0, 31.9],
@@ -32,6 +33,7 @@ def test_both_directions_of_every_run_are_bundled() -> None:
     given = {(manifest.source, manifest.target) for _, manifest in BUNDLED}
     pairs = [("day", "night"), ("clear", "snow"), ("clear", "rain")]
     assert given == {pair for a, b in pairs for pair in ((a, b), (b, a))}
+    assert {(manifest.source, manifest.target) for _, manifest in SMALL} == given
 
 
 @pytest.mark.parametrize(("model", "manifest"), BUNDLED, ids=[m.name for _, m in BUNDLED])
@@ -41,10 +43,20 @@ def test_a_bundled_model_computes_what_its_run_does(model: Path, manifest: Manif
     assert report.max_levels <= 1
 
 
-@pytest.mark.parametrize("manifest", [m for _, m in BUNDLED], ids=[m.name for _, m in BUNDLED])
+@pytest.mark.parametrize(("model", "manifest"), SMALL, ids=[m.name for _, m in SMALL])
+def test_a_bundled_int8_model_is_close_to_its_run(model: Path, manifest: Manifest) -> None:
+    assert model.stat().st_size <= 800_000
+    report = verify_file(model, RUNS / manifest.made_from["run"])
+    assert report.psnr_db >= 40 and report.mean_levels <= 2
+
+
+@pytest.mark.parametrize(
+    "manifest", [m for _, m in BUNDLED + SMALL], ids=[m.name for _, m in BUNDLED + SMALL]
+)
 def test_a_bundled_model_is_what_the_command_on_its_card_makes(manifest: Manifest) -> None:
     run = RUNS / manifest.made_from["run"]
-    command = rf"^unit-edge export models/{run.name} --to {manifest.target}(?: --residual (\S+))?$"
+    int8 = r" --precision int8 --calibrate \S+" if manifest.precision == "int8" else ""
+    command = rf"^unit-edge export models/{run.name} --to {manifest.target}(?: --residual (\S+))?{int8}$"
     (given,) = re.findall(command, (run / "CARD.md").read_text(encoding="utf-8"), re.MULTILINE)
     residual = float(given) if given else load_run_config(run).detail.residual
     assert manifest.detail_settings["residual"] == residual
