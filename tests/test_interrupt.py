@@ -49,8 +49,8 @@ def test_signals_end_what_hangs(context: str, number: signal.Signals, signals: i
             assert child.stdout is not None and child.stderr is not None
             assert child.stdout.readline() == b"hangs\n"
             for _ in range(signals):
+                time.sleep(0.3)  # the first is to find it in the library, not on its way there
                 child.send_signal(number)
-                time.sleep(0.2)
             assert child.wait(60) == 128 + number
             assert child.stderr.read() == b"stopped: the backend doesn't answer\n"
         finally:

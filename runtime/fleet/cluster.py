@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from unit_edge.errors import ConfigError, EngineError
+from unit_edge.errors import BackendError, ConfigError
 from unit_edge.runtime.fleet.scratch import private_folder
 from unit_edge.runtime.fleet.stores import shown
 from unit_edge.text.printable import one_line
@@ -42,7 +42,7 @@ def joined(address: str | None, *, cpus: int | None = None) -> Iterator[bool]:
 
     Raises:
         ConfigError: there is no cluster at the address.
-        EngineError: Ray can't be started.
+        BackendError: Ray can't be started.
     """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # read by what Ray starts
     if address is None:
@@ -82,10 +82,10 @@ def joined(address: str | None, *, cpus: int | None = None) -> Iterator[bool]:
                 _temp_dir=str(folder),
             )
         except Exception as error:
-            raise EngineError(f"Ray can't be started on this machine ({_said(error)})") from None
+            raise BackendError(f"Ray can't be started on this machine ({_said(error)})") from None
         try:
             if any(node["NodeManagerAddress"] != _LOOPBACK for node in _alive()):
-                raise EngineError(
+                raise BackendError(
                     "Ray would listen on more than loopback, for it was imported before the fleet; call "
                     "ray.init() first if that is wanted"
                 )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from unit_edge import __version__
-from unit_edge.errors import ConfigError, EngineError
+from unit_edge.errors import BackendError, ConfigError
 from unit_edge.interrupt import StopWish
 from unit_edge.runtime.fleet.cluster import has_gpus, nodes_alive, room_for
 from unit_edge.runtime.fleet.items import Crew, Item, Outcome, Work
@@ -122,7 +122,7 @@ class Dispatch:
 
         Raises:
             ConfigError: no node has what a worker needs.
-            EngineError: workers can't be opened.
+            BackendError: workers can't be opened.
         """
         try:
             while (self._queue or self._alone or any(hand.at for hand in self._hands)) and not self._wish:
@@ -200,7 +200,7 @@ class Dispatch:
 
     def _opened(self, hand: _Hand, about: dict[str, str]) -> None:
         if about["error"]:
-            raise EngineError(f"a worker on {about['node']} can't begin: {about['error']}")
+            raise BackendError(f"a worker on {about['node']} can't begin: {about['error']}")
         if about["version"] != __version__:
             raise ConfigError(
                 f"{about['node']} has unit-edge {about['version']}, this machine {__version__}; "
@@ -216,7 +216,7 @@ class Dispatch:
         if hand.opening is not None:
             self._stillborn += 1
             if self._stillborn >= _STILLBORN_AT_MOST:
-                raise EngineError(f"workers die before they begin: {redact(one_line(error, 300))}") from None
+                raise BackendError(f"workers die before they begin: {redact(one_line(error, 300))}") from None
             return
         if _node_gone(hand.node):  # no clip's fault
             self._queue.extendleft(reversed(hand.at.values()))

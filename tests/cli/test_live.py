@@ -154,7 +154,8 @@ def test_a_password_is_nowhere(write_model: WriteModel, here: Path) -> None:
                 "http://bob:hunter2@no-such-host.invalid/a",
             )
         ]
-        usage = unit_edge("translate", "a.mp4", url, "--model", model)
+        wrong.append(unit_edge("translate", "a.mp4", url, "--model", model, "-o", "out"))
+        usage = unit_edge("info", "a.onnx", url)
     assert good.returncode == 0 and all(done.returncode == 1 for done in wrong) and usage.returncode == 2
     names = " ".join(path.name for path in here.iterdir())
     recorded = b"".join(path.read_bytes() for path in here.iterdir())

@@ -8,12 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unit_edge.cli.options import outputs as cli_outputs
-from unit_edge.cli.options.common import BackendOption, decided, domains_text, needs
+from unit_edge.cli.options.common import (
+    BackendOption,
+    PrecisionOption,
+    chosen_model,
+    decided,
+    domains_text,
+    needs,
+)
 from unit_edge.cli.terminal.progress import FleetLine
 from unit_edge.cli.terminal.say import echo
 from unit_edge.errors import ConfigError
 from unit_edge.interrupt import Interrupted
-from unit_edge.registry import find_model, resolve_model
 
 if TYPE_CHECKING:
     from unit_edge.runtime.fleet.items import Outcome
@@ -38,6 +44,7 @@ def fleet(
         str | None,
         typer.Option(metavar="MODEL", help="Your own .onnx or .engine file, instead of a bundled model."),
     ] = None,
+    precision: PrecisionOption = "fp32",
     address: Annotated[
         str | None,
         typer.Option(
@@ -108,12 +115,8 @@ def fleet(
     from unit_edge.runtime.fleet.items import Crew
     from unit_edge.runtime.sinks.codecs import Encoding
 
-    if model is not None:
-        model_path = resolve_model(model)
-    elif to is not None:
-        model_path = find_model(to.casefold(), None if from_ is None else from_.casefold())
-    else:
-        raise ConfigError("say what to translate to: --to DOMAIN, or --model FILE.onnx")
+    to, from_ = (None if domain is None else domain.casefold() for domain in (to, from_))
+    model_path = chosen_model(model, to, from_, precision)
     checked = check_model(model_path)
     manifest = checked.manifest
     if to not in (None, manifest.target) or from_ not in (None, manifest.source):
