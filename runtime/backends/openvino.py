@@ -171,5 +171,9 @@ def _fits(found: TensorSpec, spec: TensorSpec) -> bool:
 def _spec_of(port: Any) -> TensorSpec:
     shape = port.get_partial_shape()
     sizes = () if shape.rank.is_dynamic else tuple(d.get_length() if d.is_static else None for d in shape)
-    dtype = np.dtype(port.get_element_type().to_dtype()).name
+    kind = port.get_element_type()
+    try:
+        dtype = np.dtype(kind.to_dtype()).name
+    except (IndexError, RuntimeError):  # a type that numpy lacks
+        dtype = kind.get_type_name()
     return TensorSpec(port.get_any_name(), dtype, sizes)

@@ -158,13 +158,41 @@ def changed(model: Path, change: Change) -> Path:
     return model
 
 
-def test_names_of_sides_are_utf_8(write_model: Callable[..., Path]) -> None:
+@pytest.mark.parametrize(
+    "put",
+    [
+        lambda proto: setattr(proto.graph.input[0].type.tensor_type.shape.dim[0], "dim_param", "#ame"),
+        lambda proto: setattr(proto.graph, "name", "#ame"),
+        lambda proto: setattr(proto.graph.node[0], "name", "#ame"),
+        lambda proto: setattr(proto, "producer_name", "#ame"),
+        lambda proto: proto.graph.node[0].attribute.append(onnx.helper.make_attribute("#ame", 1)),
+    ],
+    ids=["side", "graph", "operation", "producer", "attribute"],
+)
+def test_names_are_utf_8(put: Change, write_model: Callable[..., Path]) -> None:
     model = write_model()
     content = onnx.load(model)
-    content.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "side"
-    model.write_bytes(content.SerializeToString().replace(b"side", b"\x80ide"))
+    put(content)
+    check_onnx_of(model, content.SerializeToString())
     with pytest.raises(ModelError, match="a name that isn't UTF-8"):
-        check_onnx(model)
+        check_onnx_of(model, content.SerializeToString().replace(b"#ame", b"\x80ame"))
+
+
+def test_a_type_that_numpy_lacks_is_one_line(write_model: Callable[..., Path]) -> None:
+    pytest.importorskip("openvino", reason='needs pip install "unit-edge[openvino]"')
+
+    def of_no_type(proto: Any) -> None:
+        to = proto.graph.node[-1].attribute[0]
+        assert to.name == "to"
+        to.type = onnx.AttributeProto.FLOAT
+
+    with pytest.raises(ModelError, match="made for other tensors: its output is translated dynamic"):
+        open_runner(changed(write_model("invert"), of_no_type), "openvino").__enter__()
+
+
+def check_onnx_of(model: Path, content: bytes) -> None:
+    model.write_bytes(content)
+    check_onnx(model)
 
 
 @pytest.mark.parametrize("name", HOSTILE)

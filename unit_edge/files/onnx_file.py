@@ -86,7 +86,9 @@ class _Look:
     def model(self, view: memoryview) -> None:
         graphs = opsets = 0
         for number, kind, value in self._fields(view):
-            if number == 7:
+            if number in (2, 3, 4):  # what made it, in which version, and its domain
+                _text(inside(kind, value))
+            elif number == 7:
                 graphs += 1
                 if graphs > 1:
                     raise Refused("two graphs in it")
@@ -116,6 +118,8 @@ class _Look:
                 nodes.append(inside(kind, value))
                 if len(nodes) > NODES_AT_MOST:
                     raise Refused(f"more than {NODES_AT_MOST} operations")
+            elif number == 2:
+                _text(inside(kind, value))
             elif number == 5:
                 name = self._tensor(inside(kind, value))
                 if not name or name in stored:
@@ -145,6 +149,8 @@ class _Look:
                 inputs.append(_text(inside(kind, value)))
             elif number == 2:
                 outputs.append(_text(inside(kind, value)))
+            elif number == 3:
+                _text(inside(kind, value))
             elif number == 4:
                 operators.append(_text(inside(kind, value)))
             elif number == 5:
@@ -170,7 +176,9 @@ class _Look:
     def _attribute(self, view: memoryview, operator: str) -> None:
         listed = 0
         for number, kind, value in self._fields(view):
-            if number in (5, 10):
+            if number == 1:
+                _text(inside(kind, value))
+            elif number in (5, 10):
                 self._tensor(inside(kind, value))
             elif number in (6, 11):
                 raise Refused(f"a graph inside {operator}: control flow")
