@@ -8,7 +8,7 @@ command line prints it without a traceback and exits with a non-zero code.
     ├── DataError(ValueError)          training or evaluation images
     │   └── ImageError                 an image file that can't be read; a SourceError too
     ├── ModelError(ValueError)         a model file or its manifest
-    ├── BackendError(RuntimeError)      an inference backend that is missing or failed
+    ├── BackendError(RuntimeError)     an inference backend that is missing or failed
     ├── SourceError(OSError)           frames could not be read
     │   └── TruncatedError             reading broke off after some good frames
     ├── SinkError(OSError)             frames could not be written

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from unit_edge.files.onnx_work import work
+from unit_edge.files.onnx_limits import costs
 
 SHAPE = (1, 64, 64, 3)
 _ROUNDS = 3
@@ -140,7 +140,7 @@ def main() -> None:
                 began = time.perf_counter()
                 run()
                 took_s.append(time.perf_counter() - began)
-            took, counted = min(took_s), work(path, SHAPE)
+            took, counted = min(took_s), list(costs(path, SHAPE))[-1][1]
             print(f"{name:24} {took * 1e3:8.1f} ms {counted / 1e9:8.2f} G {took / counted * 1e12:7.1f} ps")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from unit_edge.errors import ModelError
 from unit_edge.export.graph.costs import costs_at, layers
 from unit_edge.export.graph.graph import ANY_SIZE, load_onnx, own_size, resolve
-from unit_edge.files.onnx_memory import check_memory
+from unit_edge.files.onnx_limits import check_limits
 from unit_edge.manifests.model import Manifest, matches, sha256_of, tensor_text
 
 GraphReport = dict[str, Any]
@@ -44,7 +44,7 @@ def inspect_onnx(path: Path, frame_size: tuple[int, int] | None = None) -> Graph
     width, height = (
         fixed or wanted for fixed, wanted in zip(own_size(model), frame_size or ANY_SIZE, strict=True)
     )
-    check_memory(path, (1, height, width, 3))
+    check_limits(path, (1, height, width, 3), runs=False)
     try:
         graph = resolve(model, frame_size)
     except ModelError as error:

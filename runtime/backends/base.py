@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unit_edge.errors import BackendError, ModelError
-from unit_edge.files.onnx_memory import check_memory
-from unit_edge.files.onnx_work import check_work
+from unit_edge.files.onnx_limits import check_limits
 from unit_edge.frames import ELONGATED, elongated
 from unit_edge.manifests.model import Manifest, tensor_text
 
@@ -129,8 +128,7 @@ class CheckedRunner(ABC):
         if self.manifest.frame_size is None and elongated(width, height):
             raise ModelError(f"{self._model}: given frames of {width}x{height}: {ELONGATED}")
         if frames.shape not in self._within_limits and self._model.suffix.lower() == ".onnx":
-            check_memory(self._model, frames.shape)
-            check_work(self._model, frames.shape)
+            check_limits(self._model, frames.shape)
             self._within_limits.add(frames.shape)
 
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from unit_edge.errors import BackendError, ConfigError, ModelError
 from unit_edge.files.onnx_file import check_onnx
-from unit_edge.files.onnx_memory import check_memory
-from unit_edge.files.onnx_work import check_work
+from unit_edge.files.onnx_limits import check_limits
 from unit_edge.frames import FRAME_SIDES
 from unit_edge.manifests.engine import EngineManifest, check_engine
 from unit_edge.manifests.model import Manifest, TensorSpec, sha256_of, size_text, tensor_text
@@ -172,9 +171,7 @@ def check_model(model: Path) -> CheckedModel:
     check_onnx(model)
     # backends make what doesn't depend on the frame when they load a model: the same for the least one
     batch, height, width, _ = manifest.input.shape
-    least = (batch or 1, height or FRAME_SIDES[0], width or FRAME_SIDES[0], 3)
-    check_memory(model, least)
-    check_work(model, least)
+    check_limits(model, (batch or 1, height or FRAME_SIDES[0], width or FRAME_SIDES[0], 3))
     return CheckedModel(model, manifest)
 
 

@@ -57,6 +57,7 @@ def test_several_are_named(clips: Path, write_model: WriteModel) -> None:
     for arguments, expected in (
         (["in/a.MP4", "in/c.avi"], "several clips go to one folder; name it with -o"),
         (["in/a.MP4", "in/no.mp4", "-o", "new"], "in/no.mp4: no such file"),
+        (["in/a.MP4", "in/c.avi", "--dataset", "-o", "new"], "--dataset is for one folder"),
         (["in/a.MP4", "in/note.txt", "-o", "new"], "each must be a video file"),
         (["in/a.MP4", "rtsp://u:secret@10.0.0.1/x", "-o", "new"], "each must be a video file"),
     ):

@@ -14,7 +14,7 @@ from unit_edge.errors import ModelError
 from unit_edge.export.graph.inspect_onnx import inspect_onnx
 from unit_edge.files.onnx_file import check_onnx
 from unit_edge.files.onnx_graph import read_graph
-from unit_edge.files.onnx_memory import check_memory, most_at_once
+from unit_edge.files.onnx_limits import check_limits, costs
 from unit_edge.files.onnx_shapes import worked_out
 from unit_edge.registry import bundled_models
 from unit_edge.runtime.backends.open import open_runner
@@ -135,7 +135,7 @@ def test_what_cant_be_told_is_refused(
 ) -> None:
     model = hostile(write_model(), nodes, values)
     with pytest.raises(ModelError, match=said):
-        check_memory(model, (1, 64, 80, 3))
+        check_limits(model, (1, 64, 80, 3))
 
 
 @pytest.mark.parametrize("size", [(32, 32), (100, 70), (1920, 1080)])
@@ -159,10 +159,10 @@ def test_every_shape_is_the_one_that_the_package_onnx_works_out(size: tuple[int,
 
 def test_the_most_at_once_by_hand(write_model: Callable[..., Path]) -> None:
     """The caller's frame, its floats, and 255 minus these."""
-    assert most_at_once(write_model("invert"), (1, 10, 20, 3)) == 600 * (1 + 4 + 4)
+    assert list(costs(write_model("invert"), (1, 10, 20, 3)))[-1][0] == 600 * (1 + 4 + 4)
     for path, _ in bundled_models():
         for shape in ((1, 32, 32, 3), (1, 2160, 3840, 3)):
-            check_memory(path, shape)
+            check_limits(path, shape)
 
 
 def test_changed_bytes_are_refused_or_pass(write_model: Callable[..., Path]) -> None:
@@ -174,6 +174,6 @@ def test_changed_bytes_are_refused_or_pass(write_model: Callable[..., Path]) -> 
         model.write_bytes(content[:at] + bytes([draw.choice((0, 1, 0x7F, 0x80, 0xFF))]) + content[at + 1 :])
         try:
             check_onnx(model)
-            check_memory(model, (1, 32, 32, 3))
+            check_limits(model, (1, 32, 32, 3))
         except ModelError as error:
             assert "\n" not in str(error)

@@ -15,8 +15,8 @@ from hostile_models import FRAME, Values, hostile, node
 
 from unit_edge.errors import ModelError
 from unit_edge.files.onnx_file import check_onnx
-from unit_edge.files.onnx_memory import check_memory
-from unit_edge.files.onnx_work import MACS_AT_MOST, check_work, work
+from unit_edge.files.onnx_limits import check_limits, costs
+from unit_edge.files.onnx_work import MACS_AT_MOST
 from unit_edge.registry import bundled_models
 from unit_edge.runtime.backends.open import open_runner
 
@@ -68,7 +68,7 @@ LONG: dict[str, tuple[list[Any], Values]] = {
 def test_hours_of_work_are_refused_before_they_begin(name: str, write_model: Callable[..., Path]) -> None:
     model = hostile(write_model(), *LONG[name])
     check_onnx(model)
-    check_memory(model, (1, 64, 80, 3))
+    check_limits(model, (1, 64, 80, 3), runs=False)
     with (
         pytest.raises(ModelError, match="its operations would take as long as") as caught,
         open_runner(model, backend="onnxruntime") as runner,
@@ -87,7 +87,7 @@ def test_who_trusts_a_model_can_run_it(
     )
     frames = np.full((1, 64, 80, 3), 7, np.uint8)
     with pytest.raises(ModelError, match="UNIT_EDGE_MODEL_LIMITS=off"):
-        check_work(model, frames.shape)
+        check_limits(model, frames.shape)
     monkeypatch.setenv("UNIT_EDGE_MODEL_LIMITS", "off")
     with open_runner(model, backend="onnxruntime") as runner:  # which leaves out what nothing depends on
         assert (runner.infer(frames) == 7).all()
@@ -97,13 +97,13 @@ def test_a_convolution_counts_as_its_definition_says(write_model: Callable[..., 
     nodes = [*FRAME, node("Conv", "t", "few", "c"), node("Conv", "c", "w", "large", pads=[2] * 4)]
     values = {"few": ONES["few"], "w": np.ones((64, 64, 5, 5), np.float32)}
     frame = (1, 40, 50, 3)
-    counted = work(hostile(write_model(), nodes, values), frame)
+    counted = list(costs(hostile(write_model(), nodes, values), frame))[-1][1]
     convolutions = 40 * 50 * (64 * 3 + 64 * 64 * 5 * 5)
     assert convolutions < counted < 2 * convolutions
 
 
 def test_what_exists_is_far_from_the_limit() -> None:
     for path, _ in bundled_models():
-        assert work(path, (1, 32, 32, 3)) < MACS_AT_MOST / 10
+        assert list(costs(path, (1, 32, 32, 3)))[-1][1] < MACS_AT_MOST / 10
         for shape in ((1, 32, 32, 3), (1, 2160, 3840, 3)):
-            check_work(path, shape)
+            check_limits(path, shape)

@@ -11,14 +11,12 @@ from unit_edge.cli.options import outputs as cli_outputs
 from unit_edge.cli.options.common import (
     BackendOption,
     PrecisionOption,
-    chosen_model,
+    checked_model,
     decided,
-    domains_text,
     needs,
 )
 from unit_edge.cli.terminal.progress import FleetLine
 from unit_edge.cli.terminal.say import echo
-from unit_edge.errors import ConfigError
 from unit_edge.interrupt import Interrupted
 
 if TYPE_CHECKING:
@@ -110,21 +108,13 @@ def fleet(
         from unit_edge.runtime.fleet.cluster import importable
 
         importable()
-    from unit_edge.runtime.backends.open import check_model
     from unit_edge.runtime.fleet.fleet import FleetRequest, carry_out_all, failures_of
     from unit_edge.runtime.fleet.items import Crew
     from unit_edge.runtime.sinks.codecs import Encoding
 
-    to, from_ = (None if domain is None else domain.casefold() for domain in (to, from_))
-    model_path = chosen_model(model, to, from_, precision)
-    checked = check_model(model_path)
-    manifest = checked.manifest
-    if to not in (None, manifest.target) or from_ not in (None, manifest.source):
-        raise ConfigError(
-            f"{model_path}: translates {domains_text(manifest)}; give that, or no --to and --from"
-        )
+    checked = checked_model(model, to, from_, precision)
     if address is None:
-        backend = decided(backend, manifest, model_path, quiet=quiet).backend
+        backend = decided(backend, checked.manifest, checked.path, quiet=quiet).backend
     request = FleetRequest(
         source=source,
         destination=destination,

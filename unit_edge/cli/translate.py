@@ -17,9 +17,8 @@ from unit_edge.cli.options.common import (
     BackendOption,
     PrecisionOption,
     ThreadsOption,
-    chosen_model,
+    checked_model,
     decided,
-    domains_text,
     refuse_existing,
 )
 from unit_edge.cli.terminal import clips as cli_clips
@@ -124,6 +123,8 @@ def translate(
     kept, and dataset.json says what each was made from; docs/datasets.md has the rest.
     """
     source, *more = inputs
+    if more and dataset:
+        raise ConfigError("--dataset is for one folder; give it alone")
     wanted = cli_dataset.DatasetOptions(
         images=images, mix=mix, suffix=suffix, detector=detector, min_kept=min_kept, flag=flag, seed=seed
     )
@@ -155,7 +156,7 @@ def translate(
     if show:  # before anything loads PyAV, or the window would hang
         from unit_edge.runtime.window.show import translate_in_window
 
-    from unit_edge.runtime.backends.open import check_model, open_runner
+    from unit_edge.runtime.backends.open import open_runner
     from unit_edge.runtime.clips import clips_named, clips_of, outputs_of
     from unit_edge.runtime.request import TranslateRequest, default_output, parse_outputs
     from unit_edge.runtime.sheet import contact_sheet
@@ -167,14 +168,8 @@ def translate(
 
     run_translation: Callable[..., Stats] = translate_in_window if show else carry_out
 
-    to, from_ = (None if domain is None else domain.casefold() for domain in (to, from_))
-    model_path = chosen_model(model, to, from_, precision)
-    checked = check_model(model_path)
-    manifest = checked.manifest
-    if to not in (None, manifest.target) or from_ not in (None, manifest.source):
-        raise ConfigError(
-            f"{model_path}: translates {domains_text(manifest)}; give that, or no --to and --from"
-        )
+    checked = checked_model(model, to, from_, precision)
+    model_path, manifest = checked.path, checked.manifest
     if batch not in (None, manifest.batch):
         raise ConfigError(
             f"{model_path}: is made for --batch {manifest.batch}, not {batch}, which is decided at export: "

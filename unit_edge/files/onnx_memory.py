@@ -8,14 +8,9 @@ frames of that size can explain is refused. Needs numpy only, as boards have no 
 from __future__ import annotations
 
 import math
-import os
-from pathlib import Path
 
-from unit_edge.errors import ModelError
-from unit_edge.files.onnx_graph import Node, read_graph
-from unit_edge.files.onnx_shapes import worked_out
+from unit_edge.files.onnx_graph import Node, OnnxGraph
 from unit_edge.files.onnx_tensor import Tensor, second
-from unit_edge.files.protobuf import Refused
 
 BYTES_AT_MOST = 2**29
 """Of all tensors that are there at the same time, whatever the frame's size ..."""
@@ -24,68 +19,39 @@ BYTES_A_PIXEL = 2**11
 OF_THE_FILE = 4
 """... and times the file's size: weights of 8 bits that become 32."""
 
-LIMITS = "UNIT_EDGE_MODEL_LIMITS"
-"""The environment variable that, if it is "off", lets models take any memory and time."""
 
+class Memory:
+    """Counts the bytes of all tensors that are there at the same time, operation by operation.
 
-def limited() -> bool:
-    """Whether models are held to limits of memory and work."""
-    return os.environ.get(LIMITS) != "off"
+    What doesn't depend on the frame is never let go of, as backends work it out when they load a model.
 
-
-def check_memory(path: Path, shape: tuple[int, ...]) -> None:
-    """Refuses a model that would take much more memory than frames of that shape can explain.
-
-    Args:
-        path: of an ONNX file that `check_onnx` has let pass.
-        shape: of the frames, [N,H,W,3].
-
-    Raises:
-        ModelError: it would, or its shapes don't fit together or can't be worked out.
+    Attributes:
+        most: at the worst moment so far.
     """
-    at_most = BYTES_AT_MOST + BYTES_A_PIXEL * math.prod(shape[:3]) + OF_THE_FILE * path.stat().st_size
-    if not limited():
-        return
-    size = f"{shape[2]}x{shape[1]}"
-    try:
-        needed = most_at_once(path, shape, at_most)
-    except Refused as refused:
-        raise ModelError(
-            f"{path}: no model of ours for frames of {size}: {refused}; export it with `unit-edge export`"
-        ) from None
-    if needed > at_most:
-        raise ModelError(
-            f"{path}: its tensors would take {needed / 2**30:.1f} GiB or more for frames of {size}, expected "
-            f"{at_most / 2**30:.1f} GiB at most; if you trust it, run it with {LIMITS}=off"
-        )
 
+    def __init__(self, graph: OnnxGraph, shape: tuple[int, ...]) -> None:
+        """Begins with the frames, uint8 of that shape."""
+        self._outputs, self._end = graph.outputs, len(graph.nodes)
+        self._last = {name: at for at, node in enumerate(graph.nodes) for name in node.inputs}
+        self._constant = {one.name for one in graph.stored}
+        self._sizes = dict[str, int]()
+        self._at = 0
+        self._alive = self.most = math.prod(shape)
 
-def most_at_once(path: Path, shape: tuple[int, ...], enough: float = math.inf) -> int:
-    """The bytes of all tensors that are there at the same time, at the worst moment.
-
-    What doesn't depend on the frame is never let go of, as backends work it out when they load a model. It
-    stops counting beyond `enough`.
-    """
-    graph = read_graph(path)
-    last = {name: at for at, node in enumerate(graph.nodes) for name in node.inputs}
-    constant = {one.name for one in graph.stored}
-    sizes = dict[str, int]()
-    alive = most = math.prod(shape)
-    for at, (node, given, made) in enumerate(worked_out(graph, shape)):
-        lasting = all(name in constant for name in node.inputs if name)
+    def add(self, node: Node, given: list[Tensor | None], made: dict[str, Tensor]) -> None:
+        """The next operation, as `worked_out` gives it."""
+        lasting = all(name in self._constant for name in node.inputs if name)
         for name, tensor in made.items():
-            alive += tensor.bytes
+            self._alive += tensor.bytes
             if lasting:
-                constant.add(name)
+                self._constant.add(name)
             else:
-                sizes[name] = tensor.bytes
-        most = max(most, alive + _beside(node, given))
-        if most > enough:
-            return most
+                self._sizes[name] = tensor.bytes
+        self.most = max(self.most, self._alive + _beside(node, given))
         for name in {*node.inputs, *made}:
-            if last.get(name, len(graph.nodes) if name in graph.outputs else 0) <= at:
-                alive -= sizes.pop(name, 0)
-    return most
+            if self._last.get(name, self._end if name in self._outputs else 0) <= self._at:
+                self._alive -= self._sizes.pop(name, 0)
+        self._at += 1
 
 
 def _beside(node: Node, given: list[Tensor | None]) -> int:

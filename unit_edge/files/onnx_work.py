@@ -8,14 +8,9 @@ refused. Needs numpy only.
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
-from unit_edge.errors import ModelError
-from unit_edge.files.onnx_graph import Node, read_graph
-from unit_edge.files.onnx_memory import LIMITS, limited
-from unit_edge.files.onnx_shapes import worked_out
+from unit_edge.files.onnx_graph import Node
 from unit_edge.files.onnx_tensor import Tensor
-from unit_edge.files.protobuf import Refused
 
 MACS_AT_MOST = 2**37
 """Multiply-accumulates for one frame, whatever its size: two seconds of two cores ..."""
@@ -34,52 +29,16 @@ _TRANSPOSED, _GROUPED, _POOLED, _POOLED_APART, _UNCOMMON_TYPE = 4, 8, 64, 2048, 
 _COMMON_TYPES = {"float16", "float32", "int8", "uint8"}
 
 
-def check_work(path: Path, shape: tuple[int, ...]) -> None:
-    """Refuses a model that would take much longer than frames of that shape can explain.
-
-    Args:
-        path: of an ONNX file that `check_onnx` has let pass.
-        shape: of the frames, [N,H,W,3].
-
-    Raises:
-        ModelError: it would, or its shapes don't fit together or can't be worked out.
-    """
-    if not limited():
-        return
-    at_most = shape[0] * (MACS_AT_MOST + MACS_A_PIXEL * math.prod(shape[1:3]))
-    size = f"{shape[2]}x{shape[1]}"
-    try:
-        needed = work(path, shape, at_most)
-    except Refused as refused:
-        raise ModelError(
-            f"{path}: no model of ours for frames of {size}: {refused}; export it with `unit-edge export`"
-        ) from None
-    if needed > at_most:
-        raise ModelError(
-            f"{path}: its operations would take as long as {needed / 1e12:.1f} trillion "
-            f"multiplications or longer for frames of {size}, expected {at_most / 1e12:.1f} at most; "
-            f"if you trust it, run it with {LIMITS}=off"
-        )
-
-
-def work(path: Path, shape: tuple[int, ...], enough: float = math.inf) -> float:
-    """What all operations take, as multiply-accumulates of a convolution; not counted far beyond `enough`."""
-    graph = read_graph(path)
-    total = 0.0
-    for node, given, made in worked_out(graph, shape):
-        total += _work_of(node, given, list(made.values()))
-        if total > enough:
-            break
-    return total
-
-
-def _work_of(node: Node, given: list[Tensor | None], made: list[Tensor]) -> float:
+def work_of(node: Node, given: list[Tensor | None], made: dict[str, Tensor]) -> float:
+    """What an operation takes, as multiply-accumulates of a convolution, of what `worked_out` gives."""
     there = [one for one in given if one is not None]
-    elements = sum(math.prod(one.shape) for one in (*there, *made))
+    first = next(iter(made.values()), None)
+    elements = sum(math.prod(one.shape) for one in (*there, *made.values()))
     each = _COSTLY_ELEMENTS.get(node.operator, _ELEMENT)
     if node.operator == "Resize" and node.text("mode") == "cubic":
         each = _CUBIC_ELEMENT
-    return each * elements + (_windows(node, there, math.prod(made[0].shape)) if made and there else 0)
+    windows = _windows(node, there, math.prod(first.shape)) if first is not None and there else 0
+    return each * elements + windows
 
 
 def _windows(node: Node, there: list[Tensor], output: int) -> float:

@@ -16,6 +16,7 @@ from unit_edge.registry import PRECISIONS, find_model, resolve_model
 if TYPE_CHECKING:
     from unit_edge.manifests.model import Manifest
     from unit_edge.runtime.backends.choice import Decision
+    from unit_edge.runtime.backends.open import CheckedModel
 
 ModelArgument = Annotated[
     str, typer.Argument(metavar="MODEL", help="A .onnx or .engine file, or a bundled model's name.")
@@ -112,6 +113,25 @@ def chosen_model(model: str | None, to: str | None, from_: str | None, precision
     if to is None:
         raise ConfigError("say what to translate to: --to DOMAIN, or --model FILE.onnx")
     return find_model(to, from_, precision=precision)
+
+
+def checked_model(model: str | None, to: str | None, from_: str | None, precision: str) -> CheckedModel:
+    """The model that is meant, whole, and for those domains if they are given.
+
+    Raises:
+        ConfigError: see `chosen_model`; or it translates something else.
+        ModelError: see `check_model`.
+    """
+    from unit_edge.runtime.backends.open import check_model
+
+    to, from_ = (None if domain is None else domain.casefold() for domain in (to, from_))
+    checked = check_model(chosen_model(model, to, from_, precision))
+    manifest = checked.manifest
+    if to not in (None, manifest.target) or from_ not in (None, manifest.source):
+        raise ConfigError(
+            f"{checked.path}: translates {domains_text(manifest)}; give that, or no --to and --from"
+        )
+    return checked
 
 
 def option_name(name: str) -> str:

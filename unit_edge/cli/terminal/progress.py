@@ -72,8 +72,7 @@ class Progress:
         live = _live_text(stats)
         total, done = self._job.info.frame_count, stats.frames
         if total and stats.fps:
-            left_s = round(max(0, total - done) / stats.fps)
-            left = f"{left_s // 60}:{left_s % 60:02} left"
+            left = _left(max(0, total - done) / stats.fps)
             line = f"{done}/{total} frames  {min(100, 100 * done // total):3}%  {stats.fps:.1f} FPS  {left}"
         else:
             line = f"{done} frames  {stats.fps:.1f} FPS{live and '  '}{live}"
@@ -155,68 +154,70 @@ def heartbeat(what: str) -> Iterator[None]:
         thread.join()
 
 
-class Line:
-    """On a terminal, a line that says how far it is and how long it will take."""
-
-    def __init__(self, total: int | None, unit: str, *, quiet: bool) -> None:
-        """`total` units are to be done, frames or pictures; None if nobody knows."""
-        self._unit = unit
-        self._redraw = sys.stderr.isatty()
-        self._total, self._shown = total, not quiet
-        self._every_s = _REDRAW_S if self._redraw else _LINE_S
-        self._began = self._drawn_at = time.monotonic()
-
-    def draw(self, done: int) -> None:
-        """Redraws it, a few times a second; where that isn't seen, a line every 30 s."""
-        now = time.monotonic()
-        if not self._shown or now - self._drawn_at < self._every_s:
-            return
-        self._drawn_at = now
-        fps = done / max(now - self._began, 1e-9)
-        text = f"{done} {self._unit}  {fps:.1f}/s"
-        if self._total:
-            left_s = round(max(0, self._total - done) / fps)
-            percent = min(100, 100 * done // self._total)
-            left = f"{left_s // 60}:{left_s % 60:02} left"
-            text = f"{done}/{self._total} {self._unit}  {percent:3}%  {fps:.1f}/s  {left}"
-        _show(text, redraw=self._redraw)
-
-    def clear(self) -> None:
-        if self._shown and self._redraw:
-            print(_CLEAR_LINE, end="", file=sys.stderr, flush=True)
-
-
-class FleetLine:
-    """On a terminal, a line that says how far a fleet is; elsewhere one every 30 s."""
+class _Redrawn:
+    """A line that is drawn anew a few times a second on a terminal; elsewhere there is one every 30 s."""
 
     def __init__(self, *, quiet: bool) -> None:
         self._redraw, self._shown = sys.stderr.isatty(), not quiet
         self._every_s = _REDRAW_S if self._redraw else _LINE_S
-        self._drawn_at = 0.0 if self._redraw else time.monotonic()
+        self._drawn_at = time.monotonic()
 
-    def draw(self, standing: Standing) -> None:
-        """Redraws it, a few times a second."""
+    def _due(self) -> bool:
+        """Whether it is time to draw; asked once a drawing."""
         now = time.monotonic()
         if not self._shown or now - self._drawn_at < self._every_s:
-            return
+            return False
         self._drawn_at = now
-        fps = standing.frames / max(standing.seconds, 1e-9)
-        left = ""
-        if standing.share:
-            left_s = round(standing.seconds * (1 - standing.share) / standing.share)
-            left = f"  {left_s // 60}:{left_s % 60:02} left"
-        failed = f"  {standing.failed} failed" if standing.failed else ""
-        _show(
-            f"{standing.done + standing.failed}/{standing.total} clips  {standing.frames} frames  "
-            f"{fps:.1f} FPS  {standing.workers} workers{left}{failed}",
-            redraw=self._redraw,
-        )
+        return True
+
+    def _draw(self, text: str) -> None:
+        _show(text, redraw=self._redraw)
 
     def clear(self) -> None:
         """Makes place for another line."""
         if self._shown and self._redraw:
-            sys.stderr.write(_CLEAR_LINE)
-            sys.stderr.flush()
+            print(_CLEAR_LINE, end="", file=sys.stderr, flush=True)
+
+
+class Line(_Redrawn):
+    """Says how far it is and how long it will take."""
+
+    def __init__(self, total: int | None, unit: str, *, quiet: bool) -> None:
+        """`total` units are to be done, frames or pictures; None if nobody knows."""
+        super().__init__(quiet=quiet)
+        self._total, self._unit, self._began = total, unit, time.monotonic()
+
+    def draw(self, done: int) -> None:
+        """Redraws it, if it is time."""
+        if not self._due():
+            return
+        fps = done / max(time.monotonic() - self._began, 1e-9)
+        text = f"{done} {self._unit}  {fps:.1f}/s"
+        if self._total:
+            percent = min(100, 100 * done // self._total)
+            left = _left(max(0, self._total - done) / fps)
+            text = f"{done}/{self._total} {self._unit}  {percent:3}%  {fps:.1f}/s  {left}"
+        self._draw(text)
+
+
+class FleetLine(_Redrawn):
+    """Says how far a fleet is."""
+
+    def draw(self, standing: Standing) -> None:
+        """Redraws it, if it is time."""
+        if not self._due():
+            return
+        fps = standing.frames / max(standing.seconds, 1e-9)
+        left = f"  {_left(standing.seconds * (1 / standing.share - 1))}" if standing.share else ""
+        failed = f"  {standing.failed} failed" if standing.failed else ""
+        self._draw(
+            f"{standing.done + standing.failed}/{standing.total} clips  {standing.frames} frames  "
+            f"{fps:.1f} FPS  {standing.workers} workers{left}{failed}"
+        )
+
+
+def _left(seconds: float) -> str:
+    return f"{round(seconds) // 60}:{round(seconds) % 60:02} left"
 
 
 def _show(line: str, *, redraw: bool) -> None:
