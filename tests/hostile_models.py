@@ -26,6 +26,11 @@ def hostile(path: Path, nodes: Sequence[Any], values: Values) -> Path:
     stored = [numpy_helper.from_array(value, name) for name, value in values.items()]
     graph = helper.make_graph([*nodes, *ends], "g", tensors[:1], tensors[1:], stored)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    return written(path, model)
+
+
+def written(path: Path, model: Any) -> Path:
+    """The file with another model in it, and a manifest that says so."""
     path.write_bytes(model.SerializeToString())
     beside = path.with_suffix(".json")
     manifest = Manifest.read(beside)

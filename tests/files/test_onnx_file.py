@@ -11,11 +11,11 @@ import pytest
 from unit_edge.errors import ModelError
 from unit_edge.files import protobuf
 from unit_edge.files.onnx_file import check_onnx
-from unit_edge.manifests.model import Manifest, sha256_of
 from unit_edge.registry import bundled_models
 from unit_edge.runtime.backends.open import open_runner
 
 onnx = pytest.importorskip("onnx", reason="building test models needs the export extra")
+from hostile_models import written  # noqa: E402
 from onnx import TensorProto, helper  # noqa: E402
 
 Change = Callable[[Any], None]
@@ -150,12 +150,7 @@ def changed(model: Path, change: Change) -> Path:
     """The same file with something put into it, and a manifest that says so."""
     proto = onnx.load(model)
     change(proto)
-    model.write_bytes(proto.SerializeToString())
-    beside = model.with_suffix(".json")
-    raw = Manifest.read(beside)
-    object.__setattr__(raw, "sha256", sha256_of(model))
-    raw.write(beside)
-    return model
+    return written(model, proto)
 
 
 @pytest.mark.parametrize(
