@@ -46,7 +46,7 @@ demo: .venv/runtime.done demo/bikes.mp4 ## Translate a real street clip to night
 TEST_JOBS ?= 2
 
 test: dev ## Run every test, in two processes side by side (TEST_JOBS=N for another number)
-	@OMP_NUM_THREADS=1 $(PY) -m pytest -n $(TEST_JOBS) --dist loadfile
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -n $(TEST_JOBS) --dist loadfile --max-worker-restart 1
 
 lint: dev ## Check style, and who imports whom
 	@$(PY) -m ruff check .

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ from unit_edge.export.shapes import ExportShapes, export_shapes
 from unit_edge.export.trained import TrainedRun, load_run
 from unit_edge.export.translator import Translator
 from unit_edge.export.verify import TOLERANCES, AsTrained, Reference, VerifyReport, check_report
-from unit_edge.files.writing import hidden_beside
+from unit_edge.files.writing import folder_beside
 from unit_edge.frames import FRAME_SIDES
 from unit_edge.manifests.model import Manifest, TensorSpec, sha256_of
 from unit_edge.registry import bundled_models
@@ -248,16 +247,13 @@ def output_path(output: Path | None, name: str, *, overwrite: bool = True) -> Pa
 @contextlib.contextmanager
 def workspace(path: Path) -> Iterator[Path]:
     """A folder beside the output, so that finished files can be renamed into place; removed at the end."""
-    folder = hidden_beside(path)
     try:
-        folder.mkdir()
-        yield folder
+        with folder_beside(path) as folder:
+            yield folder
     except UnitEdgeError:  # some of them are OSErrors too
         raise
     except OSError as error:
         raise ModelError(f"{path}: can't be written ({error.strerror or error})") from None
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _manifest(trained: TrainedRun, source: int, shapes: ExportShapes, precision: str, name: str) -> Manifest:

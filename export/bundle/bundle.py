@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import json
 import math
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,16 +14,15 @@ from typing import Any
 from unit_edge import __version__
 from unit_edge.boards.board import Board
 from unit_edge.boards.roofline import Prediction, assumptions, predict
-from unit_edge.errors import ConfigError, ModelError, SinkError, UnitEdgeError
+from unit_edge.errors import ConfigError, SinkError
 from unit_edge.export.bundle.archive import SUFFIX, first_name, pack
 from unit_edge.export.bundle.board_choice import Choice, frame_size_for
 from unit_edge.export.bundle.build_script import ENVIRONMENT, TIMING_CACHE, build_script
 from unit_edge.export.bundle.own_wheel import write_own_wheel
 from unit_edge.export.bundle.wheelhouse import fetch_wheels
-from unit_edge.export.to_onnx import Exported, Int8, export_run
+from unit_edge.export.to_onnx import Exported, Int8, export_run, workspace
 from unit_edge.export.trained import load_run
 from unit_edge.files.reading import read_json
-from unit_edge.files.writing import hidden_beside
 from unit_edge.manifests.model import sha256_of
 
 MANIFEST, SUMS, SCRIPT, CALIBRATION, WHEELS = (
@@ -211,16 +209,9 @@ def _foreign(path: Path, name: str) -> str | None:
 @contextlib.contextmanager
 def _beside(path: Path, name: str) -> Iterator[Path]:
     """A folder of the bundle's name in a hidden one beside the output; removed at the end."""
-    workspace = hidden_beside(path.absolute().with_name(name))
-    try:
-        (workspace / name).mkdir(parents=True)
-        yield workspace / name
-    except UnitEdgeError:  # some of them are OSErrors too
-        raise
-    except OSError as error:
-        raise ModelError(f"{path}: can't be written ({error.strerror or error})") from None
-    finally:
-        shutil.rmtree(workspace, ignore_errors=True)
+    with workspace(path.absolute().with_name(name)) as folder:
+        (folder / name).mkdir()
+        yield folder / name
 
 
 def _put(finished: Path, path: Path) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from unit_edge.errors import SinkError
-from unit_edge.files.writing import replacing, write_output
+from unit_edge.files.writing import folder_beside, hidden_beside, replacing, write_output
 
 
 @pytest.mark.parametrize("durable", [False, True])
@@ -32,3 +33,20 @@ def test_what_cant_be_written_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match="can't be written"):
         write_output(tmp_path / "folder", b"x")
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_what_killed_work_left_goes_with_the_next_after_a_day(tmp_path: Path) -> None:
+    final = tmp_path / "a[1]"
+    old, young, others = (hidden_beside(tmp_path / name) for name in ("a[1]", "a[1]", "a1"))
+    for folder in (old, young, others):
+        (folder / "wheels").mkdir(parents=True)
+    for folder in (old, others):
+        os.utime(folder, times=(0, 0))
+    outside = tmp_path / "dear"
+    outside.mkdir()
+    os.utime(outside, times=(0, 0))
+    hidden_beside(final).symlink_to(outside)
+    with folder_beside(final) as made:
+        assert made.parent == tmp_path and made.name.startswith(".a[1].") and list(made.iterdir()) == []
+        assert not old.exists() and young.is_dir() and others.is_dir()
+    assert not made.exists() and outside.is_dir()

@@ -12,12 +12,11 @@ import json
 import shutil
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from unit_edge.errors import DataError
 from unit_edge.files.reading import read_json
-from unit_edge.files.writing import cache_home
+from unit_edge.files.writing import cache_home, remove_abandoned
 from unit_edge.media.containers import reason
 from unit_edge.media.png import png_bytes
 from unit_edge.text.printable import printable
@@ -26,7 +25,6 @@ from unit_edge.train.data.video import SampledFrames
 _VERSION = 1
 _RECORD = "frames.json"
 _UNFINISHED = ".unfinished-"
-_ABANDONED_S = 24 * 3600
 _FAST = 1
 
 
@@ -88,7 +86,7 @@ def _recorded(folder: Path) -> tuple[list[Path], str] | None:
 
 def _extract(video: Path, every_s: float, folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned(folder.parent)
+    remove_abandoned(folder.parent, f"{_UNFINISHED}*")
     unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=folder.parent))
     try:
         sampled = SampledFrames(video, every_s)
@@ -111,13 +109,3 @@ def _extract(video: Path, every_s: float, folder: Path) -> None:
                 unfinished.rename(folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-
-
-def _remove_abandoned(root: Path) -> None:
-    """Removes what extractions that were killed left behind."""
-    for path in root.glob(f"{_UNFINISHED}*"):
-        try:
-            if time.time() - path.stat().st_mtime > _ABANDONED_S:
-                shutil.rmtree(path, ignore_errors=True)
-        except OSError:
-            continue

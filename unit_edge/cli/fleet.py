@@ -10,7 +10,10 @@ import typer
 from unit_edge.cli.options import outputs as cli_outputs
 from unit_edge.cli.options.common import (
     BackendOption,
+    FromOption,
+    OwnModelOption,
     PrecisionOption,
+    ToOption,
     checked_model,
     decided,
     needs,
@@ -32,16 +35,9 @@ def fleet(
         ),
     ],
     destination: Annotated[str, typer.Argument(metavar="DESTINATION", help="A folder, or an s3:// prefix.")],
-    to: Annotated[
-        str | None, typer.Option(metavar="DOMAIN", help="What it shall look like: night, snow, rain, day.")
-    ] = None,
-    from_: Annotated[
-        str | None, typer.Option("--from", metavar="DOMAIN", help="What it is, where several models fit.")
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(metavar="MODEL", help="Your own .onnx or .engine file, instead of a bundled model."),
-    ] = None,
+    to: ToOption = None,
+    from_: FromOption = None,
+    model: OwnModelOption = None,
     precision: PrecisionOption = "fp32",
     address: Annotated[
         str | None,

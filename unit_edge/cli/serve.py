@@ -10,8 +10,10 @@ import typer
 from unit_edge.cli.options import live as cli_live
 from unit_edge.cli.options.common import (
     BackendOption,
+    FromOption,
     PrecisionOption,
     ThreadsOption,
+    ToOption,
     chosen_model,
     decided,
     needs,
@@ -24,10 +26,8 @@ from unit_edge.text.address import parse_address
 
 def serve(
     source: cli_live.InputArgument,
-    to: Annotated[str | None, typer.Option(metavar="DOMAIN", help="What it shall look like: night.")] = None,
-    from_: Annotated[
-        str | None, typer.Option("--from", metavar="DOMAIN", help="What it is, where several models fit.")
-    ] = None,
+    to: ToOption = None,
+    from_: FromOption = None,
     model: Annotated[
         list[str] | None,
         typer.Option(metavar="MODEL", help="Your own .onnx or .engine file, to begin with. May be repeated."),

@@ -15,8 +15,11 @@ from unit_edge.cli.options import live as cli_live
 from unit_edge.cli.options import outputs as cli_outputs
 from unit_edge.cli.options.common import (
     BackendOption,
+    FromOption,
+    OwnModelOption,
     PrecisionOption,
     ThreadsOption,
+    ToOption,
     checked_model,
     decided,
     refuse_existing,
@@ -37,17 +40,9 @@ if TYPE_CHECKING:
 
 def translate(
     inputs: cli_live.InputsArgument,
-    to: Annotated[
-        str | None,
-        typer.Option(metavar="DOMAIN", help="What it shall look like: night, snow, rain, day, clear."),
-    ] = None,
-    from_: Annotated[
-        str | None, typer.Option("--from", metavar="DOMAIN", help="What it is, where several models fit.")
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(metavar="MODEL", help="Your own .onnx or .engine file, instead of a bundled model."),
-    ] = None,
+    to: ToOption = None,
+    from_: FromOption = None,
+    model: OwnModelOption = None,
     precision: PrecisionOption = "fp32",
     output: cli_outputs.Outputs = None,
     raw_format: cli_outputs.RawFormat = "yuv4mpegpipe",

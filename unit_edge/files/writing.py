@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import secrets
+import shutil
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,6 +16,8 @@ from pathlib import Path
 from unit_edge.errors import SinkError
 
 _NAME_SHOWN = 40
+_TOKEN_BYTES = 8
+_ABANDONED_S = 24 * 3600
 # Windows has none of them
 _NOT_BY_LINK = getattr(os, "O_NOFOLLOW", 0)
 _NOT_WAITING = getattr(os, "O_NONBLOCK", 0)
@@ -29,7 +34,32 @@ def cache_home() -> Path:
 
 def hidden_beside(path: Path) -> Path:
     """A name beside `path` that nobody can know before, so that nobody can have put a link there."""
-    return path.with_name(f".{path.name[:_NAME_SHOWN]}.{secrets.token_hex(8)}.tmp")
+    return path.with_name(f".{path.name[:_NAME_SHOWN]}.{secrets.token_hex(_TOKEN_BYTES)}.tmp")
+
+
+def remove_abandoned(folder: Path, pattern: str) -> None:
+    """Removes folders of work that was killed: those that a pattern fits and that are a day old."""
+    for path in folder.glob(pattern):
+        with suppress(OSError):  # finished meanwhile
+            if path.is_dir() and not path.is_symlink() and time.time() - path.stat().st_mtime > _ABANDONED_S:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def folder_beside(path: Path) -> Iterator[Path]:
+    """A new hidden folder beside `path`, gone at the end; what killed work left there goes too.
+
+    Raises:
+        OSError: it can't be made.
+    """
+    shown = glob.escape(path.name[:_NAME_SHOWN])
+    remove_abandoned(path.parent, f".{shown}.{'[0-9a-f]' * 2 * _TOKEN_BYTES}.tmp")
+    folder = hidden_beside(path)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def create_alone(path: Path) -> int:

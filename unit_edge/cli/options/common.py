@@ -52,6 +52,16 @@ BackendOption = Annotated[
         "openvino-bf16, tensorrt.",
     ),
 ]
+ToOption = Annotated[
+    str | None, typer.Option(metavar="DOMAIN", help="What it shall look like: night, snow, rain, day, clear.")
+]
+FromOption = Annotated[
+    str | None, typer.Option("--from", metavar="DOMAIN", help="What it is, where several models fit.")
+]
+OwnModelOption = Annotated[
+    str | None,
+    typer.Option(metavar="MODEL", help="Your own .onnx or .engine file, instead of a bundled model."),
+]
 PrecisionOption = Annotated[
     str,
     typer.Option(
