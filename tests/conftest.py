@@ -84,6 +84,7 @@ def write_clip(tmp_path: Path) -> Callable[..., Path]:
         audio_start: seconds by which it starts late.
         rotation: degrees counterclockwise in the display matrix, and whether it is mirrored.
         colour: H.273 (matrix, primaries, transfer, range) tags, and what the picture is converted with.
+        key_every: frames from one key frame to the next, at most.
         options: of the container.
     """
     return partial(make_clip, tmp_path)

@@ -101,6 +101,7 @@ def make_clip(
     rotation: tuple[int, bool] | None = None,
     colour: tuple[int, int, int, int] | None = None,
     time_base: Fraction | None = None,
+    key_every: int | None = None,
     options: dict[str, str] | None = None,
 ) -> Path:
     """A clip in a folder; `write_clip` has the arguments."""
@@ -114,6 +115,8 @@ def make_clip(
         video.time_base = video.codec_context.time_base = ticks
         if codec == "libx264":
             video.options = {"preset": "ultrafast", "crf": "10"}
+        if key_every is not None:
+            video.codec_context.gop_size = key_every
         if rotation is not None:
             video.set_display_rotation(rotation[0], hflip=rotation[1])
         if colour is not None:

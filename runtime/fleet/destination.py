@@ -13,6 +13,7 @@ from typing import Any
 from unit_edge.errors import ConfigError, SinkError
 from unit_edge.files.reading import parse_json
 from unit_edge.files.writing import replacing
+from unit_edge.runtime.fleet.items import OWN
 from unit_edge.runtime.fleet.stores import (
     AT_ONCE,
     READ_ONLY,
@@ -22,9 +23,6 @@ from unit_edge.runtime.fleet.stores import (
     shown,
     telling,
 )
-
-OWN = ".unit-edge-fleet"
-"""The folder in a destination that holds the ledger, and what isn't whole yet."""
 
 
 class Destination:
@@ -114,6 +112,43 @@ class Destination:
             if first != key:
                 self._store.mv(first, key)
 
+    def has(self, name: str) -> bool:
+        """Whether a file is there.
+
+        Raises:
+            SinkError: it can't be looked for.
+        """
+        if self.folder is not None:
+            return (self.folder / name).is_file()
+        with telling(self.address, SinkError):
+            self._store.invalidate_cache()
+            return bool(self._store.exists(f"{self._root}/{name}"))
+
+    def fetched(self, name: str, folder: Path) -> Path:
+        """A file that is there, as one that can be read: its own, or a copy in a folder.
+
+        Raises:
+            SinkError: it isn't there, or can't be had.
+        """
+        if self.folder is not None:
+            return self.folder / name
+        target = folder / Path(name).name
+        with telling(f"{self.address.rstrip('/')}/{name}", SinkError):
+            key = f"{self._root}/{name}"
+            self._store.get_file(key, str(target))
+            if target.stat().st_size != self._store.size(key):
+                raise OSError(f"gave {target.stat().st_size} bytes only")
+        return target
+
+    def remove_folder(self, name: str) -> None:
+        """Removes a folder and all in it, if it is there."""
+        if self.folder is not None:
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+            return
+        with telling(self.address, SinkError), suppress(FileNotFoundError):
+            self._store.invalidate_cache()
+            self._store.rm(f"{self._root}/{name}", recursive=True)
+
     def remove(self, name: str) -> None:
         """Removes a file, if it is there."""
         if self.folder is not None:
@@ -166,6 +201,10 @@ class Destination:
                 temporary.write_bytes(data)
         except OSError as error:
             raise SinkError(f"{path}: can't be written ({error.strerror or error})") from error
+
+    def clean_segments(self) -> None:
+        """Removes segments of clips, made for joining, that no run will join any more."""
+        self.remove_folder(f"{OWN}/segments")
 
     def clean(self) -> None:
         """Removes what runs that ended early have left unfinished; nobody may be working."""

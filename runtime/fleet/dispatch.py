@@ -102,7 +102,8 @@ class Dispatch:
         self._ray = ray
         self._queue = deque(_batches(items))
         self._alone: deque[Batch] = deque()  # what a worker may have died of
-        self._kills: dict[str, int] = {}
+        self._kills: dict[Any, int] = {}
+        self._segmented: dict[str, list[Outcome]] = {}  # of clips that are being made in segments
         self._weights = _weights(items)
         self._crew, self._wish, self._ahead, self._progress = crew, wish, ahead, progress
         self._gpus = crew.gpus if crew.gpus is not None else float(has_gpus())
@@ -170,7 +171,7 @@ class Dispatch:
         hand.at[hand.actor.translate.remote(batch)] = batch
 
     def _suspect(self, batch: Batch) -> bool:
-        return any(item.name in self._kills for item in batch)
+        return any(_key(item) in self._kills for item in batch)
 
     def _answers(self) -> Iterator[Outcome]:
         owners = {ref: hand for hand in self._hands for ref in hand.at}
@@ -194,9 +195,41 @@ class Dispatch:
                 self._opened(hand, answer)
                 continue
             batch = hand.at.pop(ref)
-            if self._suspect(batch):
-                answer = [replace(one, kills=self._kills.get(one.name, 0)) for one in answer]
-            yield from answer
+            for item, outcome in zip(batch, answer, strict=True):
+                yield from self._settle(item, replace(outcome, kills=self._kills.get(_key(item), 0)))
+
+    def _settle(self, item: Item, outcome: Outcome) -> Iterator[Outcome]:
+        """What an answer means for the clip: it may be one of many steps to it."""
+        name = item.name
+        if outcome.cuts:
+            self._segmented[name] = []
+            cut = replace(item, cuts=outcome.cuts)
+            self._queue.extendleft((replace(cut, segment=n),) for n in reversed(range(len(cut.cuts))))
+            self._looked_at = float("-inf")  # there is work for more workers now
+            return
+        if not item.cuts:
+            yield outcome
+            return
+        done = self._segmented.get(name)
+        if done is None:  # another segment has failed
+            return
+        done.append(outcome)
+        if outcome.error or outcome.stopped:
+            del self._segmented[name]
+            for queue in (self._queue, self._alone):
+                for batch in [batch for batch in queue if batch[0].name == name]:
+                    queue.remove(batch)
+            yield outcome
+        elif item.segment is not None:
+            share = self._weights[name] / len(item.cuts)
+            self.standing.share += share
+            self._weights[name] -= share
+            if len(done) == len(item.cuts):
+                self._queue.appendleft((replace(item, segment=None),))
+        else:
+            del self._segmented[name]
+            parts = (*done[:-1], replace(outcome, frames=0))
+            yield replace(outcome, seconds=sum(part.seconds for part in parts), parts=parts)
 
     def _opened(self, hand: _Hand, about: dict[str, str]) -> None:
         if about["error"]:
@@ -218,20 +251,20 @@ class Dispatch:
             if self._stillborn >= _STILLBORN_AT_MOST:
                 raise BackendError(f"workers die before they begin: {redact(one_line(error, 300))}") from None
             return
+        batches = [
+            batch for batch in hand.at.values() if not batch[0].cuts or batch[0].name in self._segmented
+        ]
         if _node_gone(hand.node):  # no clip's fault
-            self._queue.extendleft(reversed(hand.at.values()))
+            self._queue.extendleft(reversed(batches))
             return
-        for batch in hand.at.values():
+        for batch in batches:
             for item in batch:
-                kills = self._kills[item.name] = self._kills.get(item.name, 0) + 1
+                kills = self._kills[_key(item)] = self._kills.get(_key(item), 0) + 1
                 if kills < KILLS_AT_MOST:
                     self._alone.append((item,))
                 else:
-                    yield Outcome(
-                        item.name,
-                        kills=kills,
-                        error=f"{item.name}: its worker died {kills} times; it is left out",
-                    )
+                    text = f"{item.name}: its worker died {kills} times; it is left out"
+                    yield from self._settle(item, Outcome(item.name, kills=kills, error=text))
 
     def _count(self, outcome: Outcome) -> None:
         if outcome.stopped:
@@ -276,6 +309,10 @@ class Dispatch:
         for hand in self._hands:
             self._ray.kill(hand.actor)
         self._hands = []
+
+
+def _key(item: Item) -> tuple[str, int | None]:
+    return item.name, item.segment
 
 
 def _batches(items: Sequence[Item]) -> Iterator[Batch]:

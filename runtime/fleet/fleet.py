@@ -25,6 +25,7 @@ from unit_edge.text.printable import one_line
 
 _NAMED_AT_MOST = 5
 _AHEAD = 2
+SEGMENT_S_AT_LEAST = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +45,7 @@ class FleetRequest:
         address: of a Ray cluster; None to start one on this machine.
         scratch: the folder for what is on its way, or None for the system's.
         scratch_bytes: how much a worker may have in there.
+        segment_s: longer clips are cut into segments of about so many seconds; None for not at all.
     """
 
     source: str = field(repr=False)
@@ -58,6 +60,18 @@ class FleetRequest:
     address: str | None = None
     scratch: str | None = None
     scratch_bytes: int = 20 * 2**30
+    segment_s: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.segment_s is None:
+            return
+        if not SEGMENT_S_AT_LEAST <= self.segment_s < float("inf"):
+            raise ConfigError(f"--segment {self.segment_s}: expected {SEGMENT_S_AT_LEAST} or more seconds")
+        if self.steady:
+            raise ConfigError(
+                "--segment and --steady: each frame is steadied after the one before it, so a clip that is "
+                "cut would not look the same; leave one of them out"
+            )
 
 
 def translate_many(
@@ -72,6 +86,7 @@ def translate_many(
     gpus_per_worker: float | None = None,
     encoding: Encoding | None = None,
     steady: bool = False,
+    segment_s: float | None = None,
     overwrite: bool = False,
     resume: bool = False,
     progress: Callable[[Standing], None] | None = None,
@@ -89,6 +104,7 @@ def translate_many(
         gpus_per_worker: that each gets; None for one where there are any.
         encoding: of videos.
         steady: take flicker out.
+        segment_s: cut longer clips into segments of about so many seconds, which several workers translate.
         overwrite: make all anew.
         resume: make what is missing.
         progress: called in this thread about twice a second.
@@ -108,6 +124,7 @@ def translate_many(
         crew=Crew(workers=workers, cpus=cpus_per_worker, gpus=gpus_per_worker),
         encoding=encoding or Encoding(),
         steady=steady,
+        segment_s=segment_s,
         overwrite=overwrite,
         resume=resume,
         address=address,
@@ -164,8 +181,11 @@ def carry_out_all(
         destination=_absolute(request.destination),
         scratch=request.scratch,
         scratch_bytes=request.scratch_bytes,
+        segment_s=request.segment_s,
     )
     ledger.begin(making_of_all(work, request.model.manifest.sha256), resume=request.resume)
+    if not request.resume:
+        destination.clean_segments()
     if request.overwrite:
         for item in items:
             if item.output in there:
@@ -211,6 +231,8 @@ def carry_out_all(
                     failed(outcome)
                 if outcome.hopeless:
                     raise SinkError(f"{outcome.error}; --resume goes on when there is room")
+            if not wish:
+                destination.clean_segments()
         finally:
             report.seconds = time.monotonic() - began
             report.stopped, report.stopped_by = bool(wish), int(wish.signal_number) if wish else 0

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 from unit_edge.runtime.sinks.codecs import Encoding
+
+OWN = ".unit-edge-fleet"
+"""The folder in a destination that holds the ledger, and what isn't whole yet."""
+
+_DIGITS = 24
 
 
 @dataclass(frozen=True)
@@ -17,12 +25,27 @@ class Item:
         address: a path, or a URL that fsspec opens; may hold a password.
         output: the name of its translation below the destination.
         bytes: how large it is, or None if nobody knows.
+        cuts: of a clip that is cut, when its segments begin, in seconds, the first at 0; else none.
+        segment: the one that is meant, from 0 on; None for the whole: of one that is cut, its segments are
+            to be joined.
     """
 
     name: str
     address: str = field(repr=False)
     output: str
     bytes: int | None = None
+    cuts: tuple[Fraction, ...] = ()
+    segment: int | None = None
+
+    @property
+    def segments_in(self) -> str:
+        """The folder of the segments' translations, of those that are cut alike."""
+        about = json.dumps([self.output, self.bytes, [str(cut) for cut in self.cuts]])
+        return f"{OWN}/segments/{hashlib.sha256(about.encode()).hexdigest()[:_DIGITS]}"
+
+    def output_of(self, segment: int) -> str:
+        """The name of a segment's translation below the destination."""
+        return f"{self.segments_in}/{segment + 1}.mp4"
 
 
 @dataclass(frozen=True)
@@ -38,6 +61,8 @@ class Outcome:
         kills: how many workers died of it.
         hopeless: the others will fail in the same way: the destination is full.
         stopped: it was neither finished nor did it fail, for the run was stopped.
+        cuts: nothing was done yet, for it is long: it shall be made in segments that begin then.
+        parts: of a clip that was made in segments, what became of each, and of joining them.
     """
 
     name: str
@@ -48,6 +73,8 @@ class Outcome:
     kills: int = 0
     hopeless: bool = False
     stopped: bool = False
+    cuts: tuple[Fraction, ...] = ()
+    parts: tuple[Outcome, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +91,7 @@ class Work:
         destination: a folder or a URL.
         scratch: the folder for what is on its way, or None for the system's.
         scratch_bytes: how much a worker may have in there.
+        segment_s: longer clips are cut into segments of about so many seconds; None for not at all.
     """
 
     model: str | tuple[bytes, bytes]
@@ -75,6 +103,7 @@ class Work:
     destination: str = field(repr=False)
     scratch: str | None = None
     scratch_bytes: int = 20 * 2**30
+    segment_s: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -132,13 +132,14 @@ def check_report(path: Path) -> None:
 
 def _nodes(done: Sequence[Outcome]) -> list[dict[str, Any]]:
     rows = []
-    for node in sorted({one.node for one in done}):
-        there = [one for one in done if one.node == node]
+    parts = [part for one in done for part in one.parts or (one,)]
+    for node in sorted({one.node for one in parts}):
+        there = [one for one in parts if one.node == node]
         frames, seconds = sum(one.frames for one in there), sum(one.seconds for one in there)
         rows.append(
             {
                 "node": node,
-                "clips": len(there),
+                "clips": len({one.name for one in there}),
                 "frames": frames,
                 "worker_seconds": round(seconds, 3),
                 "fps_a_worker": round(frames / seconds, 2) if seconds else 0.0,

@@ -9,20 +9,26 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 from unit_edge import __version__
-from unit_edge.errors import SourceError, UnitEdgeError
+from unit_edge.errors import SinkError, SourceError, UnitEdgeError
 from unit_edge.interrupt import StopWish
 from unit_edge.runtime.backends.open import check_model, open_runner
 from unit_edge.runtime.fleet.destination import Destination
 from unit_edge.runtime.fleet.items import Item, Outcome, Work
+from unit_edge.runtime.fleet.names import is_picture
 from unit_edge.runtime.fleet.scratch import Scratch
+from unit_edge.runtime.fleet.segments import find_cuts, join_segments
 from unit_edge.runtime.fleet.stores import local_path, open_store, scheme_of, telling
 from unit_edge.runtime.pipeline import Stats
 from unit_edge.runtime.request import TranslateRequest, parse_outputs
+from unit_edge.runtime.sinks.codecs import Encoding
+from unit_edge.runtime.sources.excerpt import Excerpt
 from unit_edge.runtime.translate import RunExtras, carry_out
 from unit_edge.text.address import parse_address
 from unit_edge.text.printable import one_line
@@ -65,7 +71,10 @@ class Worker:
         return about
 
     def translate(self, items: Sequence[Item]) -> list[Outcome]:
-        """Translates one after the other; each is at the destination then, or its outcome says why not."""
+        """Translates one after the other; each is at the destination then, or its outcome says why not.
+
+        Of a clip that is to be cut the outcome says where, and nothing is done yet.
+        """
         return [self._one(item) for item in items]
 
     def frames(self) -> int:
@@ -92,11 +101,11 @@ class Worker:
 
     def _one(self, item: Item) -> Outcome:
         began = time.monotonic()
-        frames, error_text, hopeless = 0, "", False
+        done, error_text, hopeless = Outcome(item.name), "", False
         try:
             if self._wish:
                 return Outcome(item.name, stopped=True)
-            frames = self._carried_out(item)
+            done = self._carried_out(item)
         except KeyboardInterrupt:
             return Outcome(item.name, stopped=True)
         except UnitEdgeError as error:
@@ -107,45 +116,71 @@ class Worker:
             hopeless = isinstance(error, OSError) and error.errno == errno.ENOSPC
             error_text = redact(one_line(f"{type(error).__name__}: {error}"))
         seconds = time.monotonic() - began
-        return Outcome(
-            name=item.name,
-            frames=frames,
-            seconds=seconds,
-            node=self._node,
-            error=error_text,
-            hopeless=hopeless,
-        )
+        return replace(done, seconds=seconds, node=self._node, error=error_text, hopeless=hopeless)
 
-    def _carried_out(self, item: Item) -> int:
+    def _carried_out(self, item: Item) -> Outcome:
+        if item.segment is not None and self._destination.has(item.output_of(item.segment)):
+            return Outcome(item.name)  # of a run that ended early
         away = bool(scheme_of(item.address))
         sent = self._destination.folder is None
+        joins = bool(item.cuts) and item.segment is None
         room = 0 if item.bytes is None and not away else item.bytes
         # what comes out is about as large as what goes in
-        share = None if room is None else room * (int(away) + int(sent))
+        share = None if room is None else room * (int(away) + int(sent) * (1 + int(joins)))
         with self._scratch.room(share) as folder:
             source = self._fetched(item, folder) if away else local_path(item.address)
             made = self._destination.work_folder(folder)
             output = made / f"out{PurePosixPath(item.output).suffix}"
             try:
-                with self._turn:
-                    if self._wish:
-                        raise KeyboardInterrupt
-                    stats = self._translated(source, output)
-                _again(lambda: self._destination.deliver(output, item.output))
+                if joins:
+                    return self._joined(item, source, output)
+                segment_s = self._work.segment_s
+                if segment_s is not None and not item.cuts and not is_picture(item.name):
+                    cuts = find_cuts(source, segment_s)
+                    if cuts:
+                        return Outcome(item.name, cuts=cuts)
+                return self._translated(item, source, output)
             except UnitEdgeError as error:
                 # people know the clip's name, not ours
                 text = str(error).replace(str(source), item.name).replace(str(output), item.output)
                 raise type(error)(text) from error.__cause__
             finally:
                 shutil.rmtree(made, ignore_errors=True)
-        return stats.frames
 
-    def _translated(self, source: Path, output: Path) -> Stats:
+    def _translated(self, item: Item, source: Path, output: Path) -> Outcome:
+        """Translates a clip, or its segment, and delivers it."""
+        excerpt, encoding, name = Excerpt(), self._work.encoding, item.output
+        if item.segment is not None:
+            start, end = (*item.cuts, None)[item.segment : item.segment + 2]
+            assert start is not None, "there are as many cuts as segments"
+            excerpt = Excerpt(start, None if end is None else end - start)
+            encoding = replace(encoding, codec=encoding.codec_for(output.suffix), audio=False)
+            output, name = output.with_suffix(".mp4"), item.output_of(item.segment)
+        with self._turn:
+            if self._wish:
+                raise KeyboardInterrupt
+            stats = self._run(source, output, excerpt, encoding)
+        _again(lambda: self._destination.deliver(output, name))
+        return Outcome(item.name, frames=stats.frames)
+
+    def _joined(self, item: Item, source: Path, output: Path) -> Outcome:
+        """Makes one file of a clip's segments, and delivers it."""
+        destination = self._destination
+        names = [item.output_of(segment) for segment in range(len(item.cuts))]
+        segments = [_again(partial(destination.fetched, name, output.parent)) for name in names]
+        frames = join_segments(segments, item.cuts, source, output, self._work.encoding)
+        _again(lambda: destination.deliver(output, item.output))
+        with suppress(SinkError):  # the clip is there; the end of the run tries again
+            destination.remove_folder(item.segments_in)
+        return Outcome(item.name, frames=frames)
+
+    def _run(self, source: Path, output: Path, excerpt: Excerpt, encoding: Encoding) -> Stats:
         request = TranslateRequest(
             address=parse_address(source),
             outputs=parse_outputs(output),
             model=self._runner,
-            encoding=self._work.encoding,
+            encoding=encoding,
+            excerpt=excerpt,
             steady=self._work.steady,
         )
 

@@ -84,18 +84,18 @@ class Clock:
     time within one such tick of the grid is put back on it.
     """
 
-    def __init__(self, tick: Fraction, fps: Fraction) -> None:
-        """`tick` is what the container's times are multiples of, in seconds."""
+    def __init__(self, tick: Fraction, fps: Fraction, first: Fraction | None = None) -> None:
+        """In seconds: the container's times are multiples of `tick`, and the grid begins at `first`."""
         self._tick, self._fps = tick, fps
         denominator = math.lcm(tick.denominator, fps.numerator)
         off_grid = (1 / fps / tick).denominator != 1
         self._snap = off_grid and tick > _COARSE_TICK_S and denominator < _FINEST_TIME_BASE
         self.time_base = Fraction(1, denominator if self._snap else tick.denominator)
+        self._first = first
         self.reset()
 
     def reset(self) -> None:
-        """Starts anew, after a jump."""
-        self._first: Fraction | None = None
+        """Takes an earlier time again, after a jump; the grid stays, so that each frame keeps its time."""
         self._last: Fraction | None = None
 
     def next(self, pts: Fraction | None) -> Fraction:

@@ -71,10 +71,10 @@ class FileSource:
         self._container, self._stream = container, stream
         self._start = timeline_start(stream, audio)
         self._tick = exact(stream.time_base) or 1 / fps
-        self._clock = Clock(self._tick, fps)
         self._fps = fps
         self._decoded = self._decode()
         self._first = next(self._decoded)
+        self._clock = Clock(self._tick, fps, self._time(self._first))
         width, height = self._first.width, self._first.height
         aspect = exact(stream.sample_aspect_ratio) or Fraction(1)
         self._to_bgr = ToBgr(width, height)
@@ -127,11 +127,12 @@ class FileSource:
 
     def _frame(self, decoded: VideoFrame, index: int) -> Frame:
         # Not the frame's own time base: PyAV doesn't set it on those that are flushed out at the end.
-        pts = None if decoded.pts is None else decoded.pts * self._tick - self._start
         image = self._orientation.apply(self._to_bgr(decoded))
-        return Frame(
-            image=image, index=index, pts=self._clock.next(pts), duration=(decoded.duration or 0) * self._tick
-        )
+        pts = self._clock.next(self._time(decoded))
+        return Frame(image=image, index=index, pts=pts, duration=(decoded.duration or 0) * self._tick)
+
+    def _time(self, decoded: VideoFrame) -> Fraction | None:
+        return None if decoded.pts is None else decoded.pts * self._tick - self._start
 
     def _decode(self, *, whole: bool = True) -> Generator[VideoFrame, None, None]:
         """The good frames in order; `whole` unless a jump came before.

@@ -59,6 +59,14 @@ def fleet(
         ),
     ] = None,
     backend: BackendOption = "auto",
+    segment: Annotated[
+        float | None,
+        typer.Option(
+            min=1,
+            metavar="SECONDS",
+            help="Cut longer clips at key frames, for several workers to translate; they are joined again.",
+        ),
+    ] = None,
     scratch: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Where workers keep what is on its way from and to stores."),
@@ -124,6 +132,7 @@ def fleet(
         address=address,
         scratch=None if scratch is None else str(scratch.absolute()),
         scratch_bytes=int(scratch_gib * 2**30),
+        segment_s=segment,
     )
     line = FleetLine(quiet=quiet)
 

@@ -11,7 +11,7 @@ import json
 import os
 import stat
 from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -241,6 +241,18 @@ def interrupted(output: Path) -> bool:
         if _read_about(output) is None:
             return False
     return any(True for _ in _whole(output))
+
+
+def part_from(path: Path, start: Fraction) -> VideoPart:
+    """A finished video as a part that begins at a time of the video that is made, in seconds.
+
+    Raises:
+        SinkError: it isn't whole.
+    """
+    part = _part(path)
+    if part is None:
+        raise SinkError(f"{path}: is damaged")
+    return replace(part, late=part.late - start, last=part.last + start, end=part.end + start)
 
 
 def _folder(output: Path) -> Path:

@@ -8,6 +8,8 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -94,15 +96,21 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Moody]]:
 
 
 @pytest.fixture
-def worker(store: type[Moody], write_model: WriteModel, tmp_path: Path) -> Iterator[Callable[[], Worker]]:
-    """worker() → one that writes to s3://drives/night, opened in this process."""
+def worker(store: type[Moody], write_model: WriteModel, tmp_path: Path) -> Iterator[Callable[..., Worker]]:
+    """worker(segment_s=None) → one that writes to s3://drives/night, opened in this process."""
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     model = write_model()
     opened: list[Worker] = []
 
-    def open_one() -> Worker:
-        work = Work(model=str(model), suffix=".onnx", destination="s3://drives/night", scratch=str(scratch))
+    def open_one(segment_s: float | None = None) -> Worker:
+        work = Work(
+            model=str(model),
+            suffix=".onnx",
+            destination="s3://drives/night",
+            scratch=str(scratch),
+            segment_s=segment_s,
+        )
         one = Worker(work)
         about = one.open()
         assert about["error"] == "", about
@@ -149,6 +157,28 @@ def test_from_and_to_a_store_that_stumbles(
     made.write_bytes(boto3.client("s3").get_object(Bucket="drives", Key="night/a/one.mp4")["Body"].read())
     assert len(frame_times(made)) == 20
     assert Destination("s3://drives/night").names() == {"a/one.mp4"}
+
+
+@pytest.mark.slow
+def test_segments_go_through_the_store(
+    store: type[Moody], worker: Callable[..., Worker], write_clip: WriteClip, tmp_path: Path
+) -> None:
+    put("tours/long.mp4", write_clip(frames=100, key_every=20).read_bytes())
+    [item], _ = find_items("s3://drives/tours")
+    one, other = worker(1), worker(1)
+    item = replace(item, cuts=one.translate([item])[0].cuts)
+    assert len(item.cuts) > 2
+    store.spoil[:] = ["503"]
+    for number in range(len(item.cuts)):
+        [outcome] = (one, other)[number % 2].translate([replace(item, segment=number)])
+        assert outcome.error == ""
+    assert len([key for key in keys() if "/segments/" in key]) == len(item.cuts)
+    assert Destination("s3://drives/night").names().isdisjoint({"long.mp4"})
+    [outcome] = one.translate([item])
+    assert (outcome.error, outcome.frames) == ("", 100)
+    assert not any("/.unit-edge-fleet/" in key for key in keys())
+    boto3.client("s3").download_file("drives", "night/long.mp4", str(tmp_path / "made.mp4"))
+    assert frame_times(tmp_path / "made.mp4") == [Fraction(n, 25) for n in range(100)]
 
 
 @pytest.mark.slow
