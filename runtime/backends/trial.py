@@ -48,8 +48,8 @@ def fastest(model: Path, manifest: Manifest, backends: list[str]) -> str:
 
     Tries them if this machine has no result for the model and these versions yet.
     """
-    store, key = cache_home() / "backends.json", _key(manifest, backends)
-    known = _read(store)
+    store, key = cache_home() / "backends.json", machine_key(manifest, backends)
+    known = read_known(store)
     if known.get(key) in backends:
         return str(known[key])
     tried = {backend: found for backend in backends if (found := _try(model, backend)) is not None}
@@ -61,7 +61,7 @@ def fastest(model: Path, manifest: Manifest, backends: list[str]) -> str:
     }
     best = min(spent, key=lambda backend: float(spent[backend]), default=backends[0])
     if tried:
-        _write(store, {**dict(list(known.items())[1 - _KEPT_AT_MOST :]), key: best})
+        write_known(store, known, key, best)
     return best
 
 
@@ -84,8 +84,8 @@ def _pixels(found: dict[str, Any]) -> NDArray[np.int16]:
     return np.frombuffer(bytes.fromhex(found["frame"]), np.uint8).astype(np.int16)
 
 
-def _key(manifest: Manifest, backends: list[str]) -> str:
-    """Of all that a result depends on."""
+def machine_key(manifest: Manifest, backends: list[str]) -> str:
+    """Stands for all that a measurement of a model's backends on this machine depends on."""
     versions = []
     for package in ("onnxruntime", "openvino"):
         try:
@@ -105,7 +105,8 @@ def _line(cpuinfo: Path, name: str) -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), "")
 
 
-def _read(store: Path) -> dict[str, Any]:
+def read_known(store: Path) -> dict[str, Any]:
+    """What was measured before, by `machine_key`."""
     try:
         known = read_json(store)
     except (OSError, ValueError):
@@ -113,7 +114,9 @@ def _read(store: Path) -> dict[str, Any]:
     return known if isinstance(known, dict) else {}
 
 
-def _write(store: Path, known: dict[str, Any]) -> None:
+def write_known(store: Path, known: dict[str, Any], key: str, value: Any) -> None:
+    """Adds what was measured, at the cost of the oldest; where nothing can be written, nothing is."""
+    known = {**dict(list(known.items())[1 - _KEPT_AT_MOST :]), key: value}
     try:
         store.parent.mkdir(parents=True, exist_ok=True)
         with replacing(store) as temporary:

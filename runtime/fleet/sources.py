@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 from unit_edge.errors import ConfigError, SourceError, UnitEdgeError
 from unit_edge.files.reading import read_bounded
 from unit_edge.runtime.fleet.items import Item, Outcome
-from unit_edge.runtime.fleet.names import check_alone, check_name, is_wanted, output_name
+from unit_edge.runtime.fleet.names import check_alone, check_name, is_picture, is_wanted, output_name
 from unit_edge.runtime.fleet.stores import READ_ONLY, local_path, open_store, scheme_of, shown, telling
 
 _LIST_SUFFIX = ".txt"
@@ -52,6 +52,16 @@ def find_items(source: str) -> tuple[list[Item], list[Outcome]]:
         raise SourceError(f"{shown(source)}: no videos and no pictures there")
     check_alone(items)
     return items, bad
+
+
+def a_clip(source: str) -> Path | None:
+    """One of the source's videos that lies on this machine, or None.
+
+    Raises:
+        SourceError, ConfigError: see `find_items`.
+    """
+    clips = (item for item in find_items(source)[0] if not is_picture(item.name))
+    return next((local_path(item.address) for item in clips if not scheme_of(item.address)), None)
 
 
 def _in_folder(source: str) -> Iterator[Found]:

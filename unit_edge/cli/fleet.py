@@ -18,8 +18,10 @@ from unit_edge.cli.options.common import (
     decided,
     needs,
 )
+from unit_edge.cli.subjects.worker_size import cores_for_a_worker, parse_cpus
 from unit_edge.cli.terminal.progress import FleetLine
 from unit_edge.cli.terminal.say import echo
+from unit_edge.errors import ConfigError
 from unit_edge.interrupt import Interrupted
 
 if TYPE_CHECKING:
@@ -50,8 +52,9 @@ def fleet(
         int | None, typer.Option(min=1, help="The most workers. [default: as many as there is room for]")
     ] = None,
     cpus_per_worker: Annotated[
-        float, typer.Option(min=0.1, metavar="N", help="CPU cores that each gets.")
-    ] = 1,
+        str,
+        typer.Option(metavar="N", help="CPU cores that each gets, or auto: what makes most frames here."),
+    ] = "1",
     gpus_per_worker: Annotated[
         float | None,
         typer.Option(
@@ -114,17 +117,31 @@ def fleet(
         importable()
     from unit_edge.runtime.fleet.fleet import FleetRequest, carry_out_all, failures_of
     from unit_edge.runtime.fleet.items import Crew
+    from unit_edge.runtime.fleet.sources import a_clip
     from unit_edge.runtime.sinks.codecs import Encoding
 
+    cpus = parse_cpus(cpus_per_worker)
+    if cpus is None and address is not None:
+        raise ConfigError(
+            "--cpus-per-worker auto measures this machine, and with --address others work; give the number "
+            "that it finds on one of those"
+        )
     checked = checked_model(model, to, from_, precision)
     if address is None:
         backend = decided(backend, checked.manifest, checked.path, quiet=quiet).backend
+    if cpus is None:
+        clip = a_clip(source)
+        if not quiet:
+            echo("measuring how many cores a worker should have", err=True)
+        cpus = cores_for_a_worker(checked, backend, clip)
+        if not quiet:
+            echo(f"--cpus-per-worker {cpus}", err=True)
     request = FleetRequest(
         source=source,
         destination=destination,
         model=checked,
         backend=backend,
-        crew=Crew(workers=workers, cpus=cpus_per_worker, gpus=gpus_per_worker),
+        crew=Crew(workers=workers, cpus=cpus, gpus=gpus_per_worker),
         encoding=Encoding(crf=crf, preset=preset, audio=audio, codec=codec),
         steady=steady,
         overwrite=overwrite,
