@@ -104,7 +104,7 @@ def _fixed_part(pattern: str) -> str:
 
 def _stored(source: str) -> Iterator[Found]:
     if scheme_of(source) in READ_ONLY:
-        yield _last_part(source), source, None
+        yield last_part(source), source, None
         return
     store, path = open_store(source)
     with telling(source, SourceError):
@@ -120,7 +120,8 @@ def _stored(source: str) -> Iterator[Found]:
                 yield name, store.unstrip_protocol(key), about.get("size")
 
 
-def _last_part(address: str) -> str:
+def last_part(address: str) -> str:
+    """What a file is called by its path or URL alone."""
     path = urlsplit(address).path if scheme_of(address) else address
     last = path.rstrip("/").rpartition("/")[2]
     return unquote(last) if scheme_of(address) in READ_ONLY else last
@@ -132,7 +133,7 @@ def _listed(source: str) -> Iterator[Found]:
             continue
         address, tab, name = (part.strip() for part in line.partition("\t"))
         if not tab:
-            name = _last_part(address)
+            name = last_part(address)
         if not is_wanted(name) and not name.startswith("."):
             raise ConfigError(
                 f"{shown(source)}: line {number}: {shown(address)} is no video and no picture by its name; "
