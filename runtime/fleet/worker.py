@@ -21,6 +21,7 @@ from unit_edge.interrupt import StopWish
 from unit_edge.runtime.backends.open import check_model, open_runner
 from unit_edge.runtime.fleet.destination import Destination
 from unit_edge.runtime.fleet.items import Item, Outcome, Work
+from unit_edge.runtime.fleet.metrics import Metrics
 from unit_edge.runtime.fleet.names import is_picture
 from unit_edge.runtime.fleet.scratch import Scratch
 from unit_edge.runtime.fleet.segments import find_cuts, join_segments
@@ -54,11 +55,13 @@ class Worker:
     def open(self) -> dict[str, str]:
         """Opens the model; says who and where it is, or under "error" why it can't be used."""
         ray = sys.modules.get("ray")  # in an actor; asked when it doesn't run, it would be started
-        node_id = ray.get_runtime_context().get_node_id() if ray and ray.is_initialized() else ""
+        in_ray = bool(ray and ray.is_initialized())
+        node_id = ray.get_runtime_context().get_node_id() if ray and in_ray else ""
         about = {"node": self._node, "node_id": node_id}
         about |= {"version": __version__, "error": ""}
         try:
             work = self._work
+            self._metrics = Metrics(in_ray=in_ray)
             self._destination = Destination(work.destination)
             self._scratch = Scratch(work.scratch, work.scratch_bytes)
             self._stack.callback(self._scratch.close)
@@ -115,6 +118,8 @@ class Worker:
         except Exception as error:  # whatever it is, the other clips go on
             hopeless = isinstance(error, OSError) and error.errno == errno.ENOSPC
             error_text = redact(one_line(f"{type(error).__name__}: {error}"))
+        if error_text:
+            self._metrics.failed()
         seconds = time.monotonic() - began
         return replace(done, seconds=seconds, node=self._node, error=error_text, hopeless=hopeless)
 
@@ -160,19 +165,25 @@ class Worker:
             if self._wish:
                 raise KeyboardInterrupt
             stats = self._run(source, output, excerpt, encoding)
-        _again(lambda: self._destination.deliver(output, name))
+        self._deliver(output, name)
         return Outcome(item.name, frames=stats.frames)
 
     def _joined(self, item: Item, source: Path, output: Path) -> Outcome:
         """Makes one file of a clip's segments, and delivers it."""
         destination = self._destination
         names = [item.output_of(segment) for segment in range(len(item.cuts))]
-        segments = [_again(partial(destination.fetched, name, output.parent)) for name in names]
-        frames = join_segments(segments, item.cuts, source, output, self._work.encoding)
-        _again(lambda: destination.deliver(output, item.output))
+        with self._metrics.timed("fetch"):
+            segments = [_again(partial(destination.fetched, name, output.parent)) for name in names]
+        with self._metrics.timed("join"):
+            frames = join_segments(segments, item.cuts, source, output, self._work.encoding)
+        self._deliver(output, item.output)
         with suppress(SinkError):  # the clip is there; the end of the run tries again
             destination.remove_folder(item.segments_in)
         return Outcome(item.name, frames=frames)
+
+    def _deliver(self, output: Path, name: str) -> None:
+        with self._metrics.timed("deliver"):
+            _again(lambda: self._destination.deliver(output, name))
 
     def _run(self, source: Path, output: Path, excerpt: Excerpt, encoding: Encoding) -> Stats:
         request = TranslateRequest(
@@ -186,10 +197,14 @@ class Worker:
 
         def count(stats: Stats) -> None:
             self._frames = stats.frames
+            self._metrics.update(stats)
 
         self._frames = 0
+        self._metrics.begin()
         try:
-            return carry_out(request, extras=RunExtras(wish=self._wish), progress=count)
+            stats = carry_out(request, extras=RunExtras(wish=self._wish), progress=count)
+            self._metrics.update(stats, finished=True)
+            return stats
         finally:
             self._frames_before += self._frames
             self._frames = 0
@@ -205,7 +220,8 @@ class Worker:
                 if item.bytes is not None and got != item.bytes:
                     raise OSError(f"gave {got} of {item.bytes} bytes")
 
-        _again(fetch)
+        with self._metrics.timed("fetch"):
+            _again(fetch)
         return target
 
 
