@@ -1,6 +1,7 @@
 """The processes that train together, one a device; alone, all of this does nothing.
 
-`torchrun` starts them and tells each its rank (https://docs.pytorch.org/docs/stable/elastic/run.html).
+`torchrun` starts them and tells each its rank (https://docs.pytorch.org/docs/stable/elastic/run.html), or
+Ray Train does, and has made the process group too.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def no_sync(module: nn.Module, postpone: bool) -> AbstractContextManager[Any]:
 
 @contextmanager
 def join_group(device: str) -> Iterator[Group]:
-    """Joins the processes that torchrun started, if it did.
+    """Joins the processes that torchrun, or Ray Train, started, if one did.
 
     Args:
         device: "cpu", "cuda" or "auto".
@@ -92,7 +93,9 @@ def join_group(device: str) -> Iterator[Group]:
         return
     if target.type == "cuda":
         torch.cuda.set_device(target)
-    dist.init_process_group("nccl" if target.type == "cuda" else "gloo", timeout=PATIENCE)
+    theirs = dist.is_initialized()  # as by Ray Train, whose it stays
+    if not theirs:
+        dist.init_process_group("nccl" if target.type == "cuda" else "gloo", timeout=PATIENCE)
     group = Group(target, dist.get_rank(), dist.get_world_size())
     try:
         # All leave together: torchrun stops the others as soon as one ends with an error, which a signal's
@@ -105,7 +108,8 @@ def join_group(device: str) -> Iterator[Group]:
             raise
         group.wait()
     finally:
-        dist.destroy_process_group()
+        if not theirs:
+            dist.destroy_process_group()
 
 
 def pick_device(name: str, local_rank: int = 0) -> torch.device:
