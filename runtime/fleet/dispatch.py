@@ -221,7 +221,7 @@ class Dispatch:
                     queue.remove(batch)
             yield outcome
         elif item.segment is not None:
-            share = self._weights[name] / len(item.cuts)
+            share = self._weights[name] / (len(item.cuts) + 1 - len(done))
             self.standing.share += share
             self._weights[name] -= share
             if len(done) == len(item.cuts):

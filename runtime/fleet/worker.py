@@ -172,6 +172,8 @@ class Worker:
         """Makes one file of a clip's segments, and delivers it."""
         destination = self._destination
         names = [item.output_of(segment) for segment in range(len(item.cuts))]
+        if not destination.has(names[0]) and destination.has(item.output):
+            return Outcome(item.name)  # by a worker that was lost before it could say so
         with self._metrics.timed("fetch"):
             segments = [_again(partial(destination.fetched, name, output.parent)) for name in names]
         with self._metrics.timed("join"):

@@ -251,7 +251,7 @@ def part_from(path: Path, start: Fraction) -> VideoPart:
     """
     part = _part(path)
     if part is None:
-        raise SinkError(f"{path}: is damaged")
+        raise SinkError(f"{path}: is damaged; it must be made again")
     return replace(part, late=part.late - start, last=part.last + start, end=part.end + start)
 
 

@@ -156,6 +156,8 @@ def test_segments_that_are_there_are_not_made_again(
     outcomes = [second.translate([replace(item, segment=n)])[0] for n in range(len(item.cuts))]
     assert [outcome.frames > 0 for outcome in outcomes] == [False, False] + [True] * (len(item.cuts) - 2)
     assert second.translate([item])[0].frames == 100 == len(frame_times(tmp_path / "out" / "a.mp4"))
+    [again] = first.translate([item])  # as if the first answer had been lost with its worker
+    assert (again.error, again.frames) == ("", 0)
 
 
 def test_steadying_and_cutting_are_refused_together(write_model: WriteModel, tmp_path: Path) -> None:
