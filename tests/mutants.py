@@ -25,10 +25,13 @@ SUBJECTS = {
         ["--noconftest", "tests/runtime/test_newest.py", "tests/runtime/test_pipeline.py"],
     ),
     "losses": (["train/losses/equations.py", "train/losses/steady.py"], ["tests/train/losses"]),
-    "guided": (["train/guided.py"], ["tests/train/test_guided_step.py", "tests/export/test_detail.py"]),
+    "guided": (
+        ["train/guided.py"],
+        ["--noconftest", "tests/export/test_detail.py", "tests/train/test_guided_step.py"],
+    ),
     "parts": (
         ["runtime/sinks/video/parts.py"],
-        ["tests/runtime/test_resume.py", "tests/runtime/sinks/video"],
+        ["--noconftest", "tests/runtime/sinks/video/test_parts.py"],
     ),
 }
 """Files to change, and the tests that must notice."""
