@@ -34,7 +34,7 @@ FRAGMENTED = {"movflags": "+frag_keyframe+delay_moov"}
 
 def write_video(path: Path, frames: int = 20, *, start: Fraction = Fraction(0), comment: str = "") -> Path:
     """Noise with a key frame every 5 frames, and frames that are stored before those that they come after."""
-    options = FRAGMENTED if path.suffix == ".mp4" else {}
+    options = {".mp4": FRAGMENTED, ".mov": {"movflags": "faststart"}}.get(path.suffix, {})
     with av.open(f"file:{path}", "w", options=options) as container:
         if comment:
             container.metadata["comment"] = comment
@@ -120,7 +120,7 @@ def test_parts_are_in_the_order_in_which_they_were_written(output: Path) -> None
     kept = kept_of(output)
     assert [part.packets for part in kept.parts] == [2, 3, 4, 5]
     assert kept.frames == 14
-    assert kept.last == Fraction(4, FPS)
+    assert (kept.last, kept.end) == (Fraction(4, FPS), Fraction(5, FPS))
 
 
 @pytest.mark.parametrize("cut", [7, 12, 17])
@@ -130,6 +130,14 @@ def test_of_a_file_that_is_cut_off_what_comes_before_its_last_key_frame(output: 
     path.write_bytes(path.read_bytes()[: at + size // 2])
     kept, whole = kept_of(output), cut // GROUP * GROUP
     assert (kept.frames, kept.last, kept.end) == (whole, Fraction(whole - 1, FPS), Fraction(whole, FPS))
+
+
+def test_of_a_finished_video_that_lost_its_end_too(tmp_path: Path) -> None:
+    output = tmp_path / "out.mov"
+    write_video(output, comment=mark(MAKING, "s", Fraction(0)))
+    at, size = stored(output)[13]
+    output.write_bytes(output.read_bytes()[: at + size // 2])
+    assert kept_of(output).frames == 10
 
 
 def test_nothing_of_a_file_without_a_whole_group(output: Path) -> None:
@@ -188,9 +196,9 @@ def test_packets_up_to_where_a_part_is_whole(output: Path) -> None:
         expected = [(p.pts, p.dts, bytes(p)) for p in container.demux(video=0) if p.size]
     part = VideoPart(path=path, packets=12, last=Fraction(0), end=Fraction(0))
     assert [(p.pts, p.dts, bytes(p)) for p in part] == expected[:12]
-    late = VideoPart(path=path, packets=1, last=Fraction(0), end=Fraction(0), late=Fraction(1, 4))
-    assert [p.pts for p in late] == [-TICKS // 4]
-    assert [p.dts for p in late] == [expected[0][1] - TICKS // 4]
+    late = VideoPart(path=path, packets=1, last=Fraction(0), end=Fraction(0), late=Fraction(2, 3))
+    ticks = 6827  # of 10,240 a second
+    assert [(p.pts, p.dts) for p in late] == [(-ticks, expected[0][1] - ticks)]
 
 
 def test_packets_of_a_part_that_became_shorter_just_end(output: Path) -> None:
@@ -347,18 +355,21 @@ def test_what_others_have_put_there_stays(tmp_path: Path) -> None:
     assert [path.name for path in run.folder.iterdir()] == ["notes.txt"]
 
 
-def test_a_second_run_writes_behind_what_is_kept_and_removes_the_rest(output: Path) -> None:
+def test_a_second_run_writes_behind_what_is_kept_and_removes_the_rest(tmp_path: Path) -> None:
+    output = tmp_path / "+out.mp4"  # comes before its folder in any list
     folder = folder_of(output)
-    for name in ("1.mp4", "10.mp4"):
+    folder.mkdir()
+    say(output, continues=False)
+    for name in ("1.mp4", "9.mp4"):
         write_video(folder / name, 3)
-    (folder / "11.mp4").write_text("of which nothing can be used")
+    (folder / "10.mp4").write_text("of which nothing can be used")
     (folder / "joined.mp4").write_text("half")
     (folder / ".about.json.0123.tmp").write_text("half")
     kept = kept_of(output)
     with crashing(VideoParts(output, kept)) as run:
         assert run.worthwhile
-        assert run.media.name == "11.mp4" and not run.media.exists()
-        assert {path.name for path in folder.iterdir()} == {"1.mp4", "10.mp4", "about.json", "lock"}
+        assert run.media.name == "10.mp4" and not run.media.exists()
+        assert {path.name for path in folder.iterdir()} == {"1.mp4", "9.mp4", "about.json", "lock"}
         with pytest.raises(SinkError, match="another version of the encoder"):
             run.begin(MAKING, "otherwise")
         run.begin(MAKING, "s")
@@ -431,6 +442,14 @@ def test_something_else_with_the_folders_name(tmp_path: Path, kind: str) -> None
         folder.write_text("mine")
     with pytest.raises(SinkError, match=f"is {kind}; remove it, the parts of .*out.mp4 go there"):
         VideoParts(tmp_path / "out.mp4").__enter__()
+
+
+def test_a_lock_that_is_a_link(output: Path) -> None:
+    lock = folder_of(output) / "lock"
+    lock.symlink_to(output)
+    with pytest.raises(SinkError) as error:
+        VideoParts(output).__enter__()
+    assert str(error.value) == f"{lock}: is a link or a pipe, expected a file; remove it"
 
 
 def test_a_run_that_is_refused_lets_go_of_the_lock(output: Path) -> None:
