@@ -9,7 +9,7 @@ from unit_edge.runtime.backends.gpu_times import GpuTimes
 
 @dataclass(slots=True)
 class FrameTimes:
-    """Of one frame that the sink has taken; all in seconds of time.perf_counter().
+    """The times of one frame that the sink has taken; all in seconds of time.perf_counter().
 
     Attributes:
         read_from: the source was asked for it.

@@ -74,10 +74,16 @@ def run(
 ) -> Stats:
     """Puts every frame of the source through the runner and into the sink, in order.
 
-    Of a live source it is the newest frame that goes on, whenever a stage has time for one. `source` and
-    `runner` are open already; the sink is opened and finished here. `progress` is called in the calling
-    thread after each frame, or batch of them, and while a live source gives none. `wish` is for who watches
-    signals, or keys, itself. `frame_times` is filled with one for each frame that the sink has taken.
+    Of a live source it is the newest frame that goes on, whenever a stage has time for one.
+
+    Args:
+        source: open already.
+        runner: open already.
+        sink: opened and finished here.
+        progress: called in the calling thread after each frame, or batch of them, and while a live source
+            gives none.
+        wish: for who watches signals, or keys, itself.
+        frame_times: filled with one for each frame that the sink has taken.
 
     Raises:
         TruncatedError: the source broke off; the good frames are in the finished sink.

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class GpuTimes:
-    """Of one call, in seconds; what is left of the call's time was the host's: copies, and starting it all.
+    """The GPU's part of one call, in seconds.
+
+    What is left of the call's time was the host's: copies, and starting it all.
 
     Attributes:
         upload_s: frames to the GPU.
@@ -21,6 +23,6 @@ class GpuTimes:
 
 
 def last_split(runner: object) -> GpuTimes | None:
-    """Of the call that came back last; None of runners on the CPU, where nothing travels."""
+    """The times of the call that came back last; None of runners on the CPU, where nothing travels."""
     split = getattr(runner, "last_split", None)
     return split if isinstance(split, GpuTimes) else None

@@ -28,7 +28,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Account:
-    """Of all frames of a run.
+    """Where the time of all frames of a run went.
 
     Attributes:
         stages: by name, in order: "decode" ("capture" of a live source), "wait" (in the queues on both

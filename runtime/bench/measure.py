@@ -25,7 +25,7 @@ _ALONE_SHARE = 0.5
 
 
 def model_only(warm: dict[str, Any], calls: dict[str, Any], *, batch: int, streams: int) -> ModelOnly:
-    """Of the worker's answers to "warm_up" and "calls"."""
+    """The figures of the worker's answers to "warm_up" and "calls"."""
     times = calls["latencies_s"]
     splits = [GpuTimes(**split) for split in calls["splits"]]
     compute = [split.compute_s for split in splits]

@@ -130,7 +130,7 @@ def evaluate(
         result_json = report.as_json(evaluations, about, sheets)
         report.write_json(folder / "evaluation.json", result_json)
     echo(f"\n{folder}: evaluation.json" + "".join(f", {sheet.name}" for sheet in sheets if sheet))
-    echo_json(report.one_line(result_json))
+    echo_json(report.json_line(result_json))
 
 
 def _place_of(run: Path) -> Path:

@@ -95,7 +95,7 @@ class TensorRtRunner(CheckedOverlappingRunner):
 
     @property
     def last_split(self) -> GpuTimes | None:
-        """Of the call that came back last, by the GPU's own clock; None before the first."""
+        """The times of the call that came back last, by the GPU's own clock; None before the first."""
         return None if self._done is None else self._done.split
 
     def _load(self, trt: Any, stack: ExitStack) -> None:

@@ -88,7 +88,7 @@ class Slot:
 
     @property
     def split(self) -> GpuTimes:
-        """Of the call that was finished last, until the next one is started."""
+        """The times of the call that was finished last, until the next one is started."""
         return GpuTimes(*(self._stream.seconds_between(*pair) for pair in pairwise(self._marks)))
 
 
