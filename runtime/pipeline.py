@@ -17,7 +17,7 @@ from unit_edge.interrupt import PATIENCE_S, Interrupted, StopWish, watch_signals
 from unit_edge.runtime.ages import Ages
 from unit_edge.runtime.ahead import inferred
 from unit_edge.runtime.backends.base import Runner
-from unit_edge.runtime.backends.gpu_times import last_split
+from unit_edge.runtime.backends.gpu_times import last_gpu_times
 from unit_edge.runtime.batch import in_batches
 from unit_edge.runtime.channel import Channel, Newest
 from unit_edge.runtime.frame_times import FrameTimes
@@ -179,10 +179,10 @@ def _flow(
         )
         with closing(results):
             for one in results:
-                split = last_split(runner) if frame_times is not None else None
+                gpu_times = last_gpu_times(runner) if frame_times is not None else None
                 for job in one.group:
                     times = job.times
-                    times.infer_from, times.infer_to, times.split = one.begun, one.back, split
+                    times.infer_from, times.infer_to, times.gpu_times = one.begun, one.back, gpu_times
                 pairs = zip(one.group, one.images, strict=True)
                 if not all(translated.put(replace(job, image=image)) for job, image in pairs):
                     break

@@ -22,7 +22,7 @@ class GpuTimes:
     download_s: float
 
 
-def last_split(runner: object) -> GpuTimes | None:
+def last_gpu_times(runner: object) -> GpuTimes | None:
     """The times of the call that came back last; None of runners on the CPU, where nothing travels."""
-    split = getattr(runner, "last_split", None)
-    return split if isinstance(split, GpuTimes) else None
+    found = getattr(runner, "last_gpu_times", None)
+    return found if isinstance(found, GpuTimes) else None

@@ -22,7 +22,7 @@ from unit_edge.machine.child import serve
 from unit_edge.machine.system import resident_bytes
 from unit_edge.manifests.model import Manifest
 from unit_edge.runtime.backends.base import Runner, is_overlapping
-from unit_edge.runtime.backends.gpu_times import GpuTimes, last_split
+from unit_edge.runtime.backends.gpu_times import GpuTimes, last_gpu_times
 from unit_edge.runtime.backends.open import open_runner
 from unit_edge.runtime.batch import stacked
 from unit_edge.runtime.bench.worker.bandwidth import memory_bandwidth
@@ -181,8 +181,8 @@ class Batched:
             self.start, self.in_flight = runner.start, runner.in_flight
 
     @property
-    def last_split(self) -> GpuTimes | None:
-        return last_split(self._runner)
+    def last_gpu_times(self) -> GpuTimes | None:
+        return last_gpu_times(self._runner)
 
     def __enter__(self) -> Batched:
         return self
