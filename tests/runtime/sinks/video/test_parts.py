@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from unit_edge.errors import SinkError
+from unit_edge.frames import Frame, VideoInfo
 from unit_edge.runtime.sinks.video import parts
 from unit_edge.runtime.sinks.video.parts import (
     Kept,
@@ -26,19 +27,22 @@ from unit_edge.runtime.sinks.video.parts import (
     interrupted,
     mark,
 )
+from unit_edge.runtime.sinks.video.sink import VideoSink
 
 FPS, GROUP, TICKS = 10, 5, 10_240
 MAKING = {"input": "a", "model": "b", "--crf": "18"}
 FRAGMENTED = {"movflags": "+frag_keyframe+delay_moov"}
 
 
-def write_video(path: Path, frames: int = 20, *, start: Fraction = Fraction(0), comment: str = "") -> Path:
+def write_video(
+    path: Path, frames: int = 20, *, fps: int = FPS, start: Fraction = Fraction(0), comment: str = ""
+) -> Path:
     """Noise with a key frame every 5 frames, and frames that are stored before those that they come after."""
     options = {".mp4": FRAGMENTED, ".mov": {"movflags": "faststart"}}.get(path.suffix, {})
     with av.open(f"file:{path}", "w", options=options) as container:
         if comment:
             container.metadata["comment"] = comment
-        stream: Any = container.add_stream("libx264", rate=FPS)
+        stream: Any = container.add_stream("libx264", rate=fps)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         stream.time_base = stream.codec_context.time_base = Fraction(1, TICKS)
         stream.options = {
@@ -49,8 +53,8 @@ def write_video(path: Path, frames: int = 20, *, start: Fraction = Fraction(0), 
         noise = np.random.default_rng(0).integers(0, 256, (frames, 48, 64, 3), dtype=np.uint8)
         for index, image in enumerate(noise):
             frame = av.VideoFrame.from_ndarray(image, format="bgr24")
-            frame.pts, frame.time_base = round((start + Fraction(index, FPS)) * TICKS), Fraction(1, TICKS)
-            frame.duration = TICKS // FPS
+            frame.pts, frame.time_base = round((start + Fraction(index, fps)) * TICKS), Fraction(1, TICKS)
+            frame.duration = TICKS // fps
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
@@ -171,6 +175,7 @@ def test_a_hole_of_a_disk_block_is_data_that_never_came(output: Path, zeros: int
         ((15).to_bytes(4, "big") + b"free" + b"12345678", 15),
         ((7).to_bytes(4, "big") + b"fre", 15),
         (bytes(8), 15),
+        (bytes(4) + b"free" + (16).to_bytes(8, "big"), 15),
     ],
     ids=str,
 )
@@ -223,10 +228,11 @@ def test_decoding_times_that_matroska_leaves_out(tmp_path: Path) -> None:
 # What a finished video and the record beside it say
 
 
-@pytest.mark.parametrize("name", ["out.mp4", "out.mkv"])
+@pytest.mark.parametrize("name", ["out.mp4", "out.mkv", "out.webm"])
 def test_a_finished_video_that_was_cut_short_is_the_first_part(tmp_path: Path, name: str) -> None:
-    output, moved = tmp_path / name, Fraction(1, 2)
-    write_video(output, start=moved, comment=mark(MAKING, "of the encoder", Fraction(0)))
+    output, moved, comment = tmp_path / name, Fraction(1, 2), mark(MAKING, "of the encoder", Fraction(0))
+    suffix = ".mkv" if name == "out.webm" else output.suffix  # the same, with codecs that webm refuses
+    write_video(tmp_path / f"written{suffix}", start=moved, comment=comment).rename(output)
     assert not complete(output) and not interrupted(output)
     kept = kept_of(output)
     (part,) = kept.parts
@@ -319,6 +325,17 @@ def test_a_file_that_is_no_video_is_not_gone_on_with(tmp_path: Path) -> None:
     assert find_kept(tmp_path / "out.mp4", MAKING) is None
 
 
+def test_frames_whose_times_were_rounded_are_not_made_again(tmp_path: Path) -> None:
+    fps, output = 30, tmp_path / "out.mkv"
+    write_video(output, 20, fps=fps, comment=mark(MAKING, "s", Fraction(0)))
+    kept = kept_of(output)
+    assert 0 < Fraction(19, fps) - kept.last < Fraction(1, 2000), "Matroska has milliseconds"
+    with VideoSink(output, VideoInfo(64, 48, Fraction(fps)), kept=kept) as sink:
+        for index in range(25):
+            sink.write(Frame(np.zeros((48, 64, 3), np.uint8), index, Fraction(index, fps)))
+    assert len(stored(output)) == 25
+
+
 # The folder
 
 
@@ -381,7 +398,7 @@ def test_a_second_run_writes_behind_what_is_kept_and_removes_the_rest(tmp_path: 
 def test_a_run_that_goes_on_with_a_finished_video_says_so(tmp_path: Path) -> None:
     output = tmp_path / "out.mp4"
     write_video(output, comment=mark(MAKING, "s", Fraction(1, 3)))
-    with crashing(VideoParts(output, kept_of(output))) as run:
+    with crashing(VideoParts(Path(output), kept_of(output))) as run:
         assert run.media.name == "1.mp4"
         run.begin(MAKING, "s")
     about = json.loads((run.folder / "about.json").read_text())
@@ -421,6 +438,15 @@ def test_a_folder_that_others_may_write_to(tmp_path: Path, mode: int) -> None:
     folder.mkdir()
     folder.chmod(mode)
     with pytest.raises(SinkError, match="others may write there"):
+        VideoParts(tmp_path / "out.mp4").__enter__()
+
+
+@pytest.mark.parametrize("other", [-1, 1])
+def test_a_folder_of_another_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: int) -> None:
+    folder_of(tmp_path / "out.mp4").mkdir(mode=0o700)
+    user = os.geteuid() + other
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    with pytest.raises(SinkError, match="belongs to another user"):
         VideoParts(tmp_path / "out.mp4").__enter__()
 
 
