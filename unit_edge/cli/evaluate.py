@@ -102,7 +102,20 @@ def evaluate(
     """
     root = data if data is not None else _place_of(Path(run if run is not None else model_or_run))
     options = Options(
-        *(to, root, images, against, run, paired, clip, frames, head, count, split, device, best, seed),
+        to=to,
+        data=root,
+        images=images,
+        against=against,
+        run=run,
+        paired=paired,
+        clip=clip,
+        frames=frames,
+        head=head,
+        count=count,
+        split=split,
+        device=device,
+        best=best,
+        seed=seed,
         baselines=baselines,
         fid=fid,
         detector=detector,
