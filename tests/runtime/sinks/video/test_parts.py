@@ -14,6 +14,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from makers import make_clip
 
 from unit_edge.errors import SinkError
 from unit_edge.frames import Frame, VideoInfo
@@ -271,6 +272,14 @@ def test_whether_a_video_with_the_name_is_continued(
     assert kept_of(output).frames == frames
 
 
+def test_the_sound_of_a_video_is_none_of_its_frames(output: Path) -> None:
+    say(output, continues=True)
+    make_clip(output.parent, output.name, frames=20, fps=FPS, codec="mpeg4", audio="aac")
+    kept = kept_of(output)
+    assert (kept.frames, kept.end) == (20, 2)
+    assert len(list(kept.parts[0])) == 20
+
+
 @pytest.mark.parametrize("start", ["soon", "1/0", [1], None])
 def test_a_start_that_is_no_number(output: Path, start: object) -> None:
     write_video(folder_of(output) / "1.mp4")
@@ -372,8 +381,11 @@ def test_what_others_have_put_there_stays(tmp_path: Path) -> None:
     assert [path.name for path in run.folder.iterdir()] == ["notes.txt"]
 
 
-def test_a_second_run_writes_behind_what_is_kept_and_removes_the_rest(tmp_path: Path) -> None:
-    output = tmp_path / "+out.mp4"  # comes before its folder in any list
+@pytest.mark.parametrize(
+    "name", ["out.mp4", "+out.mp4"]
+)  # one comes behind its folder in any list, one before
+def test_a_second_run_writes_behind_what_is_kept_and_removes_the_rest(tmp_path: Path, name: str) -> None:
+    output = tmp_path / name
     folder = folder_of(output)
     folder.mkdir()
     say(output, continues=False)
@@ -387,8 +399,9 @@ def test_a_second_run_writes_behind_what_is_kept_and_removes_the_rest(tmp_path: 
         assert run.worthwhile
         assert run.media.name == "10.mp4" and not run.media.exists()
         assert {path.name for path in folder.iterdir()} == {"1.mp4", "9.mp4", "about.json", "lock"}
-        with pytest.raises(SinkError, match="another version of the encoder"):
-            run.begin(MAKING, "otherwise")
+        for otherwise in ("r", "t"):
+            with pytest.raises(SinkError, match="another version of the encoder"):
+                run.begin(MAKING, otherwise)
         run.begin(MAKING, "s")
     about = json.loads((folder / "about.json").read_text())
     assert about == {"making": MAKING, "stream": "s", "continues": False, "start": "0"}
