@@ -59,6 +59,14 @@ def export_shapes(
 ) -> ExportShapes:
     """Fills in what the user left open.
 
+    Args:
+        config: the run's settings.
+        detail: "guided" or "none".
+        frame_size: width and height of the frames, or None for any.
+        network_size: the short side that E and G run at, or None for that of the training.
+        residual: of the guided head, instead of the run's own.
+        batch: frames in a call.
+
     Raises:
         ConfigError: a size that the network can't take (with the nearest that it can), or a
             contradiction.

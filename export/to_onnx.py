@@ -284,28 +284,7 @@ def serialise(module: torch.nn.Module, manifest: Manifest, opset: int = OPSET) -
         manifest: of the file.
         opset: of the file.
     """
-    batch, height, width, channels = manifest.input.shape
-    sides = None
-    if height is None or width is None:
-        limits = dict(zip(("min", "max"), FRAME_SIDES, strict=True))
-        sides = {1: torch.export.Dim("height", **limits), 2: torch.export.Dim("width", **limits)}
-    # the size of the example decides nothing where height and width are symbols
-    size = (batch or 1, height or 240, width or 320, channels or 3)
-    with _quiet():
-        program = torch.onnx.export(
-            module,
-            (torch.zeros(size, dtype=torch.uint8),),
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-            opset_version=opset,
-            input_names=[manifest.input.name],
-            output_names=[manifest.output.name],
-            dynamic_shapes=None if sides is None else {"frame": sides},
-        )
-    assert program is not None  # only without dynamo
-    model: Any = program.model_proto
-    _strip(model)
+    model = graph_of(module, manifest.input, manifest.output.name, opset)
     model.producer_name, model.producer_version = "unit-edge", __version__
     model.graph.name = manifest.name
     facts = {
@@ -321,6 +300,40 @@ def serialise(module: torch.nn.Module, manifest: Manifest, opset: int = OPSET) -
     onnx.checker.check_model(model, full_check=True)
     content: bytes = model.SerializeToString(deterministic=True)
     return content
+
+
+def graph_of(module: torch.nn.Module, taken: TensorSpec, output: str, opset: int) -> Any:
+    """The onnx.ModelProto of a module, without names and notes of its makers.
+
+    Args:
+        module: takes and returns images.
+        taken: what it takes; a height or width of None becomes a symbol.
+        output: name of what it returns.
+        opset: of the graph.
+    """
+    batch, height, width, channels = taken.shape
+    sides = None
+    if height is None or width is None:
+        limits = dict(zip(("min", "max"), FRAME_SIDES, strict=True))
+        sides = {1: torch.export.Dim("height", **limits), 2: torch.export.Dim("width", **limits)}
+    # the size of the example decides nothing where height and width are symbols
+    size = (batch or 1, height or 240, width or 320, channels or 3)
+    with _quiet():
+        program = torch.onnx.export(
+            module,
+            (torch.zeros(size, dtype=torch.uint8),),
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+            opset_version=opset,
+            input_names=[taken.name],
+            output_names=[output],
+            dynamic_shapes=None if sides is None else {"frame": sides},
+        )
+    assert program is not None  # only without dynamo
+    model: Any = program.model_proto
+    _strip(model)
+    return model
 
 
 def _strip(model: Any) -> None:

@@ -54,7 +54,7 @@ class TrainedRun:
 
 
 def load_run(run: Path, best: bool = False) -> TrainedRun:
-    """Reads a run.
+    """Reads the networks of a run.
 
     Args:
         run: its folder.

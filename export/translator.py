@@ -40,7 +40,7 @@ class Translator(nn.Module):
         self.eval().requires_grad_(False)
 
     def forward(self, frame: Tensor) -> Tensor:
-        """Translates.
+        """Translates frames.
 
         Args:
             frame: uint8[N,H,W,3], BGR. Without a head, H and W are multiples of 4.

@@ -9,7 +9,7 @@ from unit_edge.runtime.backends.gpu_times import GpuTimes
 
 @dataclass(slots=True)
 class FrameTimes:
-    """Of one frame that the sink has taken; all in seconds of time.perf_counter().
+    """The times of one frame that the sink has taken; all in seconds of time.perf_counter().
 
     Attributes:
         read_from: the source was asked for it.
@@ -19,7 +19,7 @@ class FrameTimes:
         infer_to: it came back.
         write_from: it went to the sink.
         write_to: the sink was done with it.
-        split: of the runner's call, where it knows one.
+        gpu_times: of the runner's call, where it knows one.
         age_s: seconds since it was captured, then; None unless the source is live.
     """
 
@@ -29,5 +29,5 @@ class FrameTimes:
     infer_to: float = 0.0
     write_from: float = 0.0
     write_to: float = 0.0
-    split: GpuTimes | None = None
+    gpu_times: GpuTimes | None = None
     age_s: float | None = None

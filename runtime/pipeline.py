@@ -17,7 +17,7 @@ from unit_edge.interrupt import PATIENCE_S, Interrupted, StopWish, watch_signals
 from unit_edge.runtime.ages import Ages
 from unit_edge.runtime.ahead import inferred
 from unit_edge.runtime.backends.base import Runner
-from unit_edge.runtime.backends.gpu_times import last_split
+from unit_edge.runtime.backends.gpu_times import last_gpu_times
 from unit_edge.runtime.batch import in_batches
 from unit_edge.runtime.channel import Channel, Newest
 from unit_edge.runtime.frame_times import FrameTimes
@@ -74,10 +74,16 @@ def run(
 ) -> Stats:
     """Puts every frame of the source through the runner and into the sink, in order.
 
-    Of a live source it is the newest frame that goes on, whenever a stage has time for one. `source` and
-    `runner` are open already; the sink is opened and finished here. `progress` is called in the calling
-    thread after each frame, or batch of them, and while a live source gives none. `wish` is for who watches
-    signals, or keys, itself. `frame_times` is filled with one for each frame that the sink has taken.
+    Of a live source it is the newest frame that goes on, whenever a stage has time for one.
+
+    Args:
+        source: open already.
+        runner: open already.
+        sink: opened and finished here.
+        progress: called in the calling thread after each frame, or batch of them, and while a live source
+            gives none.
+        wish: for who watches signals, or keys, itself.
+        frame_times: filled with one for each frame that the sink has taken.
 
     Raises:
         TruncatedError: the source broke off; the good frames are in the finished sink.
@@ -173,10 +179,10 @@ def _flow(
         )
         with closing(results):
             for one in results:
-                split = last_split(runner) if frame_times is not None else None
+                gpu_times = last_gpu_times(runner) if frame_times is not None else None
                 for job in one.group:
                     times = job.times
-                    times.infer_from, times.infer_to, times.split = one.begun, one.back, split
+                    times.infer_from, times.infer_to, times.gpu_times = one.begun, one.back, gpu_times
                 pairs = zip(one.group, one.images, strict=True)
                 if not all(translated.put(replace(job, image=image)) for job, image in pairs):
                     break

@@ -24,7 +24,7 @@ from unit_edge.text.address import LIVE_KINDS, Address, parse_address
 
 @dataclass(frozen=True, kw_only=True)
 class TranslateRequest:
-    """One translation.
+    """What one translation is asked for.
 
     Attributes:
         address: where frames come from.
@@ -136,6 +136,13 @@ def check_outputs(
     resume: bool = False,
 ) -> None:
     """Refuses outputs that could only fail, or destroy something, after the work is done.
+
+    Args:
+        source: the input, or its address.
+        outputs: where the translation shall go.
+        overwrite: files that are there may be replaced.
+        encoding: of videos.
+        resume: what is there may be gone on with.
 
     Raises:
         ConfigError: the input is no file and nothing else that is known.

@@ -35,6 +35,15 @@ def making_of(
 
     A file stands for what is in it, whatever its name is by now. Nothing can be read out of the values that
     somebody to whom the video is given shouldn't know.
+
+    Args:
+        address: of the input.
+        output: the video.
+        manifest: of the model.
+        encoding: of the video.
+        excerpt: the part of the input that is translated.
+        look: of the frames.
+        steady: whether flicker is taken out.
     """
     return {
         "input": _content(address.path) if address.kind == "path" else _digest(address.name.encode()),

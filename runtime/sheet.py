@@ -27,7 +27,12 @@ def contact_sheet(
 ) -> None:
     """Writes a picture of `count` moments spread over a video, or of one pair of images.
 
-    `start` is the moment of `before`, in seconds, that `after` begins with.
+    Args:
+        before: the input.
+        after: its translation.
+        output: the picture's file.
+        count: how many moments.
+        start: the moment of `before`, in seconds, that `after` begins with.
 
     Raises:
         SourceError: one of the two can't be read.

@@ -103,7 +103,7 @@ def carry_out(
     started: Callable[[StartedRun], None] | None = None,
     progress: Callable[[Stats], None] | None = None,
 ) -> Stats:
-    """Makes a translation.
+    """Carries out what a translation is asked for.
 
     Args:
         request: what is translated, into what and how.

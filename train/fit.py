@@ -134,6 +134,13 @@ def loader(
 ) -> Iterator[list[Tensor]]:
     """This process's share of the batches of the steps from `first` on.
 
+    Args:
+        domains: the training images of both.
+        config: the run's settings.
+        group: the processes that share a batch.
+        first: the first step, from 0.
+        steps: the step before which it ends.
+
     Yields:
         Images of X1, of X2 and, with a guide, its rendering of those of X1; float[N,3,H,W].
     """

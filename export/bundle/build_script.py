@@ -100,7 +100,7 @@ def build_script(
     with_wheels: bool,
     tuned_for: tuple[int, int] | None,
 ) -> str:
-    """The script's text.
+    """The text of the script that builds engines on the board.
 
     Args:
         choice: what the bundle is for.

@@ -57,7 +57,7 @@ class Tensor:
 
     @property
     def type_name(self) -> str:
-        """ "float32", "uint8"."""
+        """The name of the type of its elements, such as "float32" or "uint8"."""
         return str(onnx.helper.tensor_dtype_to_np_dtype(self.dtype))
 
 

@@ -148,7 +148,7 @@ def _quiet() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Quantised:
-    """An int8 file.
+    """An int8 file that was made.
 
     Attributes:
         content: of the file.

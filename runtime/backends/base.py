@@ -25,7 +25,7 @@ class Runner(Protocol):
 
     @property
     def manifest(self) -> Manifest:
-        """Of the model that it runs."""
+        """The manifest of the model that it runs."""
 
     @property
     def backend(self) -> str:
@@ -90,7 +90,7 @@ class CheckedRunner(ABC):
         self._within_limits = set[tuple[int, ...]]()
 
     def infer(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """As `Runner.infer` says.
+        """Translates frames as `Runner.infer` says.
 
         Raises:
             ModelError: the model does not take frames of that type and shape.
@@ -138,7 +138,7 @@ class CheckedOverlappingRunner(CheckedRunner):
     in_flight: int
 
     def start(self, frames: NDArray[np.uint8]) -> Callable[[], NDArray[np.uint8]]:
-        """As `OverlappingRunner.start` says.
+        """Begins with frames as `OverlappingRunner.start` says.
 
         Raises:
             ModelError: the model does not take frames of that type and shape.

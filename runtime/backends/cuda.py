@@ -48,7 +48,7 @@ class Stream:
 
     @property
     def handle(self) -> int:
-        """As TensorRT takes it."""
+        """The stream as TensorRT takes it."""
         return int(self._stream)
 
     def release(self) -> None:
@@ -103,7 +103,7 @@ class Stream:
         call(cudart.cudaEventRecordWithFlags, event, self._stream, external)
 
     def seconds_between(self, first: Any, second: Any) -> float:
-        """From one event to another; both must have happened, see `wait`."""
+        """The seconds from one event to another; both must have happened, see `wait`."""
         return float(call(cudart.cudaEventElapsedTime, first, second)) / 1e3
 
     def recorded(self, work: Callable[[], None]) -> Callable[[], None]:

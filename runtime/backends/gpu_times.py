@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class GpuTimes:
-    """Of one call, in seconds; what is left of the call's time was the host's: copies, and starting it all.
+    """The GPU's part of one call, in seconds.
+
+    What is left of the call's time was the host's: copies, and starting it all.
 
     Attributes:
         upload_s: frames to the GPU.
@@ -20,7 +22,7 @@ class GpuTimes:
     download_s: float
 
 
-def last_split(runner: object) -> GpuTimes | None:
-    """Of the call that came back last; None of runners on the CPU, where nothing travels."""
-    split = getattr(runner, "last_split", None)
-    return split if isinstance(split, GpuTimes) else None
+def last_gpu_times(runner: object) -> GpuTimes | None:
+    """The times of the call that came back last; None of runners on the CPU, where nothing travels."""
+    found = getattr(runner, "last_gpu_times", None)
+    return found if isinstance(found, GpuTimes) else None

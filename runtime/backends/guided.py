@@ -66,7 +66,7 @@ class GuidedFrames:
         self._parts = threads
 
     def close(self) -> None:
-        """Ends its threads."""
+        """Ends the threads."""
         if self._helpers is not None:
             self._helpers.shutdown()
 
@@ -91,7 +91,7 @@ class GuidedFrames:
     def apply(
         self, frame: Pixels, small: Floats, translated: Floats, out: Pixels, *, alone: bool = True
     ) -> None:
-        """Translates a frame.
+        """Applies the head to a frame.
 
         Args:
             frame: uint8[H,W,3].

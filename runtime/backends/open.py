@@ -54,11 +54,13 @@ def open_runner(
 ) -> Runner:
     """The runner for a model file, checked against its manifest; to be entered with `with`.
 
-    A bundled model's name, such as "day2night-edge-s", stands for its file, and so does a domain that a
-    single one translates to, such as "night"; one that is checked already isn't read again. "auto" takes
-    what `choose_backend` finds best; another is that one or an error. `threads` is of the inference on a CPU;
-    None for as many as there are cores. `lean` has ONNX Runtime take a third less memory on a CPU, and
-    up to a third more time. `whole` has CPUs run all of the graph, also where they could run E and G alone.
+    Args:
+        model: a file, or the name of a bundled model, such as "day2night-edge-s", or a domain that a single
+            one translates to, such as "night"; one that is checked already isn't read again.
+        backend: "auto" for what `choose_backend` finds best; another is that one or an error.
+        threads: of the inference on a CPU; None for as many as there are cores.
+        lean: have ONNX Runtime take a third less memory on a CPU, and up to a third more time.
+        whole: have CPUs run all of the graph, also where they could run E and G alone.
 
     Raises:
         ModelError: the file or its manifest is missing, damaged, or of something else than frames.

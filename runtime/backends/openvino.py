@@ -47,6 +47,15 @@ class OpenVinoRunner(CheckedOverlappingRunner):
         whole: bool = False,
         bf16: bool = False,
     ) -> None:
+        """Keeps what `with` opens.
+
+        Args:
+            model: the .onnx file.
+            manifest: what it says of itself.
+            threads: of a call; None for as many as there are cores.
+            whole: run all of the graph, also where E and G alone could be.
+            bf16: compute in bf16.
+        """
         super().__init__(model, manifest)
         self._threads, self._whole, self._bf16 = threads, whole, bf16
         if bf16:

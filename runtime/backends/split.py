@@ -44,11 +44,11 @@ class Split:
         self._guided = GuidedFrames(manifest, threads)
 
     def close(self) -> None:
-        """Ends its threads."""
+        """Ends the threads."""
         self._guided.close()
 
     def shape_of(self, frames: tuple[int, ...]) -> tuple[int, ...]:
-        """Of what the network gets for frames of a shape."""
+        """The shape of what the network gets for frames of a shape."""
         batch, height, width, channels = frames
         return (batch, channels, *self._guided.size_of(height, width))
 

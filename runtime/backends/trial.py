@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from unit_edge.files.reading import read_json
 from unit_edge.files.writing import cache_home, replacing
+from unit_edge.machine.system import processor_name, words_of
 from unit_edge.manifests.model import Manifest
 from unit_edge.runtime.backends.cores import physical_cores, usable_cores
 
@@ -40,7 +41,7 @@ def candidates(*, onnxruntime: bool, openvino: bool) -> list[str]:
 
 def has_bf16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
     """Whether this processor computes in bf16, by what Linux tells of it; False where it doesn't."""
-    return bool(_BF16 & set(_line(cpuinfo, "flags").split()))
+    return not _BF16.isdisjoint(words_of(cpuinfo, "flags"))
 
 
 def fastest(model: Path, manifest: Manifest, backends: list[str]) -> str:
@@ -92,17 +93,9 @@ def machine_key(manifest: Manifest, backends: list[str]) -> str:
             versions.append(version(package))
         except PackageNotFoundError:
             versions.append("")
-    cpu = _line(Path("/proc/cpuinfo"), "model name")
-    facts = manifest.sha256, backends, versions, cpu, physical_cores(), usable_cores()
+    cores = physical_cores(), usable_cores()
+    facts = manifest.sha256, backends, versions, processor_name(), *cores
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
-
-
-def _line(cpuinfo: Path, name: str) -> str:
-    try:
-        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return ""
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), "")
 
 
 def read_known(store: Path) -> dict[str, Any]:

@@ -28,7 +28,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Account:
-    """Of all frames of a run.
+    """Where the time of all frames of a run went.
 
     Attributes:
         stages: by name, in order: "decode" ("capture" of a live source), "wait" (in the queues on both
@@ -61,13 +61,13 @@ def account(
     first = "capture" if live else "decode"
     spent: dict[str, list[float]] = {first: [p.read_to - p.read_from for p in frame_times]}
     spent[WAIT] = [(p.infer_from - p.read_to) + (p.write_from - p.infer_to) for p in frame_times]
-    splits = [p.split for p in frame_times if p.split is not None]
+    gpu_times = [p.gpu_times for p in frame_times if p.gpu_times is not None]
     calls = [p.infer_to - p.infer_from for p in frame_times]
-    if len(splits) == len(frame_times):
-        spent["upload"] = [split.upload_s for split in splits]
-        spent["compute"] = [split.compute_s for split in splits]
-        spent["download"] = [split.download_s for split in splits]
-        there = [split.upload_s + split.compute_s + split.download_s for split in splits]
+    if len(gpu_times) == len(frame_times):
+        spent["upload"] = [gpu.upload_s for gpu in gpu_times]
+        spent["compute"] = [gpu.compute_s for gpu in gpu_times]
+        spent["download"] = [gpu.download_s for gpu in gpu_times]
+        there = [gpu.upload_s + gpu.compute_s + gpu.download_s for gpu in gpu_times]
         spent["host"] = [max(0.0, call - part) for call, part in zip(calls, there, strict=True)]
     else:
         spent["compute"] = calls

@@ -79,8 +79,12 @@ def benchmark(
 ) -> BenchReport:
     """Measures the cases, one after the other; one that fails has that in its row, and the others go on.
 
-    `against` has a case for each of `cases`, which is compared with it by taking turns. If the wish comes,
-    the report has what was measured until then.
+    Args:
+        cases: what is measured.
+        settings: how it is measured.
+        wish: if it comes, the report has what was measured until then.
+        callbacks: who is told how far it is.
+        against: a case for each of `cases`, which is compared with it by taking turns.
     """
     made = datetime.now(timezone.utc).isoformat(timespec="seconds")
     machine = describe_machine()

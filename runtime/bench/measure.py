@@ -25,20 +25,20 @@ _ALONE_SHARE = 0.5
 
 
 def model_only(warm: dict[str, Any], calls: dict[str, Any], *, batch: int, streams: int) -> ModelOnly:
-    """Of the worker's answers to "warm_up" and "calls"."""
+    """The figures of the worker's answers to "warm_up" and "calls"."""
     times = calls["latencies_s"]
-    splits = [GpuTimes(**split) for split in calls["splits"]]
-    compute = [split.compute_s for split in splits]
+    gpu_times = [GpuTimes(**gpu) for gpu in calls["gpu_times"]]
+    compute = [gpu.compute_s for gpu in gpu_times]
     return ModelOnly(
         warm_up=WarmUp(**warm),
         calls=len(times),
         fps=batch * len(times) / calls["wall_s"],
         latency_ms=summarise(times),
         histogram=histogram(times),
-        upload_ms=summarise([split.upload_s for split in splits]) if splits else None,
-        compute_ms=summarise(compute) if splits else None,
-        download_ms=summarise([split.download_s for split in splits]) if splits else None,
-        compute_fps=batch * streams * len(compute) / sum(compute) if splits else None,
+        upload_ms=summarise([gpu.upload_s for gpu in gpu_times]) if gpu_times else None,
+        compute_ms=summarise(compute) if gpu_times else None,
+        download_ms=summarise([gpu.download_s for gpu in gpu_times]) if gpu_times else None,
+        compute_fps=batch * streams * len(compute) / sum(compute) if gpu_times else None,
         drift=drift(times) if streams == 1 else None,
     )
 
@@ -128,5 +128,5 @@ def _timed_s(run: dict[str, Any]) -> float:
 
 
 def _frame_times(raw: dict[str, Any]) -> FrameTimes:
-    split = raw.pop("split")
-    return FrameTimes(**raw, split=None if split is None else GpuTimes(**split))
+    gpu_times = raw.pop("gpu_times")
+    return FrameTimes(**raw, gpu_times=None if gpu_times is None else GpuTimes(**gpu_times))

@@ -117,7 +117,7 @@ class Limits:
             )
             worker.ask("warm_up", seconds=self._warm_up_s)
             calls = worker.ask("calls", seconds=self._seconds, calls=None)
-        times: list[float] = [split["compute_s"] for split in calls["splits"]] or calls["latencies_s"]
+        times: list[float] = [gpu["compute_s"] for gpu in calls["gpu_times"]] or calls["latencies_s"]
         return load.operations / min(times) / 1e12
 
     def roof_of(self, row: BenchRow, operations: int, traffic_bytes: int) -> Roof | None:

@@ -175,7 +175,7 @@ class Timers:
 
 @dataclass(frozen=True)
 class BenchReport:
-    """All of it.
+    """All that a benchmark measured.
 
     Attributes:
         made: when it began, ISO 8601.
@@ -198,7 +198,7 @@ class BenchReport:
     interrupted: bool = False
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """The report as JSON has it."""
         found: dict[str, Any] = _present(dataclasses.asdict(self))
         return {"kind": KIND, "schema": SCHEMA, **found}
 

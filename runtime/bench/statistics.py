@@ -60,7 +60,7 @@ class Histogram:
 
 
 def histogram(seconds: Sequence[float]) -> Histogram:
-    """Of all times in seconds, from the fastest to the slowest, in bins of one width."""
+    """The histogram of all times in seconds, from the fastest to the slowest, in bins of one width."""
     counts, edges = np.histogram(1e3 * np.asarray(seconds, dtype=np.float64), bins=_BINS)
     return Histogram(tuple(float(edge) for edge in edges), tuple(int(count) for count in counts))
 
@@ -81,7 +81,7 @@ class Ratio:
 
 
 def ratio_of_rounds(numerators: Sequence[float], denominators: Sequence[float]) -> Ratio:
-    """Of pairs that were measured one after the other.
+    """The ratio of pairs that were measured one after the other.
 
     The interval is between order statistics, by the binomial distribution of how many ratios lie below the
     median (the sign test turned round), so it assumes nothing of how the times are distributed.

@@ -27,7 +27,7 @@ class Boxes:
 
     @classmethod
     def of(cls, xyxy: ArrayLike, scores: ArrayLike, classes: ArrayLike) -> Boxes:
-        """From anything that numpy takes; an empty list is no boxes."""
+        """Makes boxes of anything that numpy takes; an empty list is no boxes."""
         return cls(
             np.asarray(xyxy, np.float64).reshape(-1, 4),
             np.asarray(scores, np.float64).reshape(-1),

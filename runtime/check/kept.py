@@ -28,6 +28,14 @@ def kept_counts(
 def kept_share(
     detect: Detect, before: Image, after: Image, *, confidence: float, iou_threshold: float
 ) -> float | None:
-    """The share of a frame's boxes that its translation keeps; None if the frame has none."""
+    """The share of a frame's boxes that its translation keeps; None if the frame has none.
+
+    Args:
+        detect: gives the boxes of a picture.
+        before: the frame, uint8[H,W,3] BGR.
+        after: its translation, of the same aspect ratio.
+        confidence: from which a box counts.
+        iou_threshold: from which two boxes of a class are of one object.
+    """
     own, _, kept = kept_counts(detect, before, after, confidence=confidence, iou_threshold=iou_threshold)
     return kept / own if own else None

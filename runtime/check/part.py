@@ -38,4 +38,4 @@ class CheckPart(Protocol):
         """Takes a pair, with the detections on it if there is a detector; keeps little of it."""
 
     def answer(self) -> Answer:
-        """To be called once all is seen."""
+        """What was found; to be called once all is seen."""

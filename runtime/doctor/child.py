@@ -139,7 +139,7 @@ def _last_words(code: int, said: IO[bytes]) -> str:
 
 
 def main() -> None:
-    """The child."""
+    """Runs a probe, in the child."""
     name, limit_s, *finished = sys.argv[1:]
     out = answers()
     _no_core_dump()

@@ -45,7 +45,7 @@ class DoctorReport:
         return not self.lacking
 
     def as_dict(self) -> dict[str, Any]:
-        """As `unit-edge doctor --json` prints it."""
+        """The report as `unit-edge doctor --json` prints it."""
         rows = [dataclasses.asdict(finding) for finding in self.findings]
         for row in rows:
             del row["output"]

@@ -46,7 +46,10 @@ def is_jetson() -> bool:
 
 @cache
 def this_machine(*, ask_driver: bool) -> Machine:
-    """With `ask_driver`, which can hang where the driver is broken, also `gpu` and `cuda`."""
+    """What remedies depend on.
+
+    `gpu` and `cuda` are only looked for with `ask_driver`, which can hang where the driver is broken.
+    """
     return Machine(
         jetson=is_jetson(),
         apt=sys.platform == "linux" and shutil.which("apt") is not None,

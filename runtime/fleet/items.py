@@ -108,7 +108,7 @@ class Work:
 
 @dataclass(frozen=True, kw_only=True)
 class Crew:
-    """Who works.
+    """The workers of a run.
 
     Attributes:
         workers: how many at most; None for as many as the cluster has room for.

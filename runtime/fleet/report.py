@@ -59,7 +59,7 @@ class Report:
         return sum(one.frames for one in self.done)
 
     def content(self) -> dict[str, Any]:
-        """For JSON."""
+        """The report as JSON has it."""
         slowest = sorted(self.done, key=lambda one: -one.seconds)[:_SLOWEST]
         return {
             "format": 1,

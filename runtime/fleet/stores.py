@@ -20,7 +20,7 @@ READ_ONLY = ("http", "https")
 
 
 def scheme_of(address: str) -> str:
-    """Of a URL, in lower case; "" for a path, file:// included."""
+    """The scheme of a URL, in lower case; "" for a path, file:// included."""
     found = _URL.match(address)
     scheme = found[1].lower() if found is not None else ""
     return "" if scheme in ("file", "local") else scheme

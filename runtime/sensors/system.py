@@ -150,7 +150,7 @@ def _numbers(root: Path, pattern: str) -> Iterator[int]:
 
 
 def temperature_c(root: Path = Path("/")) -> float | None:
-    """Of the hottest thermal zone, or of the processor's own sensor, in degrees Celsius."""
+    """The temperature of the hottest thermal zone, or of the processor's own sensor, in degrees Celsius."""
     zones = _numbers(root, "sys/class/thermal/thermal_zone*/temp")
     sensors = [
         value

@@ -7,12 +7,12 @@ import json
 import time
 from typing import Any
 
-import cv2
 import numpy as np
 from aiohttp import web
 
-from unit_edge.errors import ConfigError, UnitEdgeError
+from unit_edge.errors import ConfigError, SinkError, UnitEdgeError
 from unit_edge.files.reading import parse_json
+from unit_edge.media.png import png_bytes
 from unit_edge.runtime.serve.guard import refused
 from unit_edge.runtime.serve.metrics import CONTENT_TYPE, metrics_of
 from unit_edge.runtime.serve.openapi import document
@@ -94,13 +94,12 @@ async def snapshot(request: web.Request) -> web.Response:
     if pair is None:
         return refused(503, "there is no frame yet")
     both = np.concatenate([pair.before, pair.after], axis=1)
-    done, data = await asyncio.to_thread(cv2.imencode, ".png", both)
-    if not done:
-        return refused(500, "the picture can't be encoded")
+    try:
+        data = await asyncio.to_thread(png_bytes, both)
+    except SinkError as error:
+        return refused(500, str(error))
     disposition = f'attachment; filename="unit-edge-{pair.number}.png"'
-    return web.Response(
-        body=data.tobytes(), headers={"Content-Type": "image/png", "Content-Disposition": disposition}
-    )
+    return web.Response(body=data, headers={"Content-Type": "image/png", "Content-Disposition": disposition})
 
 
 async def stream(request: web.Request) -> web.StreamResponse:

@@ -19,7 +19,7 @@ from unit_edge.runtime.serve.video.encoder import SharedEncoder
 
 @dataclass(frozen=True)
 class Figures:
-    """Of the time since the figures before; None is what isn't known, or didn't happen.
+    """Figures of the time since the figures before; None is what isn't known, or didn't happen.
 
     Attributes:
         fps: translated frames a second.

@@ -39,7 +39,7 @@ _BACKLOG = 128
 
 @dataclass(frozen=True)
 class ServeRequest:
-    """What is served.
+    """What a server is asked to show.
 
     Attributes:
         source: what is translated.

@@ -24,7 +24,7 @@ from unit_edge.runtime.serve.video.webrtc import Viewers
 
 @dataclass
 class Site:
-    """A server's parts.
+    """The parts of a server.
 
     Attributes:
         paths: of the models that can be chosen, by name.

@@ -26,7 +26,7 @@ class Token:
 
     @property
     def secret(self) -> str:
-        """To be shown once, to whoever started the server."""
+        """The secret itself, to be shown once, to whoever started the server."""
         return self._secret
 
     def fits(self, given: str) -> bool:

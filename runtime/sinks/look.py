@@ -44,7 +44,7 @@ class Look:
         return self.side_by_side or self.size is not None
 
     def info(self, info: VideoInfo) -> VideoInfo:
-        """Of the frames as they come out, given those that the source has.
+        """What is known of the frames as they come out, given those that the source has.
 
         Raises:
             ConfigError: the size would squeeze the picture.

@@ -29,7 +29,7 @@ _SUBPIXEL = 4  # bits of a pixel that OpenCV draws with
 
 @dataclass(frozen=True)
 class Weather:
-    """How much falls.
+    """How much rain and snow falls.
 
     Attributes:
         rain_drops: 0 for none, 1 for as many drops and streaks as on a wet drive, up to 4.

@@ -33,7 +33,7 @@ class FrameSource(Protocol):
     def __iter__(self) -> Iterator[Frame]: ...
 
     def stop(self) -> None:
-        """From another thread: the iteration shall end, even where it waits for a frame that never comes."""
+        """Ends the iteration, from another thread, even where it waits for a frame that never comes."""
 
 
 class LiveFrames(FrameSource, Protocol):

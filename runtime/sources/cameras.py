@@ -28,7 +28,7 @@ class CameraNode:
 
 
 def camera_nodes() -> list[CameraNode]:
-    """By number; without devices that only carry metadata, put out frames, or encode and decode."""
+    """The cameras by number: no devices that only carry metadata, put out frames, or encode and decode."""
     nodes = (_node(path) for path in sorted(_DEVICES.glob("video[0-9]*"), key=_number))
     return [node for node in nodes if node is not None]
 

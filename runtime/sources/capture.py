@@ -44,7 +44,7 @@ class Capture(Protocol):
         """uint8[H,W,3] BGR: the frame that was grabbed last; None if it is damaged."""
 
     def release(self) -> None:
-        """Closes it."""
+        """Closes the camera or stream."""
 
 
 @dataclass(frozen=True)

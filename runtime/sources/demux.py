@@ -1,4 +1,4 @@
-"""Packets of a video file, the clock that their times are put on, and how a cut-off file is noticed."""
+"""The packets that a video is decoded from, and the clock that the times of its frames are put on."""
 
 from __future__ import annotations
 
@@ -12,21 +12,19 @@ from av.packet import Packet
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-from unit_edge.media.containers import missing_part, reason, stated_packets
+from unit_edge.media.containers import stated_packets
+from unit_edge.media.demux import StoredPackets
 from unit_edge.runtime.sources.losses import Losses
 
 _COARSE_TICK_S = Fraction(1, 2000)
 _FINEST_TIME_BASE = 2**31
-
-
 _AVI_INDEX_ENTRY = 16  # bytes a frame at the end of the file
 
 
 class PacketReader:
-    """The packets of one stream, in the order in which they are stored.
+    """The packets of a file's video, in the order in which they are stored, up to the first damaged one.
 
-    After a jump (not `whole`) they can't be counted, only their times be compared with the stated length.
-    `fault` says afterwards what is wrong with the file; FFmpeg itself often just ends early.
+    `fault` says afterwards what is wrong with the file. After a jump (not `whole`) less can be told.
     """
 
     def __init__(
@@ -36,38 +34,24 @@ class PacketReader:
         self.fault: str | None = None
 
     def __iter__(self) -> Iterator[Packet[Stream]]:
-        count, end = 0, Fraction(0)
-        packets = self._container.demux()  # all streams: the stated length is of the longest
-        while True:
-            try:
-                packet = next(packets)
-            except StopIteration:
-                break
-            except (av.FFmpegError, OSError) as error:
-                self.fault = f"the file is damaged or cut off: {reason(error)}"
-                return
-            if packet.dts is None and not packet.size:  # PyAV's sign that there are no more
-                continue
-            if packet.pts is not None:
-                end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base)
+        stored = StoredPackets(self._container, self._stream, whole=self._whole)
+        for packet in stored:
             of_video = packet.stream_index == self._stream.index
             self._losses.read(packet, of_video=of_video)
             if not of_video:
                 continue
-            count += 1
             if packet.is_corrupt:
                 self.fault = "the file is damaged or cut off"
                 return
             if packet.size:  # an empty packet would tell the decoder that the stream has ended
                 yield packet
-        missing = missing_part(self._container, self._stream, count if self._whole else None, end)
-        if missing is not None:
-            self.fault = f"the file is cut off: {missing}"
+        if stored.fault:
+            self.fault = f"the file is {stored.fault}"
         elif self._whole and self._container.duration:
             begin = Fraction(self._container.start_time or 0, av.time_base)
             stated = Fraction(self._container.duration, av.time_base)
             index = self._stream.frames * _AVI_INDEX_ENTRY if self._container.format.name == "avi" else 0
-            self._losses.read_all(self._container.size - index, stated - (end - begin))
+            self._losses.read_all(self._container.size - index, stated - (stored.end - begin))
 
 
 def stated_frames(container: InputContainer, stream: VideoStream) -> int | None:

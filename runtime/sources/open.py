@@ -82,8 +82,12 @@ def open_source(
 ) -> FrameSource:
     """The source that an address names; to be entered with `with`, which connects.
 
-    `notice` gets a line when a live source is lost and when it is back. `excerpt` is the part of a video file
-    that is wanted, `skip` how many seconds of that aren't.
+    Args:
+        address: of the source.
+        options: of cameras, streams and raw frames.
+        notice: gets a line when a live source is lost and when it is back.
+        excerpt: the part of a video file that is wanted.
+        skip: how many seconds of that aren't.
 
     Raises:
         ConfigError: an option doesn't fit.

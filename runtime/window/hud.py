@@ -63,7 +63,18 @@ def draw(
     help_: bool = False,
     dot: bool = False,
 ) -> NDArray[np.uint8]:
-    """A copy of uint8[H,W,3] with lines at the top, a message at the bottom, the keys, and a red dot."""
+    """A picture with words on it.
+
+    Args:
+        image: uint8[H,W,3], BGR; stays as it is.
+        lines: at the top.
+        message: at the bottom.
+        help_: whether the keys are listed.
+        dot: whether there is a red one, for a recording.
+
+    Returns:
+        A copy, uint8[H,W,3], BGR.
+    """
     image = image.copy()
     height, width = image.shape[:2]
     step = int(np.clip(height // _LINES_OF_HEIGHT, *_LINE_PIXELS))

@@ -66,7 +66,7 @@ class Recorder:
 
     @property
     def size_bytes(self) -> int:
-        """Of the recording that runs, or of the last one, as far as it is on the disk."""
+        """The size of the recording that runs, or of the last one, as far as it is on the disk."""
         sink = self._sink
         return sink.size_bytes if sink is not None else self._size_bytes
 

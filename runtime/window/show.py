@@ -37,6 +37,10 @@ def translate_in_window(
 
     The q key ends it as Ctrl-C does. Pictures and recordings that keys ask for go into the current folder.
 
+    Args:
+        request: what is translated, into what and how.
+        extras: see `carry_out`, as `notice`, `started` and `progress`.
+
     Raises:
         SinkError: no window can be opened here; nothing has begun then.
         UnitEdgeError: see `carry_out`.

@@ -43,7 +43,8 @@ def test_a_stream_is_recorded_for_a_while(write_model: WriteModel, here: Path) -
     times = frame_times(here / name)
     assert done.stdout.startswith(f"{name}: {len(times)} frames, 64x48, ")
     assert " dropped, age " in done.stdout and done.stdout.count("\n") == 1
-    assert times[0] == 0 and times == sorted(set(times)) and times[-1] < 1.5
+    # the first frame may have made way for a newer one
+    assert 0 <= times[0] < 0.5 and times == sorted(set(times)) and times[-1] < 1.5
 
 
 def test_frames_that_the_file_never_got_are_not_said_to_be_in_it(

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import pickle
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 import torch
 
 from unit_edge.config import RunConfig
+from unit_edge.export import to_onnx
 from unit_edge.export.to_onnx import Exported, export_run
+from unit_edge.files.writing import write_output
 from unit_edge.settings import from_dict
 from unit_edge.train.networks import UNIT
 from unit_edge.train.run.checkpoint import save_config, save_weights
@@ -46,6 +52,26 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def exported_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What torch.onnx.export made of a module is kept for all tests and processes that export the same."""
+    kept = tmp_path_factory.getbasetemp() / "graphs"
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        kept = kept.parent.with_name(kept.name)
+    kept.mkdir(exist_ok=True)
+    export = to_onnx.graph_of
+
+    def graph_of(module: torch.nn.Module, *given: Any) -> Any:
+        path = kept / hashlib.sha256(pickle.dumps((module, given))).hexdigest()
+        if not path.exists():
+            write_output(path, export(module, *given).SerializeToString())
+        return onnx.load_model_from_string(path.read_bytes())
+
+    to_onnx.graph_of = graph_of
+    yield
+    to_onnx.graph_of = export
 
 
 @pytest.fixture(scope="session")

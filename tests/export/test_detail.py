@@ -81,6 +81,22 @@ def test_equals_the_filter_written_out(size: tuple[int, int], settings: Detail) 
     assert np.abs(given - expected).max() < 0.02
 
 
+@pytest.mark.parametrize("residual", [0.0, 0.5])
+def test_at_the_small_size_it_is_the_filter_held_to_the_range(residual: float) -> None:
+    rng, settings = np.random.default_rng(2), Detail(2, 1e-2, residual)
+    small, translated = rng.uniform(-1, 1, (2, 9, 12, 3))
+    translated = np.sign(translated) * 1.5  # a network's tanh can't, an overshoot of the linear model can
+    a, b = guided(small, translated, settings)
+    expected = a * small + b
+    assert expected.max() > 1.1 and expected.min() < -1.1
+    given = array(GuidedHead(settings).at_small_size(tensor(small), tensor(translated)))
+    assert np.abs(given - np.clip(expected, -1, 1)).max() < 1e-3
+
+
+def test_it_has_nothing_that_a_checkpoint_would_keep() -> None:
+    assert GuidedHead(Detail()).state_dict() == {}
+
+
 def test_a_network_that_darkens_darkens_the_frame_and_keeps_its_edges() -> None:
     frame = synthetic_scene(320, 180, light=0.9, seed=0).astype(np.float64)
     small = frame.reshape(45, 4, 80, 4, 3).mean((1, 3)) / 127.5 - 1

@@ -15,7 +15,7 @@ from unit_edge.errors import BackendError
 from unit_edge.frames import Frame
 from unit_edge.runtime.ahead import inferred
 from unit_edge.runtime.backends.base import OverlappingRunner, Runner, is_overlapping
-from unit_edge.runtime.backends.gpu_times import GpuTimes, last_split
+from unit_edge.runtime.backends.gpu_times import GpuTimes, last_gpu_times
 from unit_edge.runtime.backends.open import open_runner
 from unit_edge.runtime.backends.tensorrt.runner import TensorRtRunner
 from unit_edge.runtime.pipeline import Stats, run
@@ -208,14 +208,14 @@ def test_stopping_early_leaves_the_runner_free(open_tensorrt: OpenTensorRt) -> N
 @pytest.mark.parametrize("capturable", [True, False])
 def test_upload_compute_and_download_are_told_apart(open_tensorrt: OpenTensorRt, capturable: bool) -> None:
     with open_tensorrt(FakeGpu(capturable=capturable)) as runner:
-        assert last_split(runner) is None
+        assert last_gpu_times(runner) is None
         for index in range(3):
             runner.infer(picture(index)[np.newaxis])
             # on this GPU each operation takes a millisecond, and each mark too
-            assert last_split(runner) == GpuTimes(2e-3, 2e-3, 2e-3)
+            assert last_gpu_times(runner) == GpuTimes(2e-3, 2e-3, 2e-3)
         first, second = runner.start(picture(0)[np.newaxis]), runner.start(picture(1)[np.newaxis])
         first()
-        assert last_split(runner) == GpuTimes(2e-3, 2e-3, 2e-3)
+        assert last_gpu_times(runner) == GpuTimes(2e-3, 2e-3, 2e-3)
         second()
 
 

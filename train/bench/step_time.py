@@ -27,7 +27,7 @@ _MACS_AT_MOST = {"cpu": 40e9, "cuda": 4e12}
 
 @dataclass(frozen=True)
 class StepTime:
-    """What steps took.
+    """How long training steps took.
 
     Attributes:
         step_s: a step of the run, a mean where not every step has all terms.

@@ -49,7 +49,7 @@ SWITCHES: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class StepRow:
-    """One case's figures.
+    """The figures of one case.
 
     Attributes:
         size: width and height of the crop, in pixels.

@@ -14,7 +14,7 @@ _VALUES = {"1": True, "0": False, "-1": False}
 
 
 class AttributeTable:
-    """One column of a table.
+    """One column of a table of attributes.
 
     A CSV file (or one with semicolons or tabs) has a header; its first column is the image's name.
     Otherwise columns are separated by spaces, the first line may be the number of images, and the header

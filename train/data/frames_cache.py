@@ -29,7 +29,7 @@ _FAST = 1
 
 
 def cache_root() -> Path:
-    """$XDG_CACHE_HOME/unit-edge/frames, or ~/.cache/unit-edge/frames."""
+    """The folder of the cache: $XDG_CACHE_HOME/unit-edge/frames, or ~/.cache/unit-edge/frames."""
     return cache_home() / "frames"
 
 

@@ -21,7 +21,7 @@ class ImageCache:
 
     @property
     def used_bytes(self) -> int:
-        """Of all images that are kept."""
+        """The bytes of all images that are kept."""
         return self._own_bytes if self._block is None else self._block.used_bytes
 
     def get(self, key: Hashable) -> NDArray[np.uint8] | None:

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from unit_edge.errors import DataError, SourceError
 from unit_edge.media.clocks import exact
 from unit_edge.media.colour import ToBgr
-from unit_edge.media.containers import missing_part, open_media, pick_stream, reason
+from unit_edge.media.containers import open_media, pick_stream
+from unit_edge.media.demux import StoredPackets
 from unit_edge.media.orientation import Orientation
 
 _CLOCK_RESET_S = 1
@@ -119,21 +120,11 @@ class SampledFrames:
 
     def _packets(self, container: InputContainer, stream: VideoStream) -> Iterator[Packet[Stream]]:
         """The video's packets as they are stored, on a clock that does not go back."""
-        count, end, shift, newest = 0, Fraction(0), 0, None
-        packets = container.demux()  # all streams: the stated length is of the longest
-        while True:
-            try:
-                packet = next(packets)
-            except StopIteration:
-                break
-            except (av.FFmpegError, OSError) as error:
-                self.fault = f"it is damaged or cut off ({reason(error)})"
-                return
-            if packet.pts is not None:
-                end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base)
+        stored = StoredPackets(container, stream)
+        shift, newest = 0, None
+        for packet in stored:
             if packet.stream_index != stream.index or not packet.size:
                 continue
-            count += 1
             if packet.pts is not None:
                 if packet.is_keyframe and newest is not None:
                     back = newest - packet.pts - shift
@@ -142,9 +133,8 @@ class SampledFrames:
                 packet.pts += shift
                 newest = packet.pts if newest is None else max(newest, packet.pts)
             yield packet
-        missing = missing_part(container, stream, count, end)
-        if missing is not None:
-            self.fault = f"it is cut off after {missing}"
+        if stored.fault:
+            self.fault = f"it is {stored.fault}"
 
     def _pixels(self, frame: VideoFrame) -> NDArray[np.uint8]:
         """uint8[H,W,3], BGR, upright; of the first frame's size."""

@@ -81,7 +81,7 @@ def draw(count: int, seed: int, *, block: int = 1, resamples: int = RESAMPLES) -
 
 
 def mean_of(values: Sequence[float], seed: int) -> Figure:
-    """Mean over images."""
+    """The mean over images."""
     samples = np.asarray(values, np.float64)
     low = high = None
     if len(samples) >= FEWEST:

@@ -116,7 +116,7 @@ def as_json(
     return {"schema": SCHEMA, **about, "interval": interval, "directions": directions}
 
 
-def one_line(result: dict[str, Any]) -> str:
+def json_line(result: dict[str, Any]) -> str:
     """The JSON without the single images, in one line."""
     directions = [{k: v for k, v in d.items() if k != "samples"} for d in result["directions"]]
     return json.dumps({**result, "directions": directions})

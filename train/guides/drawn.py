@@ -21,7 +21,7 @@ class Uniform:
     high: float
 
     def draw(self, rng: np.random.Generator) -> float:
-        """One of them."""
+        """A value of the range."""
         return float(rng.uniform(self.low, self.high))
 
 
@@ -29,7 +29,7 @@ class LogUniform(Uniform):
     """The same of the numbers' logarithms: for what counts by its ratio, such as how far one sees."""
 
     def draw(self, rng: np.random.Generator) -> float:
-        """One of them."""
+        """A value of the range."""
         return float(np.exp(rng.uniform(np.log(self.low), np.log(self.high))))
 
 

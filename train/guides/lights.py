@@ -40,7 +40,15 @@ def signals(scene: Scene, shining: Array) -> None:
 
 
 def spot(shining: Array, x: float, y: float, radius: float, colour: Array) -> None:
-    """Adds a round light of a radius in pixels; smaller ones than a pixel get less light."""
+    """Adds a round light.
+
+    Args:
+        shining: what lights shine, float32[H,W,3] BGR, linear; changed in place.
+        x: of its centre, in pixels.
+        y: of its centre, in pixels.
+        radius: in pixels; smaller ones than a pixel get less light.
+        colour: of its middle, float32[3] BGR.
+    """
     height, width = shining.shape[:2]
     reach = int(np.ceil(radius * 2)) + 1
     left, right = max(0, int(x) - reach), min(width, int(x) + reach + 1)

@@ -41,7 +41,7 @@ VERSION = 1
 
 
 def save_config(run: Path, config: RunConfig | AdaptConfig) -> None:
-    """Writes RUN/config.json."""
+    """Writes a run's settings to its config.json."""
     try:
         run.mkdir(parents=True, exist_ok=True)
         content = json.dumps({"version": VERSION, **dataclasses.asdict(config)}, indent=2) + "\n"
@@ -61,7 +61,7 @@ def load_run_config(run: Path) -> RunConfig:
 
 
 def load_settings(run: Path, command: str, build: Callable[[dict[str, Any]], Config]) -> Config:
-    """Reads RUN/config.json.
+    """Reads a run's settings from its config.json.
 
     Args:
         run: its folder.

@@ -35,7 +35,7 @@ class RunLog:
         self._board = _board(run / "tensorboard", step) if tensorboard else None
 
     def close(self) -> None:
-        """Ends the log."""
+        """Writes what is left of the log and closes it."""
         self._file.close()
         if self._board is not None:
             self._board.close()

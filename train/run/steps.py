@@ -26,7 +26,7 @@ class Viewer(Protocol):
         """What stands beside the bar."""
 
     def show(self, log: RunLog) -> None:
-        """Writes samples."""
+        """Writes samples of what the networks do now."""
 
     def score(self, log: RunLog, bar: Any) -> bool:
         """Scores the networks; whether they are the best so far, which must then be saved."""

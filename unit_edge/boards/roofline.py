@@ -24,7 +24,7 @@ BANDWIDTH_SHARE = 0.6
 
 @dataclass(frozen=True)
 class Prediction:
-    """For one model, board and precision.
+    """What is predicted for one model, board and precision.
 
     Attributes:
         fps: frames a second of the model alone; nothing is decoded, copied, shown or encoded.

@@ -5,7 +5,7 @@ import sys
 
 
 def main() -> None:
-    """The console script."""
+    """Runs the command line; what the console script calls."""
     _stand_in_for_closed()
     from unit_edge.cli.app import main as run
 

@@ -99,7 +99,7 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """The console script."""
+    """Runs a command and ends the process with its exit status."""
     keep_libraries_quiet()
     # OpenCV's own complaints would come beside the one line that says what is wrong.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")

@@ -161,7 +161,7 @@ def check(
         from unit_edge.runtime.check.parts.ground_truth import AP_FLOOR
         from unit_edge.runtime.check.parts.segmentation import Segmentation
         from unit_edge.runtime.check.parts.structure import Structure
-        from unit_edge.runtime.check.report.files import one_line, prepare_folder, write_report
+        from unit_edge.runtime.check.report.files import json_line, prepare_folder, write_report
 
         folder = output if output is not None else Path(f"{Path(source).stem or 'frames'}-check")
         prepare_folder(folder)
@@ -230,7 +230,7 @@ def check(
     if not quiet:
         _print(summary, answers, notes)
         typer.echo(f"\n{folder}: {', '.join(path.name for path in files)}")
-    echo_json(one_line(about, answers))
+    echo_json(json_line(about, answers))
     if wish:
         raise Interrupted(wish.signal_number)
     raise_faults(work.faults, seen.frames)

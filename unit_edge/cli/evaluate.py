@@ -102,7 +102,20 @@ def evaluate(
     """
     root = data if data is not None else _place_of(Path(run if run is not None else model_or_run))
     options = Options(
-        *(to, root, images, against, run, paired, clip, frames, head, count, split, device, best, seed),
+        to=to,
+        data=root,
+        images=images,
+        against=against,
+        run=run,
+        paired=paired,
+        clip=clip,
+        frames=frames,
+        head=head,
+        count=count,
+        split=split,
+        device=device,
+        best=best,
+        seed=seed,
         baselines=baselines,
         fid=fid,
         detector=detector,
@@ -130,7 +143,7 @@ def evaluate(
         result_json = report.as_json(evaluations, about, sheets)
         report.write_json(folder / "evaluation.json", result_json)
     echo(f"\n{folder}: evaluation.json" + "".join(f", {sheet.name}" for sheet in sheets if sheet))
-    echo_json(report.one_line(result_json))
+    echo_json(report.json_line(result_json))
 
 
 def _place_of(run: Path) -> Path:

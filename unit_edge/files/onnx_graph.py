@@ -43,7 +43,7 @@ class Stored:
 
 @dataclass(frozen=True)
 class Node:
-    """An operation."""
+    """One operation of a graph."""
 
     operator: str
     inputs: tuple[str, ...]

@@ -41,7 +41,7 @@ class Tensor:
         return math.prod(self.shape) * self.dtype.itemsize
 
     def values(self, of: str) -> list[int]:
-        """As whole numbers; `of` is what they are, for people."""
+        """The values as whole numbers; `of` is what they are, for people."""
         if not self.known:
             raise Refused(f"{of} depend on what the frame shows")
         return [int(value) for value in self.array.ravel()]

@@ -25,7 +25,7 @@ _CLOSED_BY_EXEC = getattr(os, "O_CLOEXEC", 0)
 
 
 def cache_home() -> Path:
-    """$XDG_CACHE_HOME/unit-edge, or ~/.cache/unit-edge."""
+    """The folder of caches: $XDG_CACHE_HOME/unit-edge, or ~/.cache/unit-edge."""
     base = os.environ.get("XDG_CACHE_HOME", "")
     if not Path(base).is_absolute():  # as the XDG specification has it
         base = "~/.cache"

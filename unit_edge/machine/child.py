@@ -75,7 +75,7 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """Of the process."""
+        """The number of the process."""
         return self._process.pid
 
     def ask(self, order: str, *, limit_s: float | None = None, **values: Any) -> dict[str, Any]:
@@ -179,14 +179,17 @@ def last_line(said: IO[bytes], telling: str | None = None) -> str:
 
 
 def answers() -> TextIO:
-    """In the process: where answers go; what libraries print to stdout goes to stderr from now on."""
+    """What the process writes its answers to.
+
+    What libraries print to stdout goes to stderr from now on.
+    """
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     return out
 
 
 def serve(carry_out: Callable[..., dict[str, Any]], give_up: Callable[[], None] = lambda: None) -> None:
-    """In the process: carries out orders until its parent closes the pipe, or is gone.
+    """Carries out orders in the process until its parent closes the pipe, or is gone.
 
     Args:
         carry_out: is called with the order's name and its values; its answer is for JSON.

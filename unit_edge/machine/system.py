@@ -18,7 +18,7 @@ def system_name() -> str:
 
 
 def memory_gb() -> float | None:
-    """Of the machine, in 10⁹ bytes; None where the system doesn't say."""
+    """The machine's memory in 10⁹ bytes; None where the system doesn't say."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     except (AttributeError, ValueError, OSError):
@@ -40,7 +40,7 @@ def resident_bytes(pid: int, root: Path = Path("/")) -> tuple[int, int] | None:
 
 
 def processor_name(root: Path = Path("/")) -> str | None:
-    """As the processor calls itself; ARM's say nothing."""
+    """What the processor calls itself; None of those, as ARM's, that say nothing."""
     words = words_of(root / "proc/cpuinfo", "model name")
     return " ".join(words[1:]) if words else None
 

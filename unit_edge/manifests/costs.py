@@ -13,7 +13,7 @@ Count = Annotated[int, Within(0, INTEGER_AT_MOST)]
 
 @dataclass(frozen=True)
 class CostsAt:
-    """For one frame of one size.
+    """What a model takes for one frame of one size.
 
     Attributes:
         frame_size: width and height of the frame in pixels.
@@ -31,7 +31,7 @@ class CostsAt:
 
 @dataclass(frozen=True)
 class Costs:
-    """Of a model.
+    """What a model takes.
 
     Attributes:
         parameters: weights and biases of convolutions and matrix products, constant ones too.
@@ -44,5 +44,5 @@ class Costs:
     at: tuple[CostsAt, ...]
 
     def for_size(self, frame_size: tuple[int, int]) -> CostsAt | None:
-        """For frames of a width and height in pixels; None if they weren't counted."""
+        """The costs for frames of a width and height in pixels; None if they weren't counted."""
         return next((costs for costs in self.at if costs.frame_size == frame_size), None)

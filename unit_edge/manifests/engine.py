@@ -70,7 +70,7 @@ class EngineManifest:
         return self.profile[1]
 
     def text(self) -> str:
-        """The JSON."""
+        """What the manifest's file holds, as JSON."""
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
 
     @classmethod

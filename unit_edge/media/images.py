@@ -35,7 +35,7 @@ def is_image(path: Path) -> bool:
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
-    """Decodes an image.
+    """Decodes an image file.
 
     It is turned upright by its EXIF tag. 16-bit values are divided by 256 (TIFF: 257), whatever they are.
     Transparent pixels are laid over black.

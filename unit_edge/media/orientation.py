@@ -22,12 +22,12 @@ class Orientation:
 
     @classmethod
     def of_exif(cls, number: int) -> Orientation:
-        """From an EXIF tag, 1 to 8."""
+        """The orientation that an EXIF tag, 1 to 8, states."""
         return cls(number >= 5, number in (2, 3, 6, 7), number in (3, 4, 7, 8))
 
     @classmethod
     def of(cls, frame: VideoFrame) -> Orientation:
-        """From the display matrix that cameras and phones write; to the nearest quarter turn."""
+        """What the display matrix of cameras and phones states, to the nearest quarter turn."""
         matrix: Any = frame.side_data.get("DISPLAYMATRIX")
         if matrix is None:
             return cls()

@@ -16,7 +16,9 @@ _quiet = False
 
 
 def keep_libraries_quiet() -> None:
-    """From now on `quiet_libraries` does something: a program's choice, for stderr is the whole process's.
+    """Makes `quiet_libraries` do something from now on.
+
+    That is a program's choice, for stderr is the whole process's.
 
     sys.stderr gets a descriptor of its own, so that nothing that Python prints is lost meanwhile.
     """

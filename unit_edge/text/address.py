@@ -44,7 +44,7 @@ class Address:
 
     @property
     def path(self) -> Path:
-        """Of a "path"."""
+        """The file or folder that a "path" names."""
         return Path(self.target)
 
 

@@ -30,7 +30,7 @@ class BoundSession:
             device: where it runs, "cuda" or "cpu".
         """
         self._session = session
-        self.split: GpuTimes | None = None  # of the last call
+        self.gpu_times: GpuTimes | None = None  # of the last call
         self._input, self._output = (
             ort.OrtValue.ortvalue_from_shape_and_type(shape, np.uint8, device, 0) for _ in names
         )
@@ -54,6 +54,6 @@ class BoundSession:
             times.append(time.perf_counter())
         except Exception as error:  # onnxruntime's exceptions share no base but this
             raise BackendError(one_line(error)) from error
-        self.split = GpuTimes(*(end - begin for begin, end in pairwise(times)))
+        self.gpu_times = GpuTimes(*(end - begin for begin, end in pairwise(times)))
         # of the CPU's memory it is a view
         return translated if translated.flags.owndata else translated.copy()

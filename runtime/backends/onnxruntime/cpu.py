@@ -43,6 +43,15 @@ class OrtRunner(CheckedRunner):
         lean: bool = False,
         whole: bool = False,
     ) -> None:
+        """Keeps what `with` opens.
+
+        Args:
+            model: the .onnx file.
+            manifest: what it says of itself.
+            threads: of a call; None for as many as there are cores.
+            lean: take less memory, and more time.
+            whole: run all of the graph, also where E and G alone could be.
+        """
         super().__init__(model, manifest)
         self._threads, self._lean, self._whole = threads, lean, whole
 

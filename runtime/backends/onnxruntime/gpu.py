@@ -59,7 +59,7 @@ class OrtGpuRunner(CheckedRunner):
         self._tensorrt = tensorrt
         self._wanted = TENSORRT if tensorrt else CUDA
         self._how = ""
-        self.last_split: GpuTimes | None = None
+        self.last_gpu_times: GpuTimes | None = None
 
     @property
     def backend(self) -> str:
@@ -101,7 +101,7 @@ class OrtGpuRunner(CheckedRunner):
             translated = session.infer(frames)
         except BackendError as error:
             raise BackendError(f"{self._model}: {self.backend} failed: {error}") from error
-        self.last_split = session.split
+        self.last_gpu_times = session.gpu_times
         return translated
 
     def _prepare(self, shape: tuple[int, ...]) -> BoundSession:

@@ -94,9 +94,9 @@ class TensorRtRunner(CheckedOverlappingRunner):
         return finish
 
     @property
-    def last_split(self) -> GpuTimes | None:
-        """Of the call that came back last, by the GPU's own clock; None before the first."""
-        return None if self._done is None else self._done.split
+    def last_gpu_times(self) -> GpuTimes | None:
+        """The times of the call that came back last, by the GPU's own clock; None before the first."""
+        return None if self._done is None else self._done.gpu_times
 
     def _load(self, trt: Any, stack: ExitStack) -> None:
         content = self._model.read_bytes()

@@ -87,8 +87,8 @@ class Slot:
         return np.array(self._output)
 
     @property
-    def split(self) -> GpuTimes:
-        """Of the call that was finished last, until the next one is started."""
+    def gpu_times(self) -> GpuTimes:
+        """The times of the call that was finished last, until the next one is started."""
         return GpuTimes(*(self._stream.seconds_between(*pair) for pair in pairwise(self._marks)))
 
 

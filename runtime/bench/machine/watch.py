@@ -149,7 +149,7 @@ class Watch:
 
 @dataclass(frozen=True)
 class Instant:
-    """One reading.
+    """What is read of the machine at one moment.
 
     Attributes:
         at_s: time.monotonic().
@@ -164,7 +164,7 @@ class Instant:
 
 
 def load_spoilers(begin: Instant, end: Instant, cores: int) -> list[str]:
-    """Of other programs: load, a virtual machine's host, swapping."""
+    """What other programs do that spoils figures: load, a virtual machine's host, swapping."""
     spoilers = []
     seconds = (end.at_s - begin.at_s) * cores
     then, now = begin.counters, end.counters
@@ -185,7 +185,7 @@ def load_spoilers(begin: Instant, end: Instant, cores: int) -> list[str]:
 
 
 def speed_spoilers(begin: Counters, end: Counters, samples: Samples) -> list[str]:
-    """Of clocks that were lower than they could be."""
+    """Clocks that were lower than they could be, which spoils figures."""
     spoilers = []
     if begin.throttled is not None and end.throttled is not None and end.throttled > begin.throttled:
         times = end.throttled - begin.throttled
@@ -202,7 +202,7 @@ def speed_spoilers(begin: Counters, end: Counters, samples: Samples) -> list[str
 
 
 def power_spoilers(discharging: bool | None, mode: tuple[str, bool] | None) -> list[str]:
-    """Of a battery, and a Jetson's power mode."""
+    """A battery, and a Jetson's power mode, where they spoil figures."""
     spoilers = []
     if discharging:
         spoilers.append("the machine runs on its battery")

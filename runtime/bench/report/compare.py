@@ -14,7 +14,7 @@ _SETUP = ("processor", "board", "cores", "gpus", "power_mode", "system")
 
 @dataclass(frozen=True)
 class Change:
-    """Of one row, or one figure of it.
+    """The change of one row, or of one figure of it.
 
     Attributes:
         row: which, for people.

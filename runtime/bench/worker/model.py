@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unit_edge.runtime.backends.base import Runner
-from unit_edge.runtime.backends.gpu_times import GpuTimes, last_split
+from unit_edge.runtime.backends.gpu_times import GpuTimes, last_gpu_times
 
 LEAST_CALLS = 3
 
@@ -23,13 +23,13 @@ class Calls:
     Attributes:
         latencies_s: of each call, all streams together: from frames in the host's memory to frames in the
             host's memory.
-        splits: of each call, where the runner knows them.
+        gpu_times: of each call, where the runner knows them.
         wall_s: from the first call's begin to the last one's end.
         cpu_s: processor time of this process in between.
     """
 
     latencies_s: list[float] = field(default_factory=list)
-    splits: list[GpuTimes] = field(default_factory=list)
+    gpu_times: list[GpuTimes] = field(default_factory=list)
     wall_s: float = 0.0
     cpu_s: float = 0.0
 
@@ -74,7 +74,7 @@ def time_calls(
         raise errors[0]
     for part in parts:
         result.latencies_s += part.latencies_s
-        result.splits += part.splits
+        result.gpu_times += part.gpu_times
     return result
 
 
@@ -94,7 +94,7 @@ def _call_repeatedly(
             return
         runner.infer(batches[count % len(batches)])
         part.latencies_s.append(time.perf_counter() - mark)
-        split = last_split(runner)
-        if split is not None:
-            part.splits.append(split)
+        gpu_times = last_gpu_times(runner)
+        if gpu_times is not None:
+            part.gpu_times.append(gpu_times)
         count += 1

@@ -85,7 +85,15 @@ def decode_alone(path: Path, *, frames: int | None, seconds: float) -> Alone:
 def encode_alone(
     images: Sequence[NDArray[np.uint8]], info: VideoInfo, path: Path, *, frames: int | None, seconds: float
 ) -> Alone:
-    """Writes pictures to a video, again and again, for so many frames or seconds."""
+    """Writes pictures to a video, again and again.
+
+    Args:
+        images: uint8[H,W,3], BGR.
+        info: of the video.
+        path: the file that is written.
+        frames: how many; None for as many as there is time for.
+        seconds: how long at most.
+    """
     cpu_s, begin = time.process_time(), time.perf_counter()
     count = 0
     with VideoSink(path, info) as sink:
@@ -107,9 +115,18 @@ def run_whole(
     options: SourceOptions | None = None,
     wish: StopWish | None = None,
 ) -> Whole:
-    """Puts a clip, or what a live source gives, through each open runner into a file in `folder`.
+    """Puts a clip, or what a live source gives, through each runner into a file.
 
     Each runner has a source and a sink of its own. A clip is repeated until `frames` or `seconds` are over.
+
+    Args:
+        runners: open.
+        address: of the clip or live source.
+        folder: where the files are made.
+        frames: how many, of each runner; None for as many as there is time for.
+        seconds: how long at most.
+        options: of the source.
+        wish: if it comes, all end.
 
     Raises:
         Exception: the first of any stage's, when all have stopped.

@@ -22,7 +22,7 @@ from unit_edge.machine.child import serve
 from unit_edge.machine.system import resident_bytes
 from unit_edge.manifests.model import Manifest
 from unit_edge.runtime.backends.base import Runner, is_overlapping
-from unit_edge.runtime.backends.gpu_times import GpuTimes, last_split
+from unit_edge.runtime.backends.gpu_times import GpuTimes, last_gpu_times
 from unit_edge.runtime.backends.open import open_runner
 from unit_edge.runtime.batch import stacked
 from unit_edge.runtime.bench.worker.bandwidth import memory_bandwidth
@@ -65,7 +65,17 @@ class Session:
         threads: int | None,
         clip: str | None,
     ) -> dict[str, Any]:
-        """Opens the runners and has each translate once."""
+        """Opens the runners and has each translate once.
+
+        Args:
+            model: the file.
+            backend: "auto" or one of `BACKENDS`.
+            batch: frames in a call.
+            size: width and height of the frames, if there is no clip.
+            streams: how many runners there are side by side.
+            threads: of each on a CPU.
+            clip: the video that frames are taken from; None for noise.
+        """
         if clip is not None:
             self._images = held_frames(Path(clip))
             with FileSource(Path(clip)) as source:
@@ -116,7 +126,7 @@ class Session:
         return dataclasses.asdict(warm_up(call, limit_s=seconds))
 
     def calls(self, seconds: float, calls: int | None) -> dict[str, Any]:
-        """The model alone."""
+        """Measures calls of the model alone."""
         return dataclasses.asdict(time_calls(self._runners, self._batches, seconds=seconds, calls=calls))
 
     def alone(self, stage: str, address: str, frames: int | None, seconds: float) -> dict[str, Any]:
@@ -144,14 +154,14 @@ class Session:
         return self._translated
 
     def whole(self, address: str, frames: int | None, seconds: float) -> dict[str, Any]:
-        """All stages at once."""
+        """Measures all stages at once."""
         source = parse_address(address)
         options = SourceOptions(reconnect_for=0, duration=seconds) if source.live else None
         done = run_whole(self._runners, source, self._folder, frames=frames, seconds=seconds, options=options)
         return dataclasses.asdict(done)
 
     def bandwidth(self, backend: str, seconds: float) -> dict[str, Any]:
-        """Of the memory that the backend computes in."""
+        """Measures the bandwidth of the memory that the backend computes in."""
         return {"bytes_per_s": memory_bandwidth(backend, seconds)}
 
 
@@ -171,8 +181,8 @@ class Batched:
             self.start, self.in_flight = runner.start, runner.in_flight
 
     @property
-    def last_split(self) -> GpuTimes | None:
-        return last_split(self._runner)
+    def last_gpu_times(self) -> GpuTimes | None:
+        return last_gpu_times(self._runner)
 
     def __enter__(self) -> Batched:
         return self

@@ -75,7 +75,7 @@ class Journal:
 
 
 def write_record(folder: Path, about: dict[str, Any], entries: Sequence[Entry]) -> None:
-    """Writes dataset.json.
+    """Writes a data set's dataset.json.
 
     Raises:
         SinkError: it can't be written.

@@ -56,7 +56,7 @@ class DatasetRequest:
 
 @dataclass
 class Outcome:
-    """What was made.
+    """What was made of a data set.
 
     Attributes:
         entries: of every picture, in order.

@@ -43,7 +43,7 @@ class Labels:
 
 @dataclass
 class LabelSet:
-    """A whole set.
+    """The labels of a whole data set.
 
     Attributes:
         kind: "COCO", "YOLO", "KITTI" or "BDD".
@@ -61,7 +61,7 @@ class LabelSet:
         return index.get(path.name) or index.get(path.stem)
 
     def names(self) -> list[str]:
-        """Of all classes, sorted."""
+        """The names of all classes, sorted."""
         return sorted({name for labels in self.pictures.values() for name in labels.names})
 
     def without_picture(self, paths: list[Path]) -> list[str]:
@@ -81,7 +81,7 @@ class LabelSet:
 
 
 def number(value: object, where: str) -> float:
-    """A finite number.
+    """A value as a finite number.
 
     Raises:
         DataError: it is none.

@@ -17,7 +17,7 @@ _EXPECTED = "a COCO or BDD100K .json, a YOLO data.yaml, or a folder of YOLO's or
 
 
 def read_labels(path: Path, pictures: Sequence[Path], names: Sequence[str]) -> LabelSet:
-    """Labels of pictures.
+    """Reads the labels of pictures.
 
     Args:
         path: a file or folder.

@@ -17,7 +17,7 @@ SPLITS = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class YoloSet:
-    """A data.yaml.
+    """What a data.yaml says of a data set.
 
     Attributes:
         root: what its paths are relative to.
@@ -30,7 +30,7 @@ class YoloSet:
     names: list[str]
 
     def pictures(self, split: str) -> list[Path]:
-        """Of a split: from folders, and from .txt lists of pictures.
+        """The pictures of a split: from folders, and from .txt lists of pictures.
 
         Raises:
             DataError: an entry is missing.

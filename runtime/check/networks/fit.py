@@ -35,7 +35,7 @@ class Preprocess:
     values: str = "0-1"
 
     def changed(self, words: str | None) -> Preprocess:
-        """With some of it replaced, as `--preprocess bgr,0-255,top-left` says.
+        """The same with some of it replaced, as `--preprocess bgr,0-255,top-left` says.
 
         Raises:
             ConfigError: a word isn't known.

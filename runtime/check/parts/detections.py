@@ -90,6 +90,16 @@ class Detections:
         seed: int = 0,
         worst: int = 8,
     ) -> None:
+        """Begins to count.
+
+        Args:
+            classes: the detector's names.
+            confidence: from which a box counts.
+            iou_threshold: from which two boxes of a class are of one object.
+            min_kept: the share that the check asks for, if it asks for one.
+            seed: of the intervals.
+            worst: how many of the worst frames are shown.
+        """
         self._classes, self._seed = classes, seed
         self._confidence, self._iou, self._min_kept = confidence, iou_threshold, min_kept
         self._scenes: dict[str, _Scene] = {}

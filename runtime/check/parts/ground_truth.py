@@ -47,7 +47,16 @@ class GroundTruth:
         faults: list[str],
         seed: int = 0,
     ) -> None:
-        """`faults` gets a line for each picture and box that can't be used.
+        """Begins to compare.
+
+        Args:
+            labels: of the input.
+            classes: the detector's names.
+            rename: labels' names, and the detector's that they stand for.
+            confidence: from which a box counts.
+            iou_threshold: from which two boxes of a class are of one object.
+            faults: gets a line for each picture and box that can't be used.
+            seed: of the intervals.
 
         Raises:
             DataError: not one class has a name that the detector knows.

@@ -25,7 +25,7 @@ _PAPER, _INK = 255, (40, 40, 40)
 
 @dataclass(frozen=True)
 class WorstFrame:
-    """One of them.
+    """A frame that is among the worst.
 
     Attributes:
         picture: uint8[h,w,3] BGR, input on the left, translation on the right.
@@ -83,7 +83,7 @@ class WorstFrames:
 
     @property
     def frames(self) -> list[WorstFrame]:
-        """Worst first."""
+        """The frames, the worst first."""
         return sorted(self._found.values(), key=lambda frame: frame.badness, reverse=True)
 
     def as_list(self) -> list[dict[str, Any]]:

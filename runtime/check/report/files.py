@@ -79,7 +79,7 @@ def write_report(
     return [folder / name for name in files]
 
 
-def one_line(about: dict[str, Any], answers: dict[str, Answer]) -> str:
+def json_line(about: dict[str, Any], answers: dict[str, Answer]) -> str:
     """The totals as JSON in one line, for programs that read the end of stdout."""
     short = {}
     for name, answer in answers.items():

@@ -23,7 +23,15 @@ tr.total td { font-weight: 600 } img { max-width: 100%; height: auto }
 
 
 def page(title: str, summary: list[str], sections: list[Section], notes: list[str], faults: list[str]) -> str:
-    """The whole page."""
+    """The whole page, as HTML that needs no other file.
+
+    Args:
+        title: plain text, as all the other lines are.
+        summary: what was checked.
+        sections: what was found.
+        notes: what one should know of it.
+        faults: what couldn't be used.
+    """
     parts = [
         "<!doctype html>",
         f'<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>',

@@ -76,7 +76,7 @@ class Models:
 
     @property
     def manifest(self) -> Manifest:
-        """Of the one in use; only inside `with`, as `backend`."""
+        """The manifest of the one in use; only inside `with`, as `backend`."""
         return self._open.manifest
 
     @property

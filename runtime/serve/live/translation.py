@@ -158,7 +158,7 @@ class Translation:
 
     @property
     def work(self) -> Work:
-        """Of decoding."""
+        """The work of decoding."""
         return self._work
 
     @property
@@ -183,7 +183,7 @@ class Translation:
         return list(self._notices)
 
     def take_frame_times(self) -> list[FrameTimes]:
-        """Of the frames since the last call."""
+        """The times of the frames since the last call."""
         taken = self._frame_times[:]
         del self._frame_times[: len(taken)]
         return taken

@@ -95,10 +95,10 @@ def test_a_warm_up_ends_at_its_limit() -> None:
     assert warm_up(call, limit_s=0, clock=clock).calls == 2
 
 
-def times_of(start: float, infer_from: float, *, split: GpuTimes | None = None) -> FrameTimes:
+def times_of(start: float, infer_from: float, *, gpu_times: GpuTimes | None = None) -> FrameTimes:
     """Reading 1 s, the model 4 s, writing 2 s; 0.5 s in the second queue."""
     times = start, start + 1, infer_from, infer_from + 4, infer_from + 4.5, infer_from + 6.5
-    return FrameTimes(*times, split=split)
+    return FrameTimes(*times, gpu_times=gpu_times)
 
 
 def test_where_the_time_went() -> None:
@@ -121,8 +121,8 @@ def test_a_batch_is_one_call() -> None:
 
 
 def test_on_a_gpu_the_call_is_taken_apart() -> None:
-    split = GpuTimes(0.5, 2.0, 0.75)
-    found = account([times_of(0, 1, split=split)], seconds=7.5, live=True)
+    gpu_times = GpuTimes(0.5, 2.0, 0.75)
+    found = account([times_of(0, 1, gpu_times=gpu_times)], seconds=7.5, live=True)
     assert list(found.stages) == ["capture", "wait", "upload", "compute", "download", "host", "encode"]
     assert found.stages["host"].time_ms.mean == pytest.approx(750)
     assert sum(stage.time_ms.mean for stage in found.stages.values()) == pytest.approx(7500)
@@ -142,15 +142,15 @@ class SplitRunner(AddRunner):
     """Says of each call how many came before it."""
 
     @property
-    def last_split(self) -> GpuTimes:
+    def last_gpu_times(self) -> GpuTimes:
         return GpuTimes(len(self.shapes), 0.0, 0.0)
 
 
-def test_calls_are_counted_and_each_has_its_split() -> None:
+def test_calls_are_counted_and_each_has_its_gpu_times() -> None:
     runner, batches = SplitRunner(), [np.full((2, 24, 32, 3), value, np.uint8) for value in (1, 2)]
     found = time_calls([runner], batches, seconds=0, calls=5)
     assert len(found.latencies_s) == len(runner.shapes) == 5
-    assert [split.upload_s for split in found.splits] == [1, 2, 3, 4, 5]
+    assert [gpu.upload_s for gpu in found.gpu_times] == [1, 2, 3, 4, 5]
     assert found.wall_s >= sum(found.latencies_s)
 
 
@@ -166,5 +166,5 @@ def test_streams_call_at_the_same_time_and_stop_together() -> None:
 def test_without_a_count_calls_go_on_for_the_time_and_at_least_three() -> None:
     runner = AddRunner()
     found = time_calls([runner], [np.zeros((1, 24, 32, 3), np.uint8)], seconds=0)
-    assert len(found.latencies_s) == 3 and not found.splits
+    assert len(found.latencies_s) == 3 and not found.gpu_times
     assert math.isfinite(found.cpu_s)

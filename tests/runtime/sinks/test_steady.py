@@ -15,7 +15,6 @@ from unit_edge.frames import Frame
 from unit_edge.runtime.sinks.steady import Steadier, SteadySink
 
 Image = NDArray[np.uint8]
-RNG = np.random.default_rng(0)
 
 
 def scene(seed: int, height: int = 400, width: int = 700) -> Image:
@@ -37,7 +36,7 @@ def translated(frame: Image, offset: float = 0) -> Image:
 
 
 def test_flicker_that_was_put_in_is_taken_out() -> None:
-    offsets = RNG.normal(0, 8, 20)
+    offsets = np.random.default_rng(0).normal(0, 8, 20)
     steadier, left = Steadier(), []
     for frame, offset in zip(drive(20), offsets, strict=True):
         out = steadier.steady(frame, translated(frame, offset))

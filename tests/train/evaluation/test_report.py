@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from unit_edge.train.data.decode import ImageItem
 from unit_edge.train.evaluation.bootstrap import Figure
-from unit_edge.train.evaluation.report import MEANINGS, as_json, one_line, table, write_json, write_sheet
+from unit_edge.train.evaluation.report import MEANINGS, as_json, json_line, table, write_json, write_sheet
 from unit_edge.train.evaluation.results import Evaluation, Sample
 
 FIGURES = {
@@ -55,7 +55,7 @@ def test_json_is_valid_and_complete(tmp_path: Path) -> None:
     assert direction["figures"]["flicker_ratio"]["value"] is None
     assert direction["samples"] == [{"image": "a.png (left half)", "truth": "b.png", "edges_kept": 0.5}]
     assert (direction["sheet"], direction["notes"]) == ("day-to-night.png", ["mind"])
-    line = one_line(result)
+    line = json_line(result)
     assert "\n" not in line and "samples" not in json.loads(line)["directions"][0]
     assert [path.name for path in tmp_path.iterdir()] == ["e.json"]
 

@@ -47,6 +47,15 @@ def source_options(
 ) -> SourceOptions:
     """The options as they were typed, parsed.
 
+    Args:
+        camera_size: WxH.
+        camera_fps: frames a second that a camera is asked for.
+        fourcc: the camera's pixel format.
+        raw_size: WxH of raw frames.
+        raw_fps: of raw frames, a number or a fraction.
+        reconnect_for: seconds for which a lost source is waited for.
+        duration: seconds after which a live source ends.
+
     Raises:
         ConfigError: one is none.
     """

@@ -25,6 +25,20 @@ def open_detector(
     size: str | None,
     threads: int | None,
 ) -> Detector:
+    """The detector that options describe; to be entered with `with`.
+
+    Args:
+        path: the network's file.
+        decode: --decode.
+        preprocess: --preprocess.
+        classes: --classes.
+        only: --only, names or numbers with commas between.
+        size: --detector-size, WxH.
+        threads: of the inference.
+
+    Raises:
+        ConfigError: an option is none.
+    """
     from unit_edge.runtime.check.networks.detector import Detector, DetectorOptions
 
     names = tuple(name.strip() for name in only.split(",")) if only else ()
@@ -46,6 +60,20 @@ def read_ground_truth(
     iou: float,
     seed: int,
 ) -> GroundTruth:
+    """What compares detections with labels; faults of the labels are added to those of the work.
+
+    Args:
+        path: of the labels.
+        rename: --rename, LABEL=CLASS with commas between.
+        work: the pictures that are checked.
+        detector: open.
+        confidence: from which a box counts.
+        iou: from which two boxes of a class are of one object.
+        seed: of the intervals.
+
+    Raises:
+        ConfigError, DataError: see their messages.
+    """
     from unit_edge.runtime.check.labels.read import read_labels
     from unit_edge.runtime.check.parts.ground_truth import GroundTruth
 

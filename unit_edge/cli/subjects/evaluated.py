@@ -99,7 +99,7 @@ def _run_subject(path: Path, options: Options) -> Subject:
     for index in sources:
         translator = ImageTranslator(unit, index, side, guided, device)
         names = trained.domains[index], trained.domains[1 - index]
-        directions.append(Direction(*names, translator, translator.errors))
+        directions.append(Direction(*names, translator, errors=translator.errors))
     about = {
         "kind": "run",
         **trained.provenance(),

@@ -108,7 +108,7 @@ def cores_for_a_worker(
 
 
 def best_size(measured: Sequence[Measured], cores: int, memory: float | None) -> int:
-    """With how many cores a worker should work, so that a machine makes most frames a second.
+    """The cores with which a worker should work, so that a machine makes most frames a second.
 
     As many workers are counted as have room on its cores, and in four fifths of its memory in bytes if that
     is known. Of sizes that are within 5 % of the best it is the smallest: its clips fail one by one.

@@ -34,8 +34,13 @@ def _found(outputs: Tensors) -> _Found | None:
         return None
     number = by_name(outputs, "num_dets", "num_detections")
     used = slice(None) if number is None else slice(int(np.asarray(number).reshape(-1)[0]))
-    parts = boxes.reshape(-1, 4)[used], scores.reshape(-1)[used], classes.reshape(-1)[used]
-    return _Found(*parts, "detection_boxes" in outputs) if len({len(part) for part in parts}) == 1 else None
+    found = _Found(
+        boxes=boxes.reshape(-1, 4)[used],
+        scores=scores.reshape(-1)[used],
+        classes=classes.reshape(-1)[used],
+        yx="detection_boxes" in outputs,
+    )
+    return found if len(found.boxes) == len(found.scores) == len(found.classes) else None
 
 
 def _by_shape(outputs: Tensors) -> tuple[Array | None, Array | None, Array | None]:

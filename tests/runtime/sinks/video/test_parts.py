@@ -1,0 +1,502 @@
+"""What is kept of a video whose making broke off, and what of it a later run may use: file by file."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from makers import make_clip
+
+from unit_edge.errors import SinkError
+from unit_edge.frames import Frame, VideoInfo
+from unit_edge.runtime.sinks.video import parts
+from unit_edge.runtime.sinks.video.parts import (
+    Kept,
+    VideoPart,
+    VideoParts,
+    complete,
+    find_kept,
+    interrupted,
+    mark,
+)
+from unit_edge.runtime.sinks.video.sink import VideoSink
+
+FPS, GROUP, TICKS = 10, 5, 10_240
+MAKING = {"input": "a", "model": "b", "--crf": "18"}
+FRAGMENTED = {"movflags": "+frag_keyframe+delay_moov"}
+
+
+def write_video(
+    path: Path, frames: int = 20, *, fps: int = FPS, start: Fraction = Fraction(0), comment: str = ""
+) -> Path:
+    """Noise with a key frame every 5 frames, and frames that are stored before those that they come after."""
+    options = {".mp4": FRAGMENTED, ".mov": {"movflags": "faststart"}}.get(path.suffix, {})
+    with av.open(f"file:{path}", "w", options=options) as container:
+        if comment:
+            container.metadata["comment"] = comment
+        stream: Any = container.add_stream("libx264", rate=fps)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.time_base = stream.codec_context.time_base = Fraction(1, TICKS)
+        stream.options = {
+            "preset": "ultrafast",
+            "crf": "1",
+            "x264-params": f"keyint={GROUP}:min-keyint={GROUP}:scenecut=0:bframes=2:b-adapt=0",
+        }
+        noise = np.random.default_rng(0).integers(0, 256, (frames, 48, 64, 3), dtype=np.uint8)
+        for index, image in enumerate(noise):
+            frame = av.VideoFrame.from_ndarray(image, format="bgr24")
+            frame.pts, frame.time_base = round((start + Fraction(index, fps)) * TICKS), Fraction(1, TICKS)
+            frame.duration = TICKS // fps
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def stored(path: Path) -> list[tuple[int, int]]:
+    """Place and size of each packet, in the order of the file."""
+    with av.open(f"file:{path}") as container:
+        return [(packet.pos or 0, packet.size) for packet in container.demux(video=0) if packet.size]
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    """An output of which a run has left nothing but what it was to be made from."""
+    output = tmp_path / "out.mp4"
+    folder_of(output).mkdir(mode=0o700)
+    say(output, continues=False)
+    return output
+
+
+def folder_of(output: Path) -> Path:
+    return output.parent / f".{output.name}.parts"
+
+
+def say(output: Path, **about: object) -> None:
+    content = {"making": MAKING, "stream": "s", **about}
+    (folder_of(output) / "about.json").write_text(json.dumps(content))
+
+
+def kept_of(output: Path) -> Kept:
+    kept = find_kept(output, MAKING)
+    assert kept is not None
+    return kept
+
+
+class Crash(Exception):
+    """What ends a run in these tests."""
+
+
+@contextmanager
+def crashing(run: VideoParts) -> Iterator[VideoParts]:
+    with pytest.raises(Crash), run:
+        yield run
+        raise Crash
+
+
+# What can be used of a file
+
+
+def test_all_of_a_file_that_ends_as_it_should(output: Path) -> None:
+    write_video(folder_of(output) / "1.mp4", 18)
+    kept = kept_of(output)
+    assert kept == Kept(kept.parts, "s", Fraction(0))
+    (part,) = kept.parts
+    assert (part.path.name, part.packets, part.late) == ("1.mp4", 18, 0)
+    assert (kept.frames, kept.last, kept.end) == (18, Fraction(17, FPS), Fraction(18, FPS))
+
+
+def test_parts_are_in_the_order_in_which_they_were_written(output: Path) -> None:
+    for number, frames in (("10", 4), ("2", 3), ("1", 2), ("999999999", 5)):
+        write_video(folder_of(output) / f"{number}.mp4", frames)
+    for foreign in ("1000000000.mp4", "a.mp4", "٣.mp4", "-1.mp4", "1.mov"):
+        write_video(folder_of(output) / foreign, 6)
+    write_video(output.with_name("elsewhere.mp4"))
+    (folder_of(output) / "5.mp4").symlink_to(output.with_name("elsewhere.mp4"))
+    os.mkfifo(folder_of(output) / "6.mp4")
+    kept = kept_of(output)
+    assert [part.packets for part in kept.parts] == [2, 3, 4, 5]
+    assert kept.frames == 14
+    assert (kept.last, kept.end) == (Fraction(4, FPS), Fraction(5, FPS))
+
+
+@pytest.mark.parametrize("cut", [7, 12, 17])
+def test_of_a_file_that_is_cut_off_what_comes_before_its_last_key_frame(output: Path, cut: int) -> None:
+    path = write_video(folder_of(output) / "1.mp4")
+    at, size = stored(path)[cut]
+    path.write_bytes(path.read_bytes()[: at + size // 2])
+    kept, whole = kept_of(output), cut // GROUP * GROUP
+    assert (kept.frames, kept.last, kept.end) == (whole, Fraction(whole - 1, FPS), Fraction(whole, FPS))
+
+
+def test_of_a_finished_video_that_lost_its_end_too(tmp_path: Path) -> None:
+    output = tmp_path / "out.mov"
+    write_video(output, comment=mark(MAKING, "s", Fraction(0)))
+    at, size = stored(output)[13]
+    output.write_bytes(output.read_bytes()[: at + size // 2])
+    assert kept_of(output).frames == 10
+
+
+def test_nothing_of_a_file_without_a_whole_group(output: Path) -> None:
+    path = write_video(folder_of(output) / "1.mp4")
+    at, size = stored(path)[3]
+    path.write_bytes(path.read_bytes()[: at + size])
+    assert find_kept(output, MAKING) is None
+    path.write_bytes(b"")
+    assert find_kept(output, MAKING) is None
+
+
+@pytest.mark.parametrize(("zeros", "frames"), [(511, 20), (512, 10)])
+def test_a_hole_of_a_disk_block_is_data_that_never_came(output: Path, zeros: int, frames: int) -> None:
+    path = write_video(folder_of(output) / "1.mp4")
+    (at, size), content = stored(path)[13], bytearray(path.read_bytes())
+    assert size > 1000
+    content[at + 100 : at + 100 + zeros] = bytes(zeros)
+    content[at + 99] = content[at + 100 + zeros] = 1
+    path.write_bytes(content)
+    assert kept_of(output).frames == frames
+
+
+@pytest.mark.parametrize(
+    ("end", "frames"),
+    [
+        ((16).to_bytes(4, "big") + b"free" + b"12345678", 20),
+        ((8).to_bytes(4, "big") + b"free", 20),
+        ((1).to_bytes(4, "big") + b"free" + (24).to_bytes(8, "big") + b"12345678", 20),  # 64 bits of length
+        ((1).to_bytes(4, "big") + b"free" + (2**32 + 16).to_bytes(8, "big"), 15),
+        ((17).to_bytes(4, "big") + b"free" + b"12345678", 15),
+        ((15).to_bytes(4, "big") + b"free" + b"12345678", 15),
+        ((7).to_bytes(4, "big") + b"fre", 15),
+        (bytes(8), 15),
+        (bytes(4) + b"free" + (16).to_bytes(8, "big"), 15),
+    ],
+    ids=str,
+)
+def test_a_file_ends_where_a_box_does(output: Path, end: bytes, frames: int) -> None:
+    path = write_video(folder_of(output) / "1.mp4")
+    path.write_bytes(path.read_bytes() + end)
+    assert kept_of(output).frames == frames
+
+
+def test_a_part_that_is_no_video(output: Path) -> None:
+    (folder_of(output) / "1.mp4").write_text("no video")
+    assert find_kept(output, MAKING) is None
+    write_video(folder_of(output) / "2.mp4", 3)
+    assert kept_of(output).frames == 3
+
+
+# Its packets
+
+
+def test_packets_up_to_where_a_part_is_whole(output: Path) -> None:
+    path = write_video(folder_of(output) / "1.mp4")
+    with av.open(f"file:{path}") as container:
+        expected = [(p.pts, p.dts, bytes(p)) for p in container.demux(video=0) if p.size]
+    part = VideoPart(path=path, packets=12, last=Fraction(0), end=Fraction(0))
+    assert [(p.pts, p.dts, bytes(p)) for p in part] == expected[:12]
+    late = VideoPart(path=path, packets=1, last=Fraction(0), end=Fraction(0), late=Fraction(2, 3))
+    ticks = 6827  # of 10,240 a second
+    assert [(p.pts, p.dts) for p in late] == [(-ticks, expected[0][1] - ticks)]
+
+
+def test_packets_of_a_part_that_became_shorter_just_end(output: Path) -> None:
+    path = write_video(folder_of(output) / "1.mp4")
+    (part,) = kept_of(output).parts
+    at, _ = stored(path)[7]
+    path.write_bytes(path.read_bytes()[:at])
+    assert len(list(part)) == 7
+    path.unlink()
+    assert list(part) == []
+
+
+def test_decoding_times_that_matroska_leaves_out(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "out.mkv", 8)
+    with av.open(f"file:{path}") as container:
+        assert [p.dts for p in container.demux(video=0) if p.size][:3] == [None, None, 0]
+    part = VideoPart(path=path, packets=8, last=Fraction(0), end=Fraction(0))
+    assert [p.dts for p in part] == [100 * index - 200 for index in range(8)]
+    assert [p.pts for p in part] == [0, 300, 100, 200, 400, 500, 700, 600]
+
+
+# What a finished video and the record beside it say
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.mkv", "out.webm"])
+def test_a_finished_video_that_was_cut_short_is_the_first_part(tmp_path: Path, name: str) -> None:
+    output, moved, comment = tmp_path / name, Fraction(1, 2), mark(MAKING, "of the encoder", Fraction(0))
+    suffix = ".mkv" if name == "out.webm" else output.suffix  # the same, with codecs that webm refuses
+    write_video(tmp_path / f"written{suffix}", start=moved, comment=comment).rename(output)
+    assert not complete(output) and not interrupted(output)
+    kept = kept_of(output)
+    (part,) = kept.parts
+    assert (kept.stream, kept.start, part.path, part.late) == ("of the encoder", 0, output, moved)
+    assert (kept.frames, kept.last, kept.end) == (20, Fraction(19, FPS), 2)
+    assert next(iter(part)).pts == 0
+
+
+def test_a_video_begins_where_its_first_frame_did(tmp_path: Path) -> None:
+    output = tmp_path / "out.mp4"
+    write_video(output, start=Fraction(1, 4), comment=mark(MAKING, "s", Fraction(1, 4)))
+    kept = kept_of(output)
+    assert (kept.start, kept.parts[0].late, kept.last) == (
+        Fraction(1, 4),
+        0,
+        Fraction(1, 4) + Fraction(19, FPS),
+    )
+
+
+def test_the_parts_times_are_the_videos_own(output: Path) -> None:
+    say(output, start="1/4", continues=True)
+    write_video(output, 10, start=Fraction(3, 4))
+    write_video(folder_of(output) / "1.mp4", 5, start=Fraction(2))
+    kept = kept_of(output)
+    assert [part.late for part in kept.parts] == [Fraction(1, 2), 0]
+    assert (kept.start, kept.frames, kept.last) == (Fraction(1, 4), 15, Fraction(24, FPS))
+
+
+@pytest.mark.parametrize(("said", "frames"), [({"continues": False}, 5), ({"continues": True}, 15), ({}, 15)])
+def test_whether_a_video_with_the_name_is_continued(
+    output: Path, said: dict[str, object], frames: int
+) -> None:
+    say(output, **said)
+    write_video(output, 10)
+    write_video(folder_of(output) / "1.mp4", 5, start=Fraction(1))
+    assert kept_of(output).frames == frames
+
+
+def test_the_sound_of_a_video_is_none_of_its_frames(output: Path) -> None:
+    say(output, continues=True)
+    make_clip(output.parent, output.name, frames=20, fps=FPS, codec="mpeg4", audio="aac")
+    kept = kept_of(output)
+    assert (kept.frames, kept.end) == (20, 2)
+    assert len(list(kept.parts[0])) == 20
+
+
+@pytest.mark.parametrize("start", ["soon", "1/0", [1], None])
+def test_a_start_that_is_no_number(output: Path, start: object) -> None:
+    write_video(folder_of(output) / "1.mp4")
+    say(output, start=start)
+    assert find_kept(output, MAKING) is None
+
+
+def test_what_was_made_otherwise_is_named(output: Path) -> None:
+    write_video(folder_of(output) / "1.mp4")
+    with pytest.raises(
+        SinkError, match=r"was begun with another model, --crf; repeat that one, or add --over"
+    ):
+        find_kept(output, {**MAKING, "model": "c", "--crf": "20"})
+    with pytest.raises(SinkError, match=r"was begun with another --new; repeat"):
+        find_kept(output, {"--new": "1"})
+    assert find_kept(output, {"input": "a"}) is not None
+
+
+@pytest.mark.parametrize("content", ["no json", "[]", "{}", '{"making": "a"}'])
+def test_a_record_that_says_nothing(output: Path, content: str) -> None:
+    write_video(folder_of(output) / "1.mp4")
+    (folder_of(output) / "about.json").write_text(content)
+    with pytest.raises(SinkError, match=r"about\.json doesn't say what it was made from; add --overwrite"):
+        find_kept(output, MAKING)
+    assert interrupted(output), "or its parts would be overwritten"
+
+
+def test_what_is_complete_and_what_was_interrupted(output: Path) -> None:
+    assert not complete(output) and not interrupted(output)
+    part = write_video(folder_of(output) / "1.mp4")
+    assert interrupted(output)
+    write_video(output)
+    assert not complete(output)
+    (folder_of(output) / "about.json").unlink()
+    assert complete(output) and not interrupted(output)
+    assert find_kept(output, MAKING) is None, "nothing says what it was made from"
+    part.unlink()
+    say(output)
+    assert not interrupted(output)
+
+
+@pytest.mark.parametrize("comment", ["", "filmed in Rome", "[]", '{"making": 1}'])
+def test_a_video_of_others_is_complete(tmp_path: Path, comment: str) -> None:
+    write_video(tmp_path / "out.mp4", 3, comment=comment)
+    assert complete(tmp_path / "out.mp4")
+    assert find_kept(tmp_path / "out.mp4", MAKING) is None
+
+
+def test_a_file_that_is_no_video_is_not_gone_on_with(tmp_path: Path) -> None:
+    (tmp_path / "out.mp4").write_text("notes")
+    assert complete(tmp_path / "out.mp4")
+    assert find_kept(tmp_path / "out.mp4", MAKING) is None
+
+
+def test_frames_whose_times_were_rounded_are_not_made_again(tmp_path: Path) -> None:
+    fps, output = 30, tmp_path / "out.mkv"
+    write_video(output, 20, fps=fps, comment=mark(MAKING, "s", Fraction(0)))
+    kept = kept_of(output)
+    assert 0 < Fraction(19, fps) - kept.last < Fraction(1, 2000), "Matroska has milliseconds"
+    with VideoSink(output, VideoInfo(64, 48, Fraction(fps)), kept=kept) as sink:
+        for index in range(25):
+            sink.write(Frame(np.zeros((48, 64, 3), np.uint8), index, Fraction(index, fps)))
+    assert len(stored(output)) == 25
+
+
+# The folder
+
+
+def test_the_folder_is_its_owners_alone_and_goes(tmp_path: Path) -> None:
+    output = tmp_path / "out.webm"
+    with VideoParts(output) as run:
+        assert stat.S_IMODE(run.folder.stat().st_mode) == 0o700
+        assert (run.media, run.joined) == (run.folder / "1.mp4", run.folder / "joined.webm")
+        assert run.folder == tmp_path / ".out.webm.parts"
+        run.begin(MAKING, "s")
+        run.media.write_bytes(b"x")
+        run.joined.write_bytes(b"x")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("worthwhile", "error", "stays"),
+    [(True, Crash, True), (False, Crash, False), (True, KeyboardInterrupt, False), (True, None, False)],
+)
+def test_when_the_folder_stays(
+    tmp_path: Path, worthwhile: bool, error: type[BaseException] | None, stays: bool
+) -> None:
+    with suppress(Crash, KeyboardInterrupt), VideoParts(tmp_path / "out.mp4") as run:
+        assert not run.worthwhile
+        run.worthwhile = worthwhile
+        if error is not None:
+            raise error
+    assert run.folder.exists() == stays
+
+
+def test_what_others_have_put_there_stays(tmp_path: Path) -> None:
+    with VideoParts(tmp_path / "out.mp4") as run:
+        (run.folder / "notes.txt").write_text("mine")
+    assert [path.name for path in run.folder.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize(
+    "name", ["out.mp4", "+out.mp4"]
+)  # one comes behind its folder in any list, one before
+def test_a_second_run_writes_behind_what_is_kept_and_removes_the_rest(tmp_path: Path, name: str) -> None:
+    output = tmp_path / name
+    folder = folder_of(output)
+    folder.mkdir()
+    say(output, continues=False)
+    for name in ("1.mp4", "9.mp4"):
+        write_video(folder / name, 3)
+    (folder / "10.mp4").write_text("of which nothing can be used")
+    (folder / "joined.mp4").write_text("half")
+    (folder / ".about.json.0123.tmp").write_text("half")
+    kept = kept_of(output)
+    with crashing(VideoParts(output, kept)) as run:
+        assert run.worthwhile
+        assert run.media.name == "10.mp4" and not run.media.exists()
+        assert {path.name for path in folder.iterdir()} == {"1.mp4", "9.mp4", "about.json", "lock"}
+        for otherwise in ("r", "t"):
+            with pytest.raises(SinkError, match="another version of the encoder"):
+                run.begin(MAKING, otherwise)
+        run.begin(MAKING, "s")
+    about = json.loads((folder / "about.json").read_text())
+    assert about == {"making": MAKING, "stream": "s", "continues": False, "start": "0"}
+    assert kept_of(output) == kept
+
+
+def test_a_run_that_goes_on_with_a_finished_video_says_so(tmp_path: Path) -> None:
+    output = tmp_path / "out.mp4"
+    write_video(output, comment=mark(MAKING, "s", Fraction(1, 3)))
+    with crashing(VideoParts(Path(output), kept_of(output))) as run:
+        assert run.media.name == "1.mp4"
+        run.begin(MAKING, "s")
+    about = json.loads((run.folder / "about.json").read_text())
+    assert about == {"making": MAKING, "stream": "s", "continues": True, "start": "1/3"}
+    assert output.exists()
+
+
+def test_a_new_run_starts_over(output: Path) -> None:
+    write_video(folder_of(output) / "4.mp4", 3)
+    with crashing(VideoParts(output)) as run:
+        run.worthwhile = True
+        assert [path.name for path in run.folder.iterdir()] == ["lock"]
+        assert run.media.name == "1.mp4"
+        run.begin(MAKING, "s")
+    about = json.loads((run.folder / "about.json").read_text())
+    assert about == {"making": MAKING, "stream": "s", "continues": False}
+
+
+def test_one_run_at_a_time(tmp_path: Path) -> None:
+    output = tmp_path / "out.mp4"
+    with VideoParts(output), pytest.raises(SinkError, match="being written by another run; give another"):
+        VideoParts(output).__enter__()
+    with VideoParts(output):
+        pass
+
+
+def test_a_system_without_such_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "fcntl", None)
+    with VideoParts(tmp_path / "out.mp4") as run:
+        assert run.folder.exists()
+    assert not run.folder.exists()
+
+
+@pytest.mark.parametrize("mode", [0o720, 0o702, 0o722])
+def test_a_folder_that_others_may_write_to(tmp_path: Path, mode: int) -> None:
+    folder = folder_of(tmp_path / "out.mp4")
+    folder.mkdir()
+    folder.chmod(mode)
+    with pytest.raises(SinkError, match="others may write there"):
+        VideoParts(tmp_path / "out.mp4").__enter__()
+
+
+@pytest.mark.parametrize("other", [-1, 1])
+def test_a_folder_of_another_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: int) -> None:
+    folder_of(tmp_path / "out.mp4").mkdir(mode=0o700)
+    user = os.geteuid() + other
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    with pytest.raises(SinkError, match="belongs to another user"):
+        VideoParts(tmp_path / "out.mp4").__enter__()
+
+
+def test_a_folder_that_others_may_read(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "out.mp4")
+    folder.mkdir()
+    folder.chmod(0o755)
+    with VideoParts(tmp_path / "out.mp4"):
+        pass
+
+
+@pytest.mark.parametrize("kind", ["a link", "no folder"])
+def test_something_else_with_the_folders_name(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "precious").mkdir()
+    folder = folder_of(tmp_path / "out.mp4")
+    if kind == "a link":
+        folder.symlink_to(tmp_path / "precious")
+    else:
+        folder.write_text("mine")
+    with pytest.raises(SinkError, match=f"is {kind}; remove it, the parts of .*out.mp4 go there"):
+        VideoParts(tmp_path / "out.mp4").__enter__()
+
+
+def test_a_lock_that_is_a_link(output: Path) -> None:
+    lock = folder_of(output) / "lock"
+    lock.symlink_to(output)
+    with pytest.raises(SinkError) as error:
+        VideoParts(output).__enter__()
+    assert str(error.value) == f"{lock}: is a link or a pipe, expected a file; remove it"
+
+
+def test_a_run_that_is_refused_lets_go_of_the_lock(output: Path) -> None:
+    descriptors = Path("/proc/self/fd")
+    if not descriptors.exists():
+        pytest.skip("needs Linux")
+    (folder_of(output) / "1.mp4").mkdir()
+    before = len(list(descriptors.iterdir()))
+    with pytest.raises(OSError):
+        VideoParts(output).__enter__()
+    assert len(list(descriptors.iterdir())) == before
