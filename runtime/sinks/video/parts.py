@@ -25,6 +25,7 @@ from av.video.stream import VideoStream
 from unit_edge.errors import SinkError
 from unit_edge.files.reading import parse_json, read_json
 from unit_edge.files.writing import open_unlinked, replacing
+from unit_edge.media.containers import OPEN_OPTIONS
 
 try:
     import fcntl
@@ -240,7 +241,7 @@ def interrupted(output: Path) -> bool:
     with contextlib.suppress(SinkError):
         if _read_about(output) is None:
             return False
-    return any(True for _ in _whole(output))
+    return any(True for _ in _whole(output, decoded=False))
 
 
 def _folder(output: Path) -> Path:
@@ -257,10 +258,10 @@ def _media(output: Path) -> list[Path]:
     return sorted(files, key=lambda path: int(path.stem))
 
 
-def _whole(output: Path) -> Iterator[VideoPart]:
+def _whole(output: Path, *, decoded: bool = True) -> Iterator[VideoPart]:
     """What can be used of the parts' files; links and pipes aren't ours."""
     for path in _media(output):
-        if stat.S_ISREG(path.lstat().st_mode) and (part := _part(path)) is not None:
+        if stat.S_ISREG(path.lstat().st_mode) and (part := _part(path, decoded=decoded)) is not None:
             yield part
 
 
@@ -280,7 +281,7 @@ def _read_about(output: Path) -> dict[str, Any] | None:
 def _marked(output: Path) -> dict[str, Any] | None:
     """What a finished video that was cut short was made from."""
     try:
-        with av.open(f"file:{output}") as container:
+        with av.open(f"file:{output}", **OPEN_OPTIONS) as container:
             tags = {name.lower(): value for name, value in container.metadata.items()}
         about = parse_json(tags.get("comment", "").removeprefix(_MARK))
     except (av.FFmpegError, OSError, ValueError):
@@ -288,15 +289,16 @@ def _marked(output: Path) -> dict[str, Any] | None:
     return about if isinstance(about, dict) and isinstance(about.get("making"), dict) else None
 
 
-def _part(path: Path, start: Fraction | None = None) -> VideoPart | None:
+def _part(path: Path, start: Fraction | None = None, *, decoded: bool = True) -> VideoPart | None:
     """What can be used of a file: all if it ends as it should, else what comes before its last key frame.
 
-    `start` is the time that its first frame should have, if the file may have moved it.
+    `start` is the time that its first frame should have, if the file may have moved it; without `decoded`,
+    damage inside of frames isn't looked for.
     """
     whole: VideoPart | None = None
     count, last, end, late = 0, Fraction(0), Fraction(0), Fraction(0)
     try:
-        for packet in _packets(path):
+        for packet in _packets(path, decoded=decoded):
             pts = _known(packet.pts) * packet.time_base - late
             if not count and start is not None:
                 late, pts = pts - start, start
@@ -338,19 +340,29 @@ def _known(ticks: int | None) -> int:
     return ticks
 
 
-def _packets(path: Path) -> Iterator[Packet[VideoStream]]:
+def _packets(path: Path, *, decoded: bool = False) -> Iterator[Packet[VideoStream]]:
     """The packets of a video in the order in which they are stored, each with its times.
+
+    With `decoded`, only those that can be decoded, which takes a small part of what translating them took.
 
     Raises:
         _DamagedError: where that breaks off.
     """
     early: list[Packet[VideoStream]] = []  # whose decoding time Matroska doesn't tell
     try:
-        with av.open(f"file:{path}") as container:
-            for packet in container.demux(container.streams.video[:1]):
+        with av.open(f"file:{path}", **OPEN_OPTIONS) as container:
+            if not container.streams.video:
+                raise _DamagedError
+            stream = container.streams.video[0]
+            decoded = decoded and stream.codec_context is not None  # this FFmpeg may lack the decoder
+            if decoded:
+                stream.codec_context.options = {"err_detect": "explode"}
+            for packet in container.demux(stream):
                 if not packet.size:
                     continue
                 if packet.is_corrupt or packet.pts is None or _HOLE in bytes(packet):
+                    raise _DamagedError
+                if decoded and any(frame.is_corrupt for frame in packet.decode()):
                     raise _DamagedError
                 early.append(packet)
                 if packet.dts is not None:
