@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Generator
@@ -21,6 +22,10 @@ from unit_edge.runtime.backends.open import read_model
 
 # what is imported to look whether it is there shall not tell its makers
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of a shell's background job; those of ours heed it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)

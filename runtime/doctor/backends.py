@@ -90,6 +90,10 @@ def _ran(backend: str, version: str) -> Finding:
     models = bundled_models()
     if not models:
         return Finding(backend, OK, f"{version}; not tried: no model is bundled here")
+    try:
+        load("cv2", "opencv")
+    except Problem as problem:
+        raise Problem(BROKEN, f"{version}, not tried: opencv {problem.fact}", problem.fix) from None
     model, _ = min(models, key=lambda pair: pair[0].stat().st_size)
     frame = np.random.default_rng(0).integers(0, 256, (1, *_FRAME, 3), dtype=np.uint8)
     try:

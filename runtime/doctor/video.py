@@ -14,6 +14,7 @@ from typing import Any
 from unit_edge.machine.gpu import find_gpu
 from unit_edge.runtime.doctor.finding import BROKEN, MISSING, OK, SHORT, WARNING, Finding, Problem, load
 from unit_edge.runtime.doctor.remedies import is_jetson, remedy
+from unit_edge.runtime.sinks.scheduling import scheduling_kept
 from unit_edge.runtime.sources.cameras import CameraNode, camera_nodes
 from unit_edge.text.printable import one_line
 
@@ -62,7 +63,8 @@ def _encoder(name: str) -> list[Finding]:
     except ValueError:  # PyAV's for a codec that it was built without
         raise Problem(MISSING, f"not in this PyAV: no {_ENCODERS[name]}", remedy("av-anew")) from None
     try:
-        packets = _encoded(av, context, _FASTEST.get(name, {}))
+        with scheduling_kept():
+            packets = _encoded(av, context, _FASTEST.get(name, {}))
     except Exception as error:
         if name.endswith("_nvenc"):
             if find_gpu() is None:

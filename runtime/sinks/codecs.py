@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 from unit_edge.errors import ConfigError, SinkError
 from unit_edge.media.containers import reason
 from unit_edge.runtime.backends.cores import usable_cores
+from unit_edge.runtime.sinks.scheduling import scheduling_kept
 
 # x264's, fastest first
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
@@ -140,7 +141,8 @@ class Codec:
         if self.encoder == "libsvtav1":
             os.environ.setdefault("SVT_LOG", "1")  # it would print its settings to stderr
         try:
-            stream.codec_context.open()
+            with scheduling_kept():
+                stream.codec_context.open()
         except (av.FFmpegError, OSError, ValueError) as error:
             needs = "; it needs an NVIDIA GPU with an encoder, and its driver" if self.on_gpu else ""
             other = f"; --codec {self.format} encodes on the CPU" if self.on_gpu else ""

@@ -209,3 +209,19 @@ def test_a_real_street_becomes_what_the_model_makes_of_it(
     )
     assert code == 0
     assert frame_times(here / "out.mp4") == frame_times(clip)
+
+
+def test_a_library_that_cant_be_loaded_is_one_line(write_clip: WriteClip, tmp_path: Path) -> None:
+    """As OpenCV on a small system that lacks what it links to."""
+    (tmp_path / "cv2.abi3.so").write_bytes(b"not a library")
+    command = [*MAIN, "translate", str(write_clip(frames=2)), "--to", "night"]
+    done = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.startswith("error: cv2 can't be loaded: ") and done.stderr.count("\n") == 1
+    assert "`unit-edge doctor` says how" in done.stderr
+    without = command[2].replace("from", "import sys; sys.modules['cv2'] = None; from", 1)
+    done = subprocess.run([*command[:2], without, *command[3:]], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and done.stderr.startswith("error: cv2 is not installed; ")
+    assert done.stderr.count("\n") == 1

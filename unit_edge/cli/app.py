@@ -49,6 +49,12 @@ class _Commands(TyperGroup):
         except (UnitEdgeError, OSError) as error:
             echo(f"error: {redact(one_line(error))}", err=True)
             raise typer.Exit(1) from None
+        except ImportError as error:
+            cause = _library_fault(error)
+            if cause is None:
+                raise
+            echo(f"error: {cause}; `unit-edge doctor` says how to install what is missing", err=True)
+            raise typer.Exit(1) from None
         except KeyboardInterrupt as error:
             echo("stopped", err=True)
             raise typer.Exit(128 + getattr(error, "signal_number", 2)) from None
@@ -58,6 +64,16 @@ class _Commands(TyperGroup):
                 error.message = printable(redact(message))  # type: ignore[attr-defined]
                 error.show = partial(_show_usage, error)  # type: ignore[attr-defined]
             raise
+
+
+def _library_fault(error: ImportError) -> str | None:
+    """What is wrong with this installation, where a package is missing or can't load what it links to."""
+    package = (error.name or "").partition(".")[0]
+    if isinstance(error, ModuleNotFoundError):
+        return f"{package} is not installed" if package and package != "unit_edge" else None
+    if ".so" in (error.path or "") or ".pyd" in (error.path or ""):
+        return f"{package} can't be loaded: {one_line(error)}"
+    return None
 
 
 def _show_usage(error: Any, file: object = None) -> None:

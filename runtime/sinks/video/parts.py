@@ -296,9 +296,10 @@ def _part(path: Path, start: Fraction | None = None, *, decoded: bool = True) ->
     damage inside of frames isn't looked for.
     """
     whole: VideoPart | None = None
+    shown = list[int]()
     count, last, end, late = 0, Fraction(0), Fraction(0), Fraction(0)
     try:
-        for packet in _packets(path, decoded=decoded):
+        for packet in _packets(path, shown if decoded else None):
             pts = _known(packet.pts) * packet.time_base - late
             if not count and start is not None:
                 late, pts = pts - start, start
@@ -309,9 +310,9 @@ def _part(path: Path, start: Fraction | None = None, *, decoded: bool = True) ->
         ends_well = path.suffix != _MEDIA or _boxes_are_whole(path)
     except (_DamagedError, OSError):
         ends_well = False
-    return (
-        VideoPart(path=path, packets=count, last=last, end=end, late=late) if ends_well and count else whole
-    )
+    if ends_well and count:
+        whole = VideoPart(path=path, packets=count, last=last, end=end, late=late)
+    return None if whole is None or (decoded and sum(shown) < whole.packets) else whole
 
 
 def _boxes_are_whole(path: Path) -> bool:
@@ -340,30 +341,34 @@ def _known(ticks: int | None) -> int:
     return ticks
 
 
-def _packets(path: Path, *, decoded: bool = False) -> Iterator[Packet[VideoStream]]:
+def _packets(path: Path, shown: list[int] | None = None) -> Iterator[Packet[VideoStream]]:
     """The packets of a video in the order in which they are stored, each with its times.
 
-    With `decoded`, only those that can be decoded, which takes a small part of what translating them took.
+    With a list `shown`, only those that can be decoded, which takes a small part of what translating them
+    took; the list gets how many frames came of each.
 
     Raises:
         _DamagedError: where that breaks off.
     """
     early: list[Packet[VideoStream]] = []  # whose decoding time Matroska doesn't tell
     try:
-        with av.open(f"file:{path}", **OPEN_OPTIONS) as container:
-            if not container.streams.video:
+        with av.open(f"file:{path}", **OPEN_OPTIONS) as container, contextlib.ExitStack() as stack:
+            if not container.streams.video or container.streams.video[0].codec_context is None:
                 raise _DamagedError
             stream = container.streams.video[0]
-            decoded = decoded and stream.codec_context is not None  # this FFmpeg may lack the decoder
-            if decoded:
+            if shown is not None:
+                stack.callback(_decode_rest, stream, shown)
                 stream.codec_context.options = {"err_detect": "explode"}
             for packet in container.demux(stream):
                 if not packet.size:
                     continue
                 if packet.is_corrupt or packet.pts is None or _HOLE in bytes(packet):
                     raise _DamagedError
-                if decoded and any(frame.is_corrupt for frame in packet.decode()):
-                    raise _DamagedError
+                if shown is not None:
+                    frames = packet.decode()
+                    if any(frame.is_corrupt for frame in frames):
+                        raise _DamagedError
+                    shown.append(len(frames))
                 early.append(packet)
                 if packet.dts is not None:
                     step = packet.duration or 1
@@ -373,3 +378,9 @@ def _packets(path: Path, *, decoded: bool = False) -> Iterator[Packet[VideoStrea
                     early = []
     except (av.FFmpegError, OSError):
         raise _DamagedError from None
+
+
+def _decode_rest(stream: VideoStream, shown: list[int]) -> None:
+    """Adds the frames that the decoder still has."""
+    with contextlib.suppress(av.FFmpegError, OSError):
+        shown.append(len(stream.codec_context.decode(None)))

@@ -76,13 +76,7 @@ def test_ctrl_c_and_the_rest_with_resume(
     model = write_model("slow")
     given = ["in", "out", "--model", str(model), "--workers", "1", "--report", "r.json"]
     running = subprocess.Popen(
-        [*MAIN, *given],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        # a shell's background job ignores it, and so would what the job starts
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,
+        [*MAIN, *given], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     until = time.monotonic() + 90
     while not list(Path("out").glob(".unit-edge-fleet/work/*")) and time.monotonic() < until:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -75,6 +76,23 @@ def test_crf_is_on_one_scale(tmp_path: Path) -> None:
     assert CODECS["h264"].options(23, "fast")["crf"] == "23"
     assert CODECS["hevc"].options(23, "fast")["crf"] == "28.0"
     assert CODECS["av1"].options(23, "fast")["crf"] == "35"
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks at threads as Linux shows them")
+@pytest.mark.parametrize("codec", ["h264", "hevc", "av1"])
+def test_an_encoder_leaves_no_real_time_threads(tmp_path: Path, codec: str) -> None:
+    """Of which nothing else on the machine gets a core; SVT-AV1 makes them where it may."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+    except OSError:
+        pytest.skip("whether an encoder makes real-time threads is seen only by who may have them")
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    with VideoSink(tmp_path / "out.mp4", INFO, codec=codec) as sink:
+        for index in range(3):
+            sink.write(Frame(np.zeros((*SIZE, 3), np.uint8), index, Fraction(index, 25)))
+        kept = {os.sched_getscheduler(int(thread.name)) for thread in Path("/proc/self/task").iterdir()}
+    assert kept == {os.SCHED_OTHER}
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
 
 
 @pytest.mark.parametrize(("audio", "source", "kept"), [("libopus", "in.mkv", True), ("aac", "in.mp4", False)])
