@@ -177,6 +177,12 @@ def test_names_are_utf_8(put: Change, write_model: Callable[..., Path]) -> None:
         check_onnx_of(model, content.SerializeToString().replace(b"#ame", b"\x80ame"))
 
 
+def test_metadata_may_be_long(write_model: Callable[..., Path]) -> None:
+    """Detectors have the names of their classes there."""
+    model = changed(write_model(), lambda proto: proto.metadata_props.add(key="names", value="car " * 5000))
+    check_onnx(model)
+
+
 def test_a_type_that_numpy_lacks_is_one_line(write_model: Callable[..., Path]) -> None:
     pytest.importorskip("openvino", reason='needs pip install "unit-edge[openvino]"')
 

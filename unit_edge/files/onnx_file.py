@@ -119,7 +119,7 @@ class _Look:
                 self._opset(inside(kind, value))
             elif number == 14:
                 for _, inner_kind, part in self._fields(inside(kind, value)):
-                    _text(inside(inner_kind, part))
+                    _text(inside(inner_kind, part), at_most=BYTES_AT_MOST)  # detectors' names of classes
             elif number == 20:
                 raise Refused("training instructions in it")
             elif number == 25:
@@ -294,9 +294,9 @@ def _count(width: int | None, kind: int, value: Value) -> int:
     return int((np.frombuffer(view, np.uint8) < 128).sum()) if len(view) else 0
 
 
-def _text(value: Value) -> str:
+def _text(value: Value, at_most: int = _NAME_AT_MOST) -> str:
     data = bytes(value) if isinstance(value, memoryview) else b""
-    if len(data) > _NAME_AT_MOST:
+    if len(data) > at_most:
         raise Refused(f"a name of {len(data)} bytes")
     try:
         return data.decode()
