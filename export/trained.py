@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from unit_edge.config import RunConfig
 from unit_edge.errors import CheckpointError, ConfigError
 from unit_edge.manifests.model import sha256_of
+from unit_edge.text.numbers import whole_number
 from unit_edge.train.networks import UNIT
 from unit_edge.train.run.checkpoint import BEST, WEIGHTS, load_run_config, load_weights
 
@@ -85,6 +86,6 @@ def load_run(run: Path, best: bool = False) -> TrainedRun:
         path=run,
         config=config,
         unit=unit,
-        step=int(step) if step and step.isdecimal() else None,
+        step=whole_number(step or ""),
         weights_sha256=sha256,
     )

@@ -6,10 +6,13 @@ import dataclasses
 import hashlib
 import os
 import signal
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from functools import partial
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 from makers import make_clip, make_model
@@ -23,6 +26,24 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of a shell's background job; those of ours heed it
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, Any, Any]:
+    """What a test has started and left, since it failed meanwhile, would run on beside all others."""
+    started, start = list[subprocess.Popen[Any]](), subprocess.Popen.__init__
+
+    def noted(process: subprocess.Popen[Any], *given: Any, **named: Any) -> None:
+        start(process, *given, **named)
+        started.append(process)
+
+    with mock.patch.object(subprocess.Popen, "__init__", noted):
+        try:
+            return (yield)
+        finally:
+            for process in started:
+                if process.poll() is None:
+                    process.kill()
 
 
 @pytest.fixture(scope="session")

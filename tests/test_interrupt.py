@@ -59,9 +59,12 @@ def test_signals_end_what_hangs(context: str, number: signal.Signals, signals: i
 
 def test_wishes_that_are_granted_end_nothing_else() -> None:
     with subprocess.Popen([sys.executable, "-c", ANSWERS], stdout=subprocess.PIPE) as child:
-        assert child.stdout is not None
-        for _ in range(3):
-            assert child.stdout.readline() == b"ready\n"
-            child.send_signal(signal.SIGTERM)
-        assert child.stdout.readline() == b"ended\n"
-        assert child.wait(10) == 0
+        try:
+            assert child.stdout is not None
+            for _ in range(3):
+                assert child.stdout.readline() == b"ready\n"
+                child.send_signal(signal.SIGTERM)
+            assert child.stdout.readline() == b"ended\n"
+            assert child.wait(10) == 0
+        finally:
+            child.kill()

@@ -77,7 +77,8 @@ def load_toml(path: Path, overrides: list[str], make: Callable[[dict[str, Any]],
     except RecursionError:
         raise ConfigError(f"{path}: not valid TOML: nested too deeply") from None
     except ValueError as error:  # of TOML, of UTF-8 and of what no settings need
-        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+        said = "a number of thousands of digits" if "set_int_max_str_digits" in str(error) else str(error)
+        raise ConfigError(f"{path}: not valid TOML: {said}") from None
     try:
         raw = with_new_settings(raw)
     except ConfigError as error:

@@ -8,11 +8,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from onnx import TensorProto
 
-from unit_edge.export.graph.graph import Graph, Tensor, own_size, resolve
+from unit_edge.export.graph.graph import (
+    ONNX_PACKAGE,
+    Graph,
+    Tensor,
+    load_onnx,
+    own_size,
+    resolve,
+    resolve_file,
+)
+from unit_edge.files.onnx_file import loaded_by
 from unit_edge.manifests.costs import Costs, CostsAt
 
 SIZES = ((640, 480), (1280, 720), (1920, 1080))
@@ -68,6 +78,17 @@ def count_costs(model: Any) -> Costs:
     graphs = [resolve(model, size) for size in dict.fromkeys(sizes)]
     parameters = sum(layer.parameters for layer in layers(graphs[0]))
     return Costs(parameters, graphs[0].stored_bytes, tuple(costs_at(graph) for graph in graphs))
+
+
+def costs_of_file(path: Path, frame_size: tuple[int, int]) -> CostsAt:
+    """What the model of an ONNX file from anybody takes for a frame of that size.
+
+    Raises:
+        ModelError: it can't be read, would take too much memory, or doesn't take such frames.
+    """
+    model = load_onnx(path)
+    with loaded_by(ONNX_PACKAGE, path):
+        return costs_at(resolve_file(path, model, frame_size))
 
 
 def costs_at(graph: Graph) -> CostsAt:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +16,11 @@ from onnx import TensorProto, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from unit_edge.errors import ModelError
-from unit_edge.files.onnx_file import check_onnx
+from unit_edge.files.onnx_file import check_onnx, loaded_by
+from unit_edge.files.onnx_limits import check_limits
 from unit_edge.text.printable import one_line
 
+ONNX_PACKAGE = "the package onnx"
 ANY_SIZE = (1280, 720)
 """Width and height of frames that are looked at, for a model that takes any."""
 
@@ -93,14 +97,31 @@ def load_onnx(path: Path) -> Any:
         ModelError: it can't be read as one, or holds what exported models don't.
     """
     check_onnx(path)
-    try:
+    with loaded_by(ONNX_PACKAGE, path):
         return onnx.load(path, load_external_data=False)
-    except OSError as error:
-        raise ModelError(f"{path}: can't be read ({error.strerror or error})") from None
-    except Exception as error:  # protobuf's own exception has no common base
-        raise ModelError(
-            f"{path}: damaged, not a whole ONNX file ({error}); export the model again"
-        ) from None
+
+
+def resolve_file(path: Path, model: Any, frame_size: tuple[int, int] | None = None) -> Graph:
+    """What `resolve` makes of the model of a file from anybody.
+
+    Raises:
+        ModelError: also if its tensors would take more memory than frames explain: onnx makes room for it.
+    """
+    with _of_file(path):
+        own = own_size(model)
+    width, height = (fixed or wanted for fixed, wanted in zip(own, frame_size or ANY_SIZE, strict=True))
+    check_limits(path, (1, height, width, 3), runs=False)
+    with _of_file(path):
+        return resolve(model, frame_size)
+
+
+@contextmanager
+def _of_file(path: Path) -> Iterator[None]:
+    """Within it, errors name the file."""
+    try:
+        yield
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from None
 
 
 def own_size(model: Any) -> tuple[int | None, int | None]:

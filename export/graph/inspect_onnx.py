@@ -9,8 +9,8 @@ from typing import Any
 
 from unit_edge.errors import ModelError
 from unit_edge.export.graph.costs import costs_at, layers
-from unit_edge.export.graph.graph import ANY_SIZE, load_onnx, own_size, resolve
-from unit_edge.files.onnx_limits import check_limits
+from unit_edge.export.graph.graph import ONNX_PACKAGE, load_onnx, resolve_file
+from unit_edge.files.onnx_file import loaded_by
 from unit_edge.manifests.model import Manifest, matches, sha256_of, tensor_text
 
 GraphReport = dict[str, Any]
@@ -31,6 +31,11 @@ def inspect_onnx(path: Path, frame_size: tuple[int, int] | None = None) -> Graph
         ModelError: it is damaged, takes no such frames, or is none of ours.
     """
     model = load_onnx(path)
+    with loaded_by(ONNX_PACKAGE, path):
+        return _inspected(path, model, frame_size)
+
+
+def _inspected(path: Path, model: Any, frame_size: tuple[int, int] | None) -> GraphReport:
     beside = path.with_suffix(".json")
     if not model.graph.node:
         raise ModelError(f"{path}: damaged, or not an ONNX model; export the model again")
@@ -40,15 +45,7 @@ def inspect_onnx(path: Path, frame_size: tuple[int, int] | None = None) -> Graph
             f"{path}: none of ours: made by {maker}, and no {beside.name} beside it; "
             "`unit-edge export` writes ours"
         )
-    # the package onnx would make room for whatever shapes say
-    width, height = (
-        fixed or wanted for fixed, wanted in zip(own_size(model), frame_size or ANY_SIZE, strict=True)
-    )
-    check_limits(path, (1, height, width, 3), runs=False)
-    try:
-        graph = resolve(model, frame_size)
-    except ModelError as error:
-        raise ModelError(f"{path}: {error}") from None
+    graph = resolve_file(path, model, frame_size)
     found = layers(graph)
     precisions = Counter(layer.precision for layer in found)
     return {

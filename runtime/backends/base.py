@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from unit_edge.errors import BackendError, ModelError
 from unit_edge.files.onnx_limits import check_limits
-from unit_edge.frames import ELONGATED, elongated
+from unit_edge.frames import ELONGATED, elongated, shrunk_size
 from unit_edge.manifests.model import Manifest, tensor_text
 
 
@@ -128,8 +128,13 @@ class CheckedRunner(ABC):
         if self.manifest.frame_size is None and elongated(width, height):
             raise ModelError(f"{self._model}: given frames of {width}x{height}: {ELONGATED}")
         if frames.shape not in self._within_limits and self._model.suffix.lower() == ".onnx":
-            check_limits(self._model, frames.shape)
+            check_limits(self._model, frames.shape, inner=self._inner(*frames.shape[:3]))
             self._within_limits.add(frames.shape)
+
+    def _inner(self, count: int, height: int, width: int) -> dict[str, tuple[int, ...]]:
+        """What the manifest says of the tensors around E and G, which are made room for outside the graph."""
+        small = shrunk_size(height, width, min(height, width), self.manifest.network_short_side)
+        return dict.fromkeys(self.manifest.cut.values(), (count, 3, *small))
 
 
 class CheckedOverlappingRunner(CheckedRunner):

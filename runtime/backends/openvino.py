@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unit_edge.errors import BackendError, ModelError
+from unit_edge.files.onnx_file import loaded_by
 from unit_edge.manifests.model import Manifest, TensorSpec, tensor_text
 from unit_edge.runtime.backends.base import CheckedOverlappingRunner
 from unit_edge.runtime.backends.by_size import BySize
@@ -90,15 +91,13 @@ class OpenVinoRunner(CheckedOverlappingRunner):
         return self
 
     def _check_tensors(self) -> None:
-        try:
+        with loaded_by("OpenVINO", self._model):
             model = self._core.read_model(self._model)
-        except Exception as error:  # openvino's exceptions share no base but this
-            raise ModelError(f"{self._model}: OpenVINO can't load it: {one_line(error)}") from error
-        for kind, spec, ports in (
-            ("input", self.manifest.input, model.inputs),
-            ("output", self.manifest.output, model.outputs),
+            inputs, outputs = ([_spec_of(port) for port in ports] for ports in (model.inputs, model.outputs))
+        for kind, spec, found in (
+            ("input", self.manifest.input, inputs),
+            ("output", self.manifest.output, outputs),
         ):
-            found = [_spec_of(port) for port in ports]
             if [(s.name, s.dtype) for s in found] != [(spec.name, spec.dtype)] or not _fits(found[0], spec):
                 described = ", ".join(f"{s.name} {tensor_text(s.dtype, s.shape)}" for s in found)
                 raise ModelError(

@@ -47,12 +47,17 @@ def parse_output(text: str | Path) -> Output:
     """What an output argument means; a Path is a file or folder whatever its name.
 
     Raises:
-        ConfigError: a URL that nothing can be sent to.
+        ConfigError: a URL that nothing can be sent to, or a pipeline.
     """
     if isinstance(text, Path):
         return Output("file", str(text), str(text))
     if text == "-":
         return Output("raw", text, text)
+    if " ! " in text:
+        raise ConfigError(
+            f"{redact_address(text)}: a pipeline can't be an output; expected a file, folder, URL, "
+            "/dev/videoN or -, and ./ in front of a file's name"
+        )
     if "://" in text:
         scheme, _, rest = text.partition("://")
         known = ", ".join(f"{name}://" for name in STREAM_SCHEMES)

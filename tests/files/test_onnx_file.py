@@ -6,7 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from commands import cli
 
 from unit_edge.errors import ModelError
 from unit_edge.files import protobuf
@@ -15,7 +17,7 @@ from unit_edge.registry import bundled_models
 from unit_edge.runtime.backends.open import open_runner
 
 onnx = pytest.importorskip("onnx", reason="building test models needs the export extra")
-from hostile_models import written  # noqa: E402
+from hostile_models import hostile, node, written  # noqa: E402
 from onnx import TensorProto, helper  # noqa: E402
 
 Change = Callable[[Any], None]
@@ -161,8 +163,10 @@ def changed(model: Path, change: Change) -> Path:
         lambda proto: setattr(proto.graph.node[0], "name", "#ame"),
         lambda proto: setattr(proto, "producer_name", "#ame"),
         lambda proto: proto.graph.node[0].attribute.append(onnx.helper.make_attribute("#ame", 1)),
+        lambda proto: proto.metadata_props.add(key="#ame", value="x"),
+        lambda proto: proto.metadata_props.add(key="x", value="#ame"),
     ],
-    ids=["side", "graph", "operation", "producer", "attribute"],
+    ids=["side", "graph", "operation", "producer", "attribute", "key", "value"],
 )
 def test_names_are_utf_8(put: Change, write_model: Callable[..., Path]) -> None:
     model = write_model()
@@ -171,6 +175,12 @@ def test_names_are_utf_8(put: Change, write_model: Callable[..., Path]) -> None:
     check_onnx_of(model, content.SerializeToString())
     with pytest.raises(ModelError, match="a name that isn't UTF-8"):
         check_onnx_of(model, content.SerializeToString().replace(b"#ame", b"\x80ame"))
+
+
+def test_metadata_may_be_long(write_model: Callable[..., Path]) -> None:
+    """Detectors have the names of their classes there."""
+    model = changed(write_model(), lambda proto: proto.metadata_props.add(key="names", value="car " * 5000))
+    check_onnx(model)
 
 
 def test_a_type_that_numpy_lacks_is_one_line(write_model: Callable[..., Path]) -> None:
@@ -183,6 +193,34 @@ def test_a_type_that_numpy_lacks_is_one_line(write_model: Callable[..., Path]) -
 
     with pytest.raises(ModelError, match="made for other tensors: its output is translated dynamic"):
         open_runner(changed(write_model("invert"), of_no_type), "openvino").__enter__()
+
+
+def test_what_a_library_makes_of_a_model_is_one_line(
+    write_model: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNIT_EDGE_MODEL_LIMITS", "off")
+    model = changed(write_model(), in_graph(helper.make_node("Shape", ["frame"], ["a", "b"])))
+    for arguments in (("inspect", model), ("boards", model)):
+        code, _, said = cli(*arguments)
+        assert code == 1 and said.startswith(f"error: {model}: the package onnx can't load it: ")
+        assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["inspect", "boards"])
+def test_what_would_take_the_memory_is_refused_before_onnx_sees_it(
+    command: str, write_model: Callable[..., Path]
+) -> None:
+    """A product of all pixels with all pixels: nothing for a small frame, terabytes for a large one."""
+    nodes = [
+        node("Cast", "frame", "f", to=TensorProto.FLOAT),
+        node("Reshape", "f", "column", "rows"),
+        node("Reshape", "f", "row", "columns"),
+        node("MatMul", "rows", "columns", "large"),
+    ]
+    model = hostile(write_model(), nodes, {"column": np.array([-1, 1]), "row": np.array([1, -1])})
+    assert cli(command, model, "--size", "16x12")[0] == 0
+    code, _, said = cli(command, model, "--size", "1280x720")
+    assert code == 1 and "its tensors would take" in said and said.count("\n") == 1
 
 
 def check_onnx_of(model: Path, content: bytes) -> None:

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -54,7 +55,10 @@ class Server:
             env=os.environ | {"OMP_NUM_THREADS": "1"},
         )
         assert self.process.stdout is not None
+        patience = threading.Timer(_START_S, self.process.kill)
+        patience.start()
         line = self.process.stdout.readline().strip()
+        patience.cancel()
         assert line.startswith("http"), (line, self.said())
         address = urlsplit(line)
         self.url = f"{address.scheme}://{address.netloc}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import subprocess
 import sys
@@ -172,6 +173,46 @@ def test_a_power_cut_may_leave_a_hole_in_the_middle(
         pairs = zip(one.decode(video=0), other.decode(video=0), strict=True)
         apart = [np.abs(a.to_ndarray().astype(int) - b.to_ndarray()).mean() for a, b in pairs]
     assert len(apart) == FRAMES and max(apart) < 1
+
+
+def garbled(part: bytes) -> bytes:
+    """Random bits in a late picture."""
+    with av.open(io.BytesIO(part)) as container:
+        hit = sorted((p for p in container.demux(video=0) if p.size), key=lambda packet: packet.pos)[44]
+    at = hit.pos + hit.size // 4
+    return part[:at] + np.random.default_rng(0).bytes(hit.size // 2) + part[at + hit.size // 2 :]
+
+
+def without_parameters(part: bytes) -> bytes:
+    """What the decoder must know before the first picture."""
+    at = part.index(b"avcC")
+    return part[: at + 12] + bytes([255] * 20) + part[at + 32 :]
+
+
+def with_a_strange_name(part: bytes) -> bytes:
+    """What FFmpeg has as the name of the track's handler isn't UTF-8."""
+    return part.replace(b"VideoHandler", b"\xffideoHandler")
+
+
+def without_a_picture(part: bytes) -> bytes:
+    """The track is of sound."""
+    return part.replace(b"vide", b"soun").replace(b"vmhd", b"smhd")
+
+
+@pytest.mark.parametrize("damage", [garbled, without_parameters, with_a_strange_name, without_a_picture])
+def test_no_damage_of_a_part_comes_into_the_video(
+    write_clip: WriteClip, write_model: WriteModel, tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    clip, model = write_clip(frames=FRAMES, fps=FPS), write_model()
+    with pytest.raises(Crash):
+        translate(clip, tmp_path / "out.mp4", model, progress=crash_at(55))
+    part = tmp_path / ".out.mp4.parts" / "1.mp4"
+    content = part.read_bytes()
+    part.write_bytes(damage(content))
+    assert part.read_bytes() != content
+    translate(clip, tmp_path / "out.mp4", model, resume=True)
+    assert numbers(tmp_path / "out.mp4") == [index % 24 for index in range(FRAMES)]
+    assert frame_times(tmp_path / "out.mp4") == [Fraction(index, FPS) for index in range(FRAMES)]
 
 
 def test_killed_then_resumed(write_clip: WriteClip, write_model: WriteModel, tmp_path: Path) -> None:

@@ -107,6 +107,9 @@ def test_what_can_be_nothing_is_refused(text: str, expected: str) -> None:
         'souphttpsrc location=http://cam/ cookies=<"s=1","t=hunter2"> ! appsink',
         'souphttpsrc location=http://cam/ extra-headers="h,Authorization=\\"Bearer hunter2\\"" ! appsink',
         "souphttpsrc location=http://cam/ proxy=http://bob:hunter2@proxy/ ! appsink",
+        "https://cam/live?client_secret%3Dhunter2",
+        "https://cam/live?pwd%3Da%3Dhunter2",
+        f"bob:hunter2@{'a' * 300}",
         "Authorization: Bearer hunter2",
         "Cookie: a=1; s=hunter2",
     ],
@@ -132,6 +135,8 @@ def test_no_password_is_shown(text: str) -> None:
         "ftp://bob:hunter2@cam/stream",
         "rtmp:/live.example/app/hunter2",
         "bob:hunter2@cam/live",
+        'rtmpsink location=rtmp://h/app passphrase="hunter2" ! appsink',
+        "file://h/live&pwd = hunter2",
     ],
 )
 def test_no_password_of_an_output_is_shown(text: str) -> None:

@@ -13,6 +13,7 @@ from unit_edge.cli.options.common import OverwriteOption, refuse_existing
 from unit_edge.cli.terminal.say import echo, echo_json, echo_wide
 from unit_edge.errors import ConfigError, UnitEdgeError
 from unit_edge.files.writing import check_writable
+from unit_edge.text.numbers import whole_number
 from unit_edge.text.sizes import parse_size
 
 if TYPE_CHECKING:
@@ -183,9 +184,9 @@ def _clip_size(path: Path) -> tuple[int, int]:
 
 
 def _whole(text: str, option: str) -> int:
-    if not (text.isascii() and text.isdecimal() and int(text)):
+    if not (number := whole_number(text)):
         raise ConfigError(f"{option} {text!r}; expected whole numbers with commas, such as 1,4")
-    return int(text)
+    return number
 
 
 def _others(cases: Sequence[BenchCase], wanted: Wanted, against: str) -> list[BenchCase]:
@@ -212,11 +213,10 @@ def _costs(model: Path, size: tuple[int, int]) -> CostsAt | None:
     if known is not None or model.suffix != ".onnx":
         return known
     try:
-        from unit_edge.export.graph.costs import costs_at
-        from unit_edge.export.graph.graph import load_onnx, resolve
+        from unit_edge.export.graph.costs import costs_of_file
     except ModuleNotFoundError:
         return None
-    return costs_at(resolve(load_onnx(model), size))
+    return costs_of_file(model, size)
 
 
 def _build(model: Path) -> Path:

@@ -11,7 +11,7 @@ import typer
 
 from unit_edge.cli.options.common import needs
 from unit_edge.cli.terminal.say import echo, echo_wide
-from unit_edge.errors import ConfigError, ModelError
+from unit_edge.errors import ConfigError
 from unit_edge.registry import resolve_model
 from unit_edge.text.sizes import parse_size
 
@@ -141,8 +141,7 @@ def _costs(path: Path, manifest: Manifest, wanted: tuple[int, int] | None) -> Co
     if costs is not None:
         return costs
     try:
-        from unit_edge.export.graph.costs import costs_at
-        from unit_edge.export.graph.graph import load_onnx, resolve
+        from unit_edge.export.graph.costs import costs_of_file
     except ModuleNotFoundError as error:
         if error.name != "onnx":
             raise
@@ -153,10 +152,7 @@ def _costs(path: Path, manifest: Manifest, wanted: tuple[int, int] | None) -> Co
             f"{path}: its manifest has no costs for frames of {size[0]}x{size[1]}, only {known or 'none'}; "
             'to count them install onnx with `pip install "unit-edge[inspect]"`'
         ) from None
-    try:
-        return costs_at(resolve(load_onnx(path), size))
-    except ModelError as error:
-        raise ModelError(f"{path}: {error}") from None
+    return costs_of_file(path, size)
 
 
 def _table(chosen: tuple[Board, ...]) -> list[str]:

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import math
 import mmap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
-from unit_edge.errors import ModelError
+from unit_edge.errors import ModelError, UnitEdgeError
 from unit_edge.files.protobuf import BYTES, Fields, Refused, Value, inside, varints, whole
+from unit_edge.text.printable import one_line
 
 OPERATORS = {
     "Abs", "Add", "And", "AveragePool", "BatchNormalization", "Cast", "Ceil", "Clip", "Concat", "Constant",
@@ -76,6 +79,24 @@ def check_onnx(path: Path, *, any_operator: bool = False) -> None:
         ) from None
 
 
+@contextmanager
+def loaded_by(library: str, path: Path) -> Iterator[None]:
+    """Within it a library reads a file from a stranger, and whatever it raises is a ModelError of one line.
+
+    Libraries for ONNX raise exceptions of many kinds, which share no base.
+
+    Args:
+        library: for people: "OpenVINO".
+        path: of the file.
+    """
+    try:
+        yield
+    except UnitEdgeError:
+        raise
+    except Exception as error:
+        raise ModelError(f"{path}: {library} can't load it: {one_line(error)}") from error
+
+
 class _Look:
     """One look through a file."""
 
@@ -96,6 +117,9 @@ class _Look:
             elif number == 8:
                 opsets += 1
                 self._opset(inside(kind, value))
+            elif number == 14:
+                for _, inner_kind, part in self._fields(inside(kind, value)):
+                    _text(inside(inner_kind, part), at_most=BYTES_AT_MOST)  # detectors' names of classes
             elif number == 20:
                 raise Refused("training instructions in it")
             elif number == 25:
@@ -270,9 +294,9 @@ def _count(width: int | None, kind: int, value: Value) -> int:
     return int((np.frombuffer(view, np.uint8) < 128).sum()) if len(view) else 0
 
 
-def _text(value: Value) -> str:
+def _text(value: Value, at_most: int = _NAME_AT_MOST) -> str:
     data = bytes(value) if isinstance(value, memoryview) else b""
-    if len(data) > _NAME_AT_MOST:
+    if len(data) > at_most:
         raise Refused(f"a name of {len(data)} bytes")
     try:
         return data.decode()

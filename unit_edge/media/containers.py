@@ -21,7 +21,8 @@ VIDEO_SUFFIXES = (
 
 # PyAV 19 replaces what is no UTF-8 in a title by itself; those before it have to be told.
 _PYAV_MAJOR = int(av.__version__.partition(".")[0])
-_OPEN_OPTIONS: dict[str, Any] = {"metadata_errors": "replace"} if _PYAV_MAJOR < 19 else {}
+OPEN_OPTIONS: dict[str, Any] = {"metadata_errors": "replace"} if _PYAV_MAJOR < 19 else {}
+"""Of `av.open` for reading."""
 _ATTACHED_PICTURE = 1 << 10
 _INDEX_AT_THE_END = {".mp4", ".m4v", ".mov", ".3gp"}
 # The length in the header of these formats is of the whole recording, even where the file was cut
@@ -39,7 +40,7 @@ def open_media(path: Path) -> InputContainer:
     refuse_pipe(path)
     try:
         # "file:", or FFmpeg would take a name with a colon for an address.
-        container: InputContainer = av.open(f"file:{path}", "r", **_OPEN_OPTIONS)
+        container: InputContainer = av.open(f"file:{path}", "r", **OPEN_OPTIONS)
     except FileNotFoundError:
         raise SourceError(f"{path}: no such file; expected a video or an image") from None
     except (av.FFmpegError, OSError, ValueError) as error:

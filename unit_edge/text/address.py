@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from unit_edge.errors import ConfigError
+from unit_edge.text.numbers import whole_number
 from unit_edge.text.redaction import looks_like_address, redact, redact_address
 
 Kind = Literal["path", "images", "camera", "csi", "network", "gstreamer", "stdin"]
@@ -65,24 +66,32 @@ def parse_address(text: str | Path | Address) -> Address:
         return Address(kind="stdin", target=text, name="stdin", stem="stdin")
     if " ! " in text:
         return _pipeline(text)
-    if text.isascii() and text.isdecimal():
+    if (camera := whole_number(text)) is not None:
         return Address(
             kind="camera",
-            target=f"/dev/video{int(text)}",
-            name=f"camera {int(text)}",
-            stem=f"camera{int(text)}",
+            target=f"/dev/video{camera}",
+            name=f"camera {camera}",
+            stem=f"camera{camera}",
         )
     if device := _DEVICE.fullmatch(text):
         return Address(kind="camera", target=text, name=text, stem=f"camera{device[1]}")
     if url := _SCHEME.fullmatch(text):
         return _url(text, url[1].lower(), url[2])
     path = Path(text)
-    if not path.exists():
+    there = _exists(path)
+    if not there:
         refuse_mistyped(text, "rtsp://USER:PASSWORD@HOST/PATH")
-    if re.search(r"[*?[]", text) and not path.exists():
+    if re.search(r"[*?[]", text) and not there:
         folder = path.parent.name if not re.search(r"[*?[]", path.parent.name) else ""
         return Address(kind="images", target=text, name=text, stem=folder or "images")
     return _path(path)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # no name of a file: too long
+        return False
 
 
 def refuse_mistyped(text: str, example: str) -> None:
@@ -113,7 +122,7 @@ def _pipeline(text: str) -> Address:
 def _url(text: str, scheme: str, rest: str) -> Address:
     name = redact_address(text)
     if scheme == "csi":
-        if not (rest.isascii() and rest.isdecimal()):
+        if whole_number(rest) is None:
             raise ConfigError(f"{name}: expected csi:// and the number of a camera, such as csi://0")
         return Address(kind="csi", target=rest, name=name, stem=f"csi{rest}")
     if scheme == "file":

@@ -33,7 +33,7 @@ ADDRESS_SCHEMES = (*("rtsp", "rtsps", "rtspt", "rtspu", "http", "https", "udp", 
 """Schemes that addresses have which may hold a password, known as inputs and outputs or not."""
 
 _VALUE = r"""(?:\(\w+\)\s*)?(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\\?<[^>]*>|(?:\\.|[^\s&"'])+)"""
-_PARAMETER = re.compile(rf"(?<![\w%.-])([A-Za-z_][\w%.-]*)(\s*=\s*)({_VALUE})")
+_PARAMETER = re.compile(rf"(?<![\w%.-])([A-Za-z_][\w%.-]*?)(\s*(?:=|%3[Dd])\s*)({_VALUE})")
 _HEADER = re.compile(rf"(?i)\b({'|'.join(SECRET_HEADERS)})(\s*:\s*)[^\"'\n]+")
 _SCHEME_OF_AUTHORIZATION = re.compile(r"(?i)\b(bearer|basic|digest)(\s+)[\w.~+/=-]{6,}")
 # to the last @ before another address, for a password may hold one, and blanks and slashes
@@ -64,7 +64,7 @@ def redact_address(text: str) -> str:
 
 def is_secret(name: str) -> bool:
     """Whether the value of a parameter or property isn't to be shown."""
-    name = unquote(name)
+    name = unquote(name).strip()
     words = re.split(r"[-_.]", re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower())
     whole = "".join(words)
     return (
@@ -87,7 +87,7 @@ def _parameter(found: re.Match[str]) -> str:
     name, equals, value = found.groups()
     if not is_secret(name):
         # an address, or more parameters, may be in a value
-        return f"{name}{equals}{_PARAMETER.sub(_parameter, value)}" if "=" in value else found[0]
+        return f"{name}{equals}{_PARAMETER.sub(_parameter, value)}"
     end = value[-1] if value[-1] in _ENDS_A_CLAUSE else ""
     # the @ may be of the host's, in front of which all is hidden
     return f"{name}{equals}{HIDDEN}{f'@{HIDDEN}' if '@' in value else ''}{end}"

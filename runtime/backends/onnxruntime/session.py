@@ -11,6 +11,7 @@ from pathlib import Path
 import onnxruntime as ort
 
 from unit_edge.errors import BackendError, ModelError
+from unit_edge.files.onnx_file import loaded_by
 from unit_edge.manifests.model import Manifest, TensorSpec, tensor_text
 from unit_edge.text.printable import one_line
 
@@ -72,17 +73,14 @@ def open_session(
         ModelError: it can't load the model.
     """
     wanted = providers[0] if isinstance(providers[0], str) else providers[0][0]
-    try:
-        # Otherwise it prints that it takes another provider, and does; old ones know no `enable_fallback`.
-        with contextlib.nullcontext() if wanted == CPU else _unprinted():
-            session = ort.InferenceSession(
-                model if content is None else content,
-                sess_options=options,
-                providers=list(providers),
-                enable_fallback=0,
-            )
-    except Exception as error:  # onnxruntime's exceptions share no base but this
-        raise ModelError(f"{model}: ONNX Runtime can't load it: {one_line(error)}") from error
+    # Otherwise it prints that it takes another provider, and does; old ones know no `enable_fallback`.
+    with loaded_by("ONNX Runtime", model), contextlib.nullcontext() if wanted == CPU else _unprinted():
+        session = ort.InferenceSession(
+            model if content is None else content,
+            sess_options=options,
+            providers=list(providers),
+            enable_fallback=0,
+        )
     session.disable_fallback()
     found = session.get_providers()
     if wanted not in found:  # ONNX Runtime falls back with no more than a warning
@@ -127,7 +125,8 @@ def check_tensors(model: Path, manifest: Manifest, session: ort.InferenceSession
         ("input", manifest.input, session.get_inputs()),
         ("output", manifest.output, session.get_outputs()),
     ):
-        found = [_spec_of(node) for node in nodes]
+        with loaded_by("ONNX Runtime", model):
+            found = [_spec_of(node) for node in nodes]
         if found != [spec]:
             raise ModelError(
                 f"{model}: made for other tensors: its {kind} is {', '.join(map(_text, found))}, "

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from unit_edge.errors import DataError
 from unit_edge.runtime.check.labels.labelset import ANY_CLASS, Labels, LabelSet, number
+from unit_edge.text.numbers import whole_number
 
 _KITTI_COLUMNS = (15, 16)  # the last is a result's score
 _YOLO_COLUMNS = 5
@@ -59,9 +60,10 @@ def _add(labels: Labels, cells: list[str], names: Sequence[str], where: str, kin
         x1, y1, x2, y2 = (number(cell, where) for cell in cells[4:8])
         labels.add((x1, y1, x2, y2), cells[0], crowd=cells[0] == ANY_CLASS)
         return
-    if len(cells) < _YOLO_COLUMNS or not cells[0].isdecimal():
+    place = whole_number(cells[0])
+    if len(cells) < _YOLO_COLUMNS or place is None:
         raise DataError(f"{where}: {' '.join(cells[:6])!r}; expected YOLO's class x y width height")
-    if int(cells[0]) >= len(names):
+    if place >= len(names):
         raise DataError(f"{where}: class {cells[0]}, but only {len(names)} classes have names")
     values = [number(cell, where) for cell in cells[1:]]
     if len(values) == _YOLO_COLUMNS - 1:
@@ -69,7 +71,7 @@ def _add(labels: Labels, cells: list[str], names: Sequence[str], where: str, kin
         box = x - width / 2, y - height / 2, x + width / 2, y + height / 2
     else:  # a polygon
         box = min(values[::2]), min(values[1::2]), max(values[::2]), max(values[1::2])
-    labels.add(box, names[int(cells[0])])
+    labels.add(box, names[place])
 
 
 def lines_of(path: Path) -> list[str]:

@@ -10,6 +10,7 @@ import av
 from av.video.stream import VideoStream
 
 from unit_edge.errors import SinkError
+from unit_edge.media.containers import OPEN_OPTIONS
 from unit_edge.runtime.sinks.video.audio import AudioCopy
 from unit_edge.runtime.sinks.video.parts import VideoPart
 
@@ -48,7 +49,7 @@ def join(
     with av.open(f"file:{target}", "w", format=muxer, options=options) as container:
         if comment:
             container.metadata["comment"] = comment
-        with av.open(f"file:{parts[0].path}") as template:
+        with av.open(f"file:{parts[0].path}", **OPEN_OPTIONS) as template:
             stream = container.add_stream_from_template(template.streams.video[0], opaque=True)
         assert isinstance(stream, VideoStream)
         stream.time_base = time_base

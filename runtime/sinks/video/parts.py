@@ -25,6 +25,7 @@ from av.video.stream import VideoStream
 from unit_edge.errors import SinkError
 from unit_edge.files.reading import parse_json, read_json
 from unit_edge.files.writing import open_unlinked, replacing
+from unit_edge.media.containers import OPEN_OPTIONS
 
 try:
     import fcntl
@@ -240,7 +241,7 @@ def interrupted(output: Path) -> bool:
     with contextlib.suppress(SinkError):
         if _read_about(output) is None:
             return False
-    return any(True for _ in _whole(output))
+    return any(True for _ in _whole(output, decoded=False))
 
 
 def part_from(path: Path, start: Fraction) -> VideoPart:
@@ -269,10 +270,10 @@ def _media(output: Path) -> list[Path]:
     return sorted(files, key=lambda path: int(path.stem))
 
 
-def _whole(output: Path) -> Iterator[VideoPart]:
+def _whole(output: Path, *, decoded: bool = True) -> Iterator[VideoPart]:
     """What can be used of the parts' files; links and pipes aren't ours."""
     for path in _media(output):
-        if stat.S_ISREG(path.lstat().st_mode) and (part := _part(path)) is not None:
+        if stat.S_ISREG(path.lstat().st_mode) and (part := _part(path, decoded=decoded)) is not None:
             yield part
 
 
@@ -292,7 +293,7 @@ def _read_about(output: Path) -> dict[str, Any] | None:
 def _marked(output: Path) -> dict[str, Any] | None:
     """What a finished video that was cut short was made from."""
     try:
-        with av.open(f"file:{output}") as container:
+        with av.open(f"file:{output}", **OPEN_OPTIONS) as container:
             tags = {name.lower(): value for name, value in container.metadata.items()}
         about = parse_json(tags.get("comment", "").removeprefix(_MARK))
     except (av.FFmpegError, OSError, ValueError):
@@ -300,15 +301,17 @@ def _marked(output: Path) -> dict[str, Any] | None:
     return about if isinstance(about, dict) and isinstance(about.get("making"), dict) else None
 
 
-def _part(path: Path, start: Fraction | None = None) -> VideoPart | None:
+def _part(path: Path, start: Fraction | None = None, *, decoded: bool = True) -> VideoPart | None:
     """What can be used of a file: all if it ends as it should, else what comes before its last key frame.
 
-    `start` is the time that its first frame should have, if the file may have moved it.
+    `start` is the time that its first frame should have, if the file may have moved it; without `decoded`,
+    damage inside of frames isn't looked for.
     """
     whole: VideoPart | None = None
+    shown = list[int]()
     count, last, end, late = 0, Fraction(0), Fraction(0), Fraction(0)
     try:
-        for packet in _packets(path):
+        for packet in _packets(path, shown if decoded else None):
             pts = _known(packet.pts) * packet.time_base - late
             if not count and start is not None:
                 late, pts = pts - start, start
@@ -319,9 +322,9 @@ def _part(path: Path, start: Fraction | None = None) -> VideoPart | None:
         ends_well = path.suffix != _MEDIA or _boxes_are_whole(path)
     except (_DamagedError, OSError):
         ends_well = False
-    return (
-        VideoPart(path=path, packets=count, last=last, end=end, late=late) if ends_well and count else whole
-    )
+    if ends_well and count:
+        whole = VideoPart(path=path, packets=count, last=last, end=end, late=late)
+    return None if whole is None or (decoded and sum(shown) < whole.packets) else whole
 
 
 def _boxes_are_whole(path: Path) -> bool:
@@ -350,20 +353,34 @@ def _known(ticks: int | None) -> int:
     return ticks
 
 
-def _packets(path: Path) -> Iterator[Packet[VideoStream]]:
+def _packets(path: Path, shown: list[int] | None = None) -> Iterator[Packet[VideoStream]]:
     """The packets of a video in the order in which they are stored, each with its times.
+
+    With a list `shown`, only those that can be decoded, which takes a small part of what translating them
+    took; the list gets how many frames came of each.
 
     Raises:
         _DamagedError: where that breaks off.
     """
     early: list[Packet[VideoStream]] = []  # whose decoding time Matroska doesn't tell
     try:
-        with av.open(f"file:{path}") as container:
-            for packet in container.demux(container.streams.video[:1]):
+        with av.open(f"file:{path}", **OPEN_OPTIONS) as container, contextlib.ExitStack() as stack:
+            if not container.streams.video or container.streams.video[0].codec_context is None:
+                raise _DamagedError
+            stream = container.streams.video[0]
+            if shown is not None:
+                stack.callback(_decode_rest, stream, shown)
+                stream.codec_context.options = {"err_detect": "explode"}
+            for packet in container.demux(stream):
                 if not packet.size:
                     continue
                 if packet.is_corrupt or packet.pts is None or _HOLE in bytes(packet):
                     raise _DamagedError
+                if shown is not None:
+                    frames = packet.decode()
+                    if any(frame.is_corrupt for frame in frames):
+                        raise _DamagedError
+                    shown.append(len(frames))
                 early.append(packet)
                 if packet.dts is not None:
                     step = packet.duration or 1
@@ -373,3 +390,9 @@ def _packets(path: Path) -> Iterator[Packet[VideoStream]]:
                     early = []
     except (av.FFmpegError, OSError):
         raise _DamagedError from None
+
+
+def _decode_rest(stream: VideoStream, shown: list[int]) -> None:
+    """Adds the frames that the decoder still has."""
+    with contextlib.suppress(av.FFmpegError, OSError):
+        shown.append(len(stream.codec_context.decode(None)))

@@ -322,6 +322,17 @@ def test_anything_else_is_one_line(name: str, content: bytes | None, message: st
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_a_step_of_thousands_of_digits_is_none(run: Path, tmp_path: Path) -> None:
+    source = (run / "weights.safetensors").read_bytes()
+    length = int.from_bytes(source[:8], "little")
+    header = json.loads(source[8 : 8 + length])
+    header["__metadata__"]["step"] = "1" * 5000
+    written = json.dumps(header).encode()
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(len(written).to_bytes(8, "little") + written + source[8 + length :])
+    assert inspect_file(path)["step"] is None
+
+
 @pytest.mark.parametrize("name", ["m.onnx", "weights.safetensors"])
 def test_cut_off_files_are_damaged(name: str, exported: Exported, run: Path, tmp_path: Path) -> None:
     source = exported.model if name == "m.onnx" else run / name

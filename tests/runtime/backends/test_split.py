@@ -56,6 +56,19 @@ def test_halves_make_the_pictures_of_the_whole_graph(name: str) -> None:
             assert given.shape == frames.shape and given.std() > 1, "the frames must not be blank"
 
 
+@pytest.mark.parametrize("side", [1, 8, 148, 20_000])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_manifest_with_another_short_side_is_refused(backend: str, side: int, model: Path) -> None:
+    """The memory for it would be taken outside the graph: 20,000 pixels would be terabytes."""
+    path = model.with_suffix(".json")
+    dataclasses.replace(Manifest.read(path), network_short_side=side).write(path)
+    with (
+        open_runner(model, backend, threads=1) as runner,
+        pytest.raises(ModelError, match=r"no model of ours for frames of 96x64: '.*' is .*, by its manifest"),
+    ):
+        runner.infer(noise(96, 64))
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_frames_that_overlap_are_each_their_own(backend: str, model: Path) -> None:
     pytest.importorskip(backend)

@@ -331,10 +331,13 @@ def test_ctrl_c_prints_what_it_has(write_model: WriteModel, tmp_path: Path) -> N
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=_as_from_a_terminal
     ) as process:
-        assert process.stderr is not None
-        first = process.stderr.readline()
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        try:
+            assert process.stderr is not None
+            first = process.stderr.readline()
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert first.startswith("invert on onnxruntime")
     report = json.loads(out.splitlines()[-1])
     assert process.returncode == 130 and "stopped" in err and "Traceback" not in err

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -363,14 +364,17 @@ def x_server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     command = ["Xvfb", "-displayfd", str(writing), "-auth", str(authority), "-nolisten", "tcp"]
     server = subprocess.Popen(command, pass_fds=[writing], stderr=subprocess.DEVNULL)
     os.close(writing)
+    patience = threading.Timer(60, server.kill)
+    patience.start()
     with os.fdopen(reading) as pipe:
         display = f":{pipe.readline().strip()}"
+    patience.cancel()
     subprocess.run(
         ["xauth", "-f", str(authority), "add", display, ".", "ab" * 16], check=True, capture_output=True
     )
     yield display, authority
-    server.terminate()
-    server.wait()
+    server.kill()
+    server.wait(10)
 
 
 def test_displays_are_connected_to(world: World, x_server: tuple[str, Path], tmp_path: Path) -> None:

@@ -200,10 +200,13 @@ def test_a_reader_that_closes_early_is_one_line(write_clip: WriteClip, write_mod
     command = [*MAIN, "translate", str(clip), "--model", str(write_model()), "-o", "-"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None and process.stderr is not None
+    patience = threading.Timer(120, process.kill)
+    patience.start()
     process.stdout.read(1000)
     process.stdout.close()
     assert process.stderr.read() == b"error: -: the program that reads the frames has ended\n"
     assert process.wait(30) == 1
+    patience.cancel()
 
 
 def test_outputs_as_people_type_them() -> None:

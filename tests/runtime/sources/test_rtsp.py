@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import threading
 from itertools import pairwise
 from pathlib import Path
 
@@ -45,7 +46,11 @@ class RtspServer:
             command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
         assert self._process.stdout is not None
-        assert self._process.stdout.readline() == "ready\n"
+        patience = threading.Timer(60, self._process.kill)
+        patience.start()
+        line = self._process.stdout.readline()
+        patience.cancel()
+        assert line == "ready\n"
 
     def kill(self) -> None:
         self._process.kill()

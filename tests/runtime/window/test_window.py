@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -42,14 +43,18 @@ def display() -> Iterator[str]:
         stderr=subprocess.DEVNULL,
     )
     os.close(write)
+    patience = threading.Timer(60, server.kill)
+    patience.start()
     with os.fdopen(read) as file:
         number = file.readline().strip()
+    patience.cancel()
     if not number:
-        server.wait()
+        server.kill()
+        server.wait(10)
         pytest.skip("Xvfb doesn't start here")
     yield f":{number}"
-    server.terminate()
-    server.wait()
+    server.kill()
+    server.wait(10)
 
 
 class Session:

@@ -17,6 +17,7 @@ from unit_edge.errors import ConfigError, ModelError
 from unit_edge.files.reading import parse_json, read_json
 from unit_edge.manifests.model import Manifest, matches, sha256_of, tensor_text
 from unit_edge.settings import build, from_saved, load_adapt_config, load_config
+from unit_edge.text.numbers import whole_number
 
 FileReport = dict[str, Any]
 """What is printed, or given as JSON: plain values, tables (lists of dicts) and groups (dicts)."""
@@ -223,9 +224,8 @@ def _weights(path: Path) -> FileReport:
         counts[network] = counts.get(network, 0) + math.prod(tensor["shape"])
     if not counts.keys() & set(_NETWORKS.values()):
         raise ModelError(f"{path}: none of ours: it has no E1, E2, G1 or G2; {_NOT_OURS}")
-    step = str(metadata.get("step", ""))
     return {
-        "step": int(step) if step.isdecimal() else None,
+        "step": whole_number(str(metadata.get("step", ""))),
         "parameters": {name: counts[name] for name in (*_NETWORKS.values(), "others") if name in counts},
         "parameters_total": sum(counts.values()),
         "types": sorted({str(tensor["dtype"]) for tensor in header.values()}),
