@@ -152,6 +152,7 @@ def test_long_work_says_now_and_then_that_it_goes_on(
             time.sleep(0.05)
             said += capsys.readouterr().err
     assert said.startswith("exporting runs/my: 0 s so far\n")
+    capsys.readouterr()
     line = progress.Line(10, "pictures", quiet=False)
     time.sleep(0.06)
     line.draw(5)

@@ -135,12 +135,7 @@ def test_ray_tells_its_makers_nothing(ray_cluster: None) -> None:
 
 def test_ray_listens_on_loopback_alone(ray_cluster: None) -> None:
     own = _family(os.getpid())
-    inodes = {
-        str(link.readlink())[len("socket:[") : -1]
-        for pid in own
-        for link in Path(f"/proc/{pid}/fd").iterdir()
-        if os.path.lexists(link) and str(link.readlink()).startswith("socket:[")
-    }
+    inodes = {inode for pid in own for inode in _sockets(pid)}
     listening = {
         address.rpartition(":")[0]
         for table in ("tcp", "tcp6")
@@ -152,6 +147,18 @@ def test_ray_listens_on_loopback_alone(ray_cluster: None) -> None:
     }
     loopback = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
     assert len(own) > 3 and listening and listening <= loopback
+
+
+def _sockets(pid: int) -> list[str]:
+    """Inodes of the sockets that a process has open."""
+    found: list[str] = []
+    with suppress(OSError):  # it has ended
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):
+                target = str(link.readlink())
+                if target.startswith("socket:["):
+                    found.append(target[len("socket:[") : -1])
+    return found
 
 
 def _family(pid: int) -> list[int]:
