@@ -31,7 +31,11 @@ SUBJECTS = {
     ),
     "parts": (
         ["runtime/sinks/video/parts.py"],
-        ["--noconftest", "tests/runtime/sinks/video/test_parts.py"],
+        [
+            "--noconftest",
+            "tests/runtime/sinks/video/test_parts.py",
+            "tests/runtime/sinks/video/test_parts_folder.py",
+        ],
     ),
 }
 """Files to change, and the tests that must notice."""

@@ -247,10 +247,12 @@ def interrupted(output: Path) -> bool:
 def part_from(path: Path, start: Fraction) -> VideoPart:
     """A finished video as a part that begins at a time of the video that is made, in seconds.
 
+    It was whole when it was delivered, so frames aren't decoded.
+
     Raises:
         SinkError: it isn't whole.
     """
-    part = _part(path)
+    part = _part(path, decoded=False)
     if part is None:
         raise SinkError(f"{path}: is damaged; it must be made again")
     return replace(part, late=part.late - start, last=part.last + start, end=part.end + start)
