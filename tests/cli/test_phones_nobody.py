@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tiny_training import NETWORK_AND_DATA
 
 from unit_edge.cli.app import app
 from unit_edge.registry import bundled_models
@@ -29,24 +30,15 @@ NOT_RUN = {
     "fleet": "starts Ray; tests/runtime/fleet looks at its ports and usage statistics",
     "serve": "doesn't end by itself; it loads what translate loads, and aiohttp",
 }
-SETTINGS = """
+DOMAINS = """
 [domain1]
 name = "day"
 paths = ["{clip}"]
 [domain2]
 name = "night"
 paths = ["{clip}"]
-[network]
-front = [4, 6, 8]
-residual_width = 8
-residual_blocks = 2
-discriminator = [4, 4, 4]
-[data]
-short_side = [32, 32]
-crop = [32, 32]
-[optim]
-steps = 1
 """
+TRAINING = f"{NETWORK_AND_DATA}[optim]\nsteps = 1\n"
 
 
 def namespaces() -> bool:
@@ -96,7 +88,7 @@ def test_no_command_looks_anything_up_or_leaves_a_file(
     model = bundled_models()[0][0].stem
     clip = str(write_clip(frames=12, fps=1))
     run, onnx = str(tmp_path / "run"), str(tmp_path / "own.onnx")
-    (tmp_path / "my.toml").write_text(SETTINGS.format(clip=clip))
+    (tmp_path / "my.toml").write_text(DOMAINS.format(clip=clip) + TRAINING)
     commands = {
         "doctor": ["--timeout", "120"],
         "models": [],

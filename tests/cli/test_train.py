@@ -5,29 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 from commands import cli
+from tiny_training import DARK_AND_BRIGHT, NETWORK_AND_DATA, write_dark_and_bright
 
 pytest.importorskip("torch")
 
-SETTINGS = """
-[domain1]
-name = "dark"
-paths = ["dark"]
-[domain2]
-name = "bright"
-paths = ["bright"]
-[network]
-front = [4, 6, 8]
-residual_width = 8
-residual_blocks = 2
-discriminator = [4, 4, 4]
-[data]
-short_side = [32, 32]
-crop = [32, 32]
-validation = 0.2
+SETTINGS = f"""{DARK_AND_BRIGHT}{NETWORK_AND_DATA}validation = 0.2
 [optim]
 steps = 2
 [log]
@@ -40,12 +24,7 @@ tensorboard = false
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the images of two domains and my.toml, which is the current one."""
-    rng = np.random.default_rng(0)
-    for name, low in (("dark", 0), ("bright", 150)):
-        (tmp_path / name).mkdir()
-        for index in range(5):
-            image = rng.integers(low, low + 80, (40, 48, 3)).astype(np.uint8)
-            assert cv2.imwrite(str(tmp_path / name / f"{index}.png"), image)
+    write_dark_and_bright(tmp_path, 5)
     (tmp_path / "my.toml").write_text(SETTINGS)
     monkeypatch.delenv("UNIT_EDGE_DATA", raising=False)
     monkeypatch.chdir(tmp_path)

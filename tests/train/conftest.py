@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 import torch
 from tiny import TINY
+from tiny_training import write_dark_and_bright
 
 from unit_edge.config import DataConfig, DomainConfig, LogConfig, OptimConfig, RunConfig
 
@@ -27,12 +26,7 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
     """A data root with the folders dark and bright, six images of 48x40 each."""
-    rng = np.random.default_rng(0)
-    for name, low in (("dark", 0), ("bright", 150)):
-        (tmp_path / name).mkdir()
-        for index in range(6):
-            image = rng.integers(low, low + 80, (40, 48, 3)).astype(np.uint8)
-            assert cv2.imwrite(str(tmp_path / name / f"{index}.png"), image)
+    write_dark_and_bright(tmp_path, 6)
     return tmp_path
 
 

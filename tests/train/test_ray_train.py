@@ -9,29 +9,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 from safetensors.torch import load_file
+from tiny_training import DARK_AND_BRIGHT, NETWORK_AND_DATA, write_dark_and_bright
 
 torch = pytest.importorskip("torch")
 PAGE = Path(__file__).parents[2] / "docs" / "training.md"
-SETTINGS = """
-[domain1]
-name = "dark"
-paths = ["dark"]
-[domain2]
-name = "bright"
-paths = ["bright"]
-[network]
-front = [4, 6, 8]
-residual_width = 8
-residual_blocks = 2
-discriminator = [4, 4, 4]
-[data]
-short_side = [32, 32]
-crop = [32, 32]
-validation = 0.2
+SETTINGS = f"""{DARK_AND_BRIGHT}{NETWORK_AND_DATA}validation = 0.2
 [optim]
 steps = 3
 batch = 2
@@ -51,12 +35,7 @@ with joined(None, cpus=3):  # on loopback
 @pytest.mark.timeout(600)
 def test_ray_train_learns_what_torchrun_learns(tmp_path: Path) -> None:
     pytest.importorskip("ray.train", reason="needs ray[train]")
-    rng = np.random.default_rng(0)
-    for name, low in (("dark", 0), ("bright", 150)):
-        (tmp_path / name).mkdir()
-        for index in range(5):
-            image = rng.integers(low, low + 80, (40, 48, 3)).astype(np.uint8)
-            assert cv2.imwrite(str(tmp_path / name / f"{index}.png"), image)
+    write_dark_and_bright(tmp_path, 5)
     settings = tmp_path / "my.toml"
     settings.write_text(SETTINGS)
     block = next(
