@@ -21,7 +21,7 @@ from unit_edge.export.graph.costs import count_costs
 from unit_edge.export.scenes import Scene, fit, scenes_from, synthetic_scenes
 from unit_edge.export.to_onnx import INPUT, OUTPUT, output_path, serialise, workspace
 from unit_edge.export.verify import Reference, check_report
-from unit_edge.files.onnx_file import check_onnx
+from unit_edge.files.onnx_file import check_onnx, loaded_by
 from unit_edge.manifests.model import Manifest, TensorSpec, sha256_of
 from unit_edge.runtime.backends.open import open_runner
 from unit_edge.train.adapt.digits import Digits
@@ -141,10 +141,8 @@ class DigitFile:
         self.batch = manifest.batch
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # what is wrong is said once, below
-        try:
+        with loaded_by("ONNX Runtime", model):
             self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime's exceptions share no base but this
-            raise ModelError(f"{model}: ONNX Runtime can't load it: {error}") from error
 
     def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """uint8[N,32,32,3], BGR → float32[N,10]."""
@@ -155,7 +153,7 @@ class DigitFile:
             full = np.ascontiguousarray(np.pad(part, ((0, missing), (0, 0), (0, 0), (0, 0))))
             try:
                 (given,) = self._session.run([PROBABILITIES], {INPUT: full})
-            except Exception as error:  # as above
+            except Exception as error:  # onnxruntime's exceptions share no base but this
                 raise BackendError(f"ONNX Runtime failed: {error}") from error
             parts.append(np.asarray(given, np.float32)[: len(part)])
         return np.concatenate(parts)

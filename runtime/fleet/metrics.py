@@ -17,7 +17,7 @@ class Metrics:
 
     ray_unit_edge_fleet_frames_total: frames that were translated.
     ray_unit_edge_fleet_seconds_total: by `stage`: fetch, decode, infer, encode, join, deliver; some overlap.
-    ray_unit_edge_fleet_failures_total: clips and pictures that failed.
+    ray_unit_edge_fleet_failures_total: clips, segments and pictures that failed.
     """
 
     def __init__(self, *, in_ray: bool) -> None:
@@ -28,7 +28,7 @@ class Metrics:
             self._counters = (
                 Counter("unit_edge_fleet_frames", "Frames that were translated."),
                 Counter("unit_edge_fleet_seconds", "Seconds at work; stages overlap.", tag_keys=("stage",)),
-                Counter("unit_edge_fleet_failures", "Clips and pictures that failed."),
+                Counter("unit_edge_fleet_failures", "Clips, segments and pictures that failed."),
             )
         self._last = Stats()
         self._told_at = 0.0

@@ -94,7 +94,7 @@ def loaded_by(library: str, path: Path) -> Iterator[None]:
     except UnitEdgeError:
         raise
     except Exception as error:
-        raise ModelError(f"{path}: {library} can't load it: {one_line(error)}") from error
+        raise ModelError(f"{path}: {library} can't load it: {one_line(error)}; export it again") from error
 
 
 class _Look:
