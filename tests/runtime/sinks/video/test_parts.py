@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from half_made import (
     FPS,
+    FRAGMENTED,
     GROUP,
     MAKING,
+    TICKS,
     folder_of,
     kept_of,
     left_behind,
@@ -31,6 +33,7 @@ from unit_edge.runtime.sinks.video.parts import (
     find_kept,
     interrupted,
     mark,
+    part_from,
 )
 from unit_edge.runtime.sinks.video.sink import VideoSink
 
@@ -130,6 +133,38 @@ def test_a_part_that_is_no_video(output: Path) -> None:
     assert find_kept(output, MAKING) is None
     write_video(folder_of(output) / "2.mp4", 3)
     assert kept_of(output).frames == 3
+
+
+def test_a_part_that_has_sound_alone(output: Path) -> None:
+    part = folder_of(output) / "1.mp4"
+    with av.open(f"file:{part}", "w", options=FRAGMENTED) as container:
+        sound = container.add_stream("aac", rate=48_000, layout="mono")
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+        silence.sample_rate = 48_000
+        container.mux([*sound.encode(silence), *sound.encode(None)])
+    assert find_kept(output, MAKING) is None
+
+
+def test_a_finished_video_with_damage_inside_is_used_up_to_the_group_before(tmp_path: Path) -> None:
+    output = tmp_path / "out.mp4"
+    write_video(output, comment=mark(MAKING, "s", Fraction(0)))
+    (at, size), content = stored(output)[13], bytearray(output.read_bytes())
+    content[at + 5 : at + size] = np.random.default_rng(0).bytes(size - 5)
+    output.write_bytes(content)
+    assert kept_of(output).frames == 10
+
+
+def test_a_video_that_others_have_made_as_a_part(tmp_path: Path) -> None:
+    """Of a clip that was cut: it begins where its segment does."""
+    path, start = write_video(tmp_path / "2.mp4"), Fraction(7, 3)
+    part = part_from(path, start)
+    assert part == VideoPart(
+        path=path, packets=20, last=start + Fraction(19, FPS), end=start + 2, late=-start
+    )
+    assert next(iter(part)).pts == round(start * TICKS)
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(SinkError, match=r"2\.mp4: is damaged; it must be made again"):
+        part_from(path, start)
 
 
 # Its packets
