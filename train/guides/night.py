@@ -78,7 +78,8 @@ def night(
     glow = settings.sky_glow * (0.12 + 0.88 * np.exp(-above / 0.14))
     light += (glow * sky)[..., None] * _colour(settings.warmth * 0.5)
     light += bloom(_emission(scene, settings), settings.bloom)
-    light *= light / (light + _TOE)
+    grey = light.mean(-1, keepdims=True)  # of all colours alike: a toe for each makes dim greys yellow
+    light *= grey / (grey + _TOE)
     return to_srgb(with_noise(light, settings.noise, rng))
 
 
@@ -156,7 +157,7 @@ def _vehicle_lights(scene: Scene, shining: Array) -> None:
             continue
         centre = (left + width / 2) / scene.width
         whole = whole and width < 1.7 * height  # else it is two, or seen from the side
-        oncoming = whole and centre < 0.42 and height < 0.25 * scene.height
+        oncoming = whole and centre < 0.42 and height < 0.4 * scene.height
         ahead = whole and 0.42 <= centre < 0.75
         if not (oncoming or ahead):
             continue

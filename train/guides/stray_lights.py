@@ -19,7 +19,7 @@ COLOURS = (
     (0.80, 0.92, 1.0),
     (1.0, 0.62, 0.25),
     (1.0, 0.80, 0.50),
-    (1.0, 0.06, 0.04),
+    (1.0, 0.02, 0.012),
     (0.10, 1.0, 0.65),
 )
 """Linear RGB of headlights and white LEDs, sodium and warm lamps, tail lights and traffic lights."""
