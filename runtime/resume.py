@@ -74,10 +74,13 @@ def _digest(data: bytes) -> str:
 
 
 def skipped(kept: Kept | None, *, steady: bool) -> Fraction:
-    """How much of a file needn't be read again, in seconds; steadying wants some frames before the first."""
+    """How much of a file needn't be read again, in seconds.
+
+    The sink looks for the frame that was kept last; steadying wants some before it.
+    """
     if kept is None:
         return Fraction(0)
-    return max(Fraction(0), kept.last + ROUNDED_S - (_STEADY_LEAD_S if steady else 0))
+    return max(Fraction(0), kept.last - ROUNDED_S - (_STEADY_LEAD_S if steady else 0))
 
 
 def check_resume(address: Address, outputs: Sequence[Output]) -> None:

@@ -96,6 +96,7 @@ def join_segments(
         preset=encoding.preset,
         codec=encoding.codec,
         kept=Kept(parts, "", Fraction(0)),
+        after_kept=True,
     )
     with sink:
         pass  # all frames are there already

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import re
 import signal
 import subprocess
 import sys
@@ -199,7 +201,37 @@ def without_a_picture(part: bytes) -> bytes:
     return part.replace(b"vide", b"soun").replace(b"vmhd", b"smhd")
 
 
-@pytest.mark.parametrize("damage", [garbled, without_parameters, with_a_strange_name, without_a_picture])
+def changed(box: bytes, nth: int, at: int, change: int) -> Callable[[bytes], bytes]:
+    """A 32-bit number, so far behind the name of the nth box of a kind, is larger by so much."""
+
+    def damage(part: bytes) -> bytes:
+        place = [found.start() for found in re.finditer(re.escape(box), part)][nth] + len(box) + at
+        value = int.from_bytes(part[place : place + 4], "big") + change
+        return part[:place] + (value % 2**32).to_bytes(4, "big") + part[place + 4 :]
+
+    return damage
+
+
+_SECOND = 10_000  # ticks, at 5 FPS
+_SHOWN_LAST = changed(b"trun", -1, 28, 2**29)
+
+DAMAGES = {
+    "garbled": garbled,
+    "no parameters": without_parameters,
+    "a strange name": with_a_strange_name,
+    "no picture": without_a_picture,
+    "a huge time": changed(b"tfdt", 2, 4, 2**20),
+    "a later time": changed(b"tfdt", 3, 8, 2 * _SECOND),
+    "an earlier time": changed(b"tfdt", -1, 8, -_SECOND),
+    "a later beginning": changed(b"tfdt", 0, 8, 60 * _SECOND),
+    "longer frames": changed(b"tfhd", 1, 16, _SECOND),
+    "a frame shown later": changed(b"trun", 2, 52, 3 * _SECOND),
+    "other ticks": changed(b"mdhd", 0, 12, _SECOND),
+    "a later start": changed(b"elst", 0, 12, 4 * _SECOND),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_no_damage_of_a_part_comes_into_the_video(
     write_clip: WriteClip, write_model: WriteModel, tmp_path: Path, damage: Callable[[bytes], bytes]
 ) -> None:
@@ -213,6 +245,33 @@ def test_no_damage_of_a_part_comes_into_the_video(
     translate(clip, tmp_path / "out.mp4", model, resume=True)
     assert numbers(tmp_path / "out.mp4") == [index % 24 for index in range(FRAMES)]
     assert frame_times(tmp_path / "out.mp4") == [Fraction(index, FPS) for index in range(FRAMES)]
+
+
+def test_a_part_that_goes_on_beyond_its_source_is_refused(
+    write_clip: WriteClip, write_model: WriteModel, tmp_path: Path
+) -> None:
+    """Of the last frames nothing else tells when they are shown."""
+    clip, model, output = write_clip(frames=FRAMES, fps=FPS), write_model(), tmp_path / "out.mp4"
+    with pytest.raises(Crash):
+        translate(clip, output, model, progress=crash_at(55))
+    part = tmp_path / ".out.mp4.parts" / "1.mp4"
+    part.write_bytes(_SHOWN_LAST(part.read_bytes()))
+    with pytest.raises(SinkError, match="is damaged; add --overwrite instead of --resume"):
+        translate(clip, output, model, resume=True)
+    assert not output.exists()
+
+
+@pytest.mark.parametrize("start", ["1e999999999", "1/0", "x", None, 1e300, "9" * 5000])
+def test_a_start_that_is_no_time_is_not_gone_on_with(
+    write_clip: WriteClip, write_model: WriteModel, tmp_path: Path, start: object
+) -> None:
+    clip, model, output = write_clip(frames=20, fps=FPS), write_model(), tmp_path / "out.mp4"
+    with pytest.raises(Crash):
+        translate(clip, output, model, progress=crash_at(15))
+    about = tmp_path / ".out.mp4.parts" / "about.json"
+    about.write_text(json.dumps({**json.loads(about.read_text()), "start": start}))
+    translate(clip, output, model, resume=True)
+    assert frame_times(output) == [Fraction(index, FPS) for index in range(20)]
 
 
 def test_killed_then_resumed(write_clip: WriteClip, write_model: WriteModel, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 import stat
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Generator, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
@@ -26,6 +26,8 @@ from unit_edge.errors import SinkError
 from unit_edge.files.reading import parse_json, read_json
 from unit_edge.files.writing import open_unlinked, replacing
 from unit_edge.media.containers import OPEN_OPTIONS
+from unit_edge.runtime.sinks.video.fragments import coherent_frames
+from unit_edge.text.numbers import fraction
 
 try:
     import fcntl
@@ -206,6 +208,11 @@ def mark(making: Mapping[str, Any], stream: str, start: Fraction) -> str:
     return _MARK + json.dumps({"making": making, "stream": stream, "start": str(start)})
 
 
+def part_comment(start: Fraction, time_base: Fraction) -> str:
+    """The comment of a part: when its first frame is shown in the video, and its ticks, both in seconds."""
+    return json.dumps({"start": str(start), "time_base": str(time_base)})
+
+
 def find_kept(output: Path, making: Mapping[str, Any]) -> Kept | None:
     """What there is of an output to go on from, or None if there is nothing.
 
@@ -221,9 +228,8 @@ def find_kept(output: Path, making: Mapping[str, Any]) -> Kept | None:
             f"{output}: was begun with another {', '.join(others)}; repeat that one, or add --overwrite "
             "instead of --resume to start over"
         )
-    try:
-        start = Fraction(about.get("start", 0))
-    except (TypeError, ValueError, ZeroDivisionError):
+    start = fraction(about.get("start", "0"))
+    if start is None:
         return None
     finished = _part(output, start) if about.get("continues", True) and output.exists() else None
     parts = [finished, *_whole(output)]
@@ -275,8 +281,24 @@ def _media(output: Path) -> list[Path]:
 def _whole(output: Path, *, decoded: bool = True) -> Iterator[VideoPart]:
     """What can be used of the parts' files; links and pipes aren't ours."""
     for path in _media(output):
-        if stat.S_ISREG(path.lstat().st_mode) and (part := _part(path, decoded=decoded)) is not None:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            continue
+        start, ticks_are_right = _commented(path)
+        if ticks_are_right and (part := _part(path, start, decoded=decoded)) is not None:
             yield part
+
+
+def _commented(path: Path) -> tuple[Fraction | None, bool]:
+    """When a part says that it starts, None if it doesn't, and whether its ticks are what it says."""
+    try:
+        with av.open(f"file:{path}", **OPEN_OPTIONS) as container:
+            about = parse_json(container.metadata.get("comment", ""))
+            ticks = container.streams.video[0].time_base
+    except (av.FFmpegError, OSError, IndexError, ValueError):
+        return None, True
+    if not isinstance(about, dict) or (start := fraction(about.get("start"))) is None:
+        return None, True
+    return start, fraction(about.get("time_base")) == ticks
 
 
 def _read_about(output: Path) -> dict[str, Any] | None:
@@ -313,15 +335,17 @@ def _part(path: Path, start: Fraction | None = None, *, decoded: bool = True) ->
     shown = list[int]()
     count, last, end, late = 0, Fraction(0), Fraction(0), Fraction(0)
     try:
-        for packet in _packets(path, shown if decoded else None):
-            pts = _known(packet.pts) * packet.time_base - late
-            if not count and start is not None:
-                late, pts = pts - start, start
-            if packet.is_keyframe and count:
-                whole = VideoPart(path=path, packets=count, last=last, end=end, late=late)
-            count += 1
-            last, end = max(last, pts), max(end, pts + (packet.duration or 0) * packet.time_base)
-        ends_well = path.suffix != _MEDIA or _boxes_are_whole(path)
+        coherent = coherent_frames(path) if path.suffix == _MEDIA else None
+        with contextlib.closing(_packets(path, shown if decoded else None)) as packets:
+            for packet in islice(packets, coherent):
+                pts = _known(packet.pts) * packet.time_base - late
+                if not count and start is not None:
+                    late, pts = pts - start, start
+                if packet.is_keyframe and count:
+                    whole = VideoPart(path=path, packets=count, last=last, end=end, late=late)
+                count += 1
+                last, end = max(last, pts), max(end, pts + (packet.duration or 0) * packet.time_base)
+        ends_well = coherent is None and (path.suffix != _MEDIA or _boxes_are_whole(path))
     except (_DamagedError, OSError):
         ends_well = False
     if ends_well and count:
@@ -355,7 +379,7 @@ def _known(ticks: int | None) -> int:
     return ticks
 
 
-def _packets(path: Path, shown: list[int] | None = None) -> Iterator[Packet[VideoStream]]:
+def _packets(path: Path, shown: list[int] | None = None) -> Generator[Packet[VideoStream], None, None]:
     """The packets of a video in the order in which they are stored, each with its times.
 
     With a list `shown`, only those that can be decoded, which takes a small part of what translating them

@@ -30,7 +30,7 @@ from unit_edge.runtime.sinks.codecs import CODECS, Encoding, muxer_of
 from unit_edge.runtime.sinks.video.audio import AudioCopy
 from unit_edge.runtime.sinks.video.disk_file import DiskFile
 from unit_edge.runtime.sinks.video.join import join
-from unit_edge.runtime.sinks.video.parts import ROUNDED_S, Kept, VideoPart, VideoParts, mark
+from unit_edge.runtime.sinks.video.parts import ROUNDED_S, Kept, VideoPart, VideoParts, mark, part_comment
 from unit_edge.runtime.sources.excerpt import Excerpt
 
 _LIMITED_RANGE = 1
@@ -73,7 +73,8 @@ class VideoSink:
         Args:
             making: what the video is made from, by which a later run can go on after a failure; None for a
                 video that nothing shall be left of then.
-            kept: what an earlier run has left; frames that it has already are passed over.
+            kept: what an earlier run has left; frames that it has already are passed over, and the last
+                of them must come again.
             after_kept: the frames' times begin anew where `kept` ends.
             live: of frames that come once: as few as may be are in the encoder when a crash comes.
         """
@@ -86,6 +87,7 @@ class VideoSink:
         self._time_base = Fraction(1, ticks)
         self._rate = info.fps.limit_denominator(100_000)
         self._making, self._kept = making, kept
+        self._begins_anew = after_kept
         self._shift = kept.end if kept is not None and after_kept else Fraction(0)
         self._live = live
         self._key_frames_s = Fraction(_LIVE_KEY_FRAMES_S if self._live else KEY_FRAMES_S)
@@ -99,6 +101,7 @@ class VideoSink:
         self._cut_short = False
         self._packets = self._key_frames = 0
         self._start = Fraction(0) if self._kept is None else self._kept.start
+        self._goes_on = self._kept is None or self._begins_anew
         self._last_pts: int | None = None
         self._since_key = -1
         self._key_time: Fraction | None = None
@@ -169,12 +172,16 @@ class VideoSink:
             )
         time = frame.pts + self._shift
         if self._kept is not None and time < self._kept.last + ROUNDED_S:
+            self._goes_on = self._goes_on or time > self._kept.last - ROUNDED_S
             return
+        self._check_going_on()
         pts = round(time / self._time_base)
         if self._last_pts is not None:
             pts = max(pts, self._last_pts + 1)
-        elif self._kept is None:
-            self._start = time
+        else:
+            self._container.metadata["comment"] = part_comment(pts * self._time_base, self._time_base)
+            if self._kept is None:
+                self._start = time
         self._last_pts = pts
         duration = frame.duration or 1 / info.fps
         self._end = time + duration
@@ -185,6 +192,15 @@ class VideoSink:
             if self._key_frame_is_due(time):
                 encoded.pict_type = PictureType.I
             self._mux(self._stream.encode(encoded))
+
+    def _check_going_on(self) -> None:
+        """Raises SinkError if the frame that was kept last isn't among those that come: its time is wrong."""
+        if self._kept is not None and not self._goes_on:
+            raise SinkError(
+                f"{self._path}: what an earlier run left of it ends with a frame at "
+                f"{float(self._kept.last):.3f} s, where the source has none: it is damaged; add --overwrite "
+                "instead of --resume to start over"
+            )
 
     def _key_frame_is_due(self, time: Fraction) -> bool:
         """Whether the encoder, which counts frames, would wait too long, as frames come slower than meant."""
@@ -224,6 +240,8 @@ class VideoSink:
             raise TruncatedError(f"{self._audio.path}: {self._audio.fault}")
 
     def _finish(self) -> None:
+        if not self._cut_short:
+            self._check_going_on()
         parts = list(self._kept.parts) if self._kept is not None else []
         if self._last_pts is not None and self._end is not None:
             self._mux(self._stream.encode(None))
