@@ -74,6 +74,13 @@ def foreign_domain(model: Any) -> None:
     model.opset_import.add(domain="com.microsoft", version=1)
 
 
+def of_version(version: int) -> Change:
+    def change(model: Any) -> None:
+        model.opset_import[0].version = version
+
+    return change
+
+
 def lost_output(model: Any) -> None:
     model.graph.output[0].name = "nowhere"
 
@@ -118,6 +125,8 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     ),
     "custom": (in_graph(helper.make_node("Identity", ["frame"], ["x"], domain="mine")), "isn't ONNX's own"),
     "contributed": (foreign_domain, "operators of 'com.microsoft'"),
+    "of a version to come": (of_version(2**31), "operators of version 2147483648"),
+    "of no version": (of_version(0), "operators of version 0"),
     "function": (function, "functions"),
     "external": (external, "data in another file"),
     "external, not said": (without_a_flag, "data in another file"),

@@ -20,15 +20,15 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
 import kept
 import mutators
+from kinds import KINDS
 
-from unit_edge.manifests.model import sha256_of
 from unit_edge.text.printable import printable
 
 HANG_S = 10
@@ -36,8 +36,6 @@ MEMORY_BYTES = 2 * 10**9
 _INPUTS_A_CHILD = 2000
 _LOOK_UP_S = 0.1
 _TOLD_EVERY = 1000
-
-Orders = list[list[str]]
 
 
 class Child:
@@ -109,119 +107,6 @@ class Child:
         self._process.wait()
 
 
-def video(good: Path, work: Path, draw: random.Random) -> Orders:
-    name = draw.choice(list(kept.VIDEOS))
-    (work / name).write_bytes(mutators.mutate_bytes((good / name).read_bytes(), draw))
-    return [
-        [
-            "translate",
-            str(work / name),
-            "--model",
-            str(good / "model.onnx"),
-            "-o",
-            str(work / "out.mp4"),
-            "-q",
-        ]
-    ]
-
-
-def picture(good: Path, work: Path, draw: random.Random) -> Orders:
-    name = draw.choice(kept.PICTURES)
-    (work / name).write_bytes(mutators.mutate_bytes((good / name).read_bytes(), draw))
-    return [
-        [
-            "translate",
-            str(work / name),
-            "--model",
-            str(good / "model.onnx"),
-            "-o",
-            str(work / "out.png"),
-            "-q",
-        ]
-    ]
-
-
-def manifest(good: Path, work: Path, draw: random.Random) -> Orders:
-    shutil.copy(good / "model.onnx", work)
-    raw = json.loads((good / "model.json").read_text())
-    (work / "model.json").write_bytes(mutators.mutate_json(raw, draw))
-    return [
-        [draw.choice(("info", "inspect", "boards")), str(work / "model.onnx")],
-        ["inspect", str(work / "model.json")],
-    ]
-
-
-def graph(good: Path, work: Path, draw: random.Random) -> Orders:
-    return _changed_model(good, work, draw, mutators.mutate_graph)
-
-
-def onnx(good: Path, work: Path, draw: random.Random) -> Orders:
-    return _changed_model(good, work, draw, mutators.mutate_bytes)
-
-
-def _changed_model(
-    good: Path, work: Path, draw: random.Random, mutate: Callable[[bytes, random.Random], bytes]
-) -> Orders:
-    model = work / "model.onnx"
-    model.write_bytes(mutate((good / "model.onnx").read_bytes(), draw))
-    raw = json.loads((good / "model.json").read_text())
-    (work / "model.json").write_text(json.dumps({**raw, "sha256": sha256_of(model)}))
-    backend = draw.choice(("onnxruntime", "openvino"))
-    run = [
-        "translate",
-        str(good / "a.png"),
-        "--model",
-        str(model),
-        "-o",
-        str(work / "out.png"),
-        "-q",
-        "--backend",
-        backend,
-    ]
-    return [run, ["inspect", str(model), "--size", "64x48"]]
-
-
-def toml(good: Path, work: Path, draw: random.Random) -> Orders:
-    (work / "a.toml").write_bytes(mutators.mutate_toml(kept.TOML.read_text(), draw))
-    return [["inspect", str(work / "a.toml")]]
-
-
-def checkpoint(good: Path, work: Path, draw: random.Random) -> Orders:
-    shutil.copytree(good / "run", work / "run")
-    files = [path for path in sorted((work / "run").rglob("*")) if path.is_file()]
-    path = draw.choice(files)
-    content = path.read_bytes()
-    structured = path.suffix == ".json" and draw.random() < 0.7
-    path.write_bytes(
-        mutators.mutate_json(json.loads(content), draw)
-        if structured
-        else mutators.mutate_bytes(content, draw)
-    )
-    return [["@checkpoint", str(work / "run")], ["inspect", str(work / "run")]]
-
-
-def engine(good: Path, work: Path, draw: random.Random) -> Orders:
-    shutil.copy(good / "e.engine", work)
-    (work / "e.json").write_bytes(mutators.mutate_json(json.loads((good / "e.json").read_text()), draw))
-    return [[draw.choice(("info", "inspect")), str(work / "e.engine")]]
-
-
-def benchmark(good: Path, work: Path, draw: random.Random) -> Orders:
-    (work / "b.json").write_bytes(mutators.mutate_json(json.loads((good / "bench.json").read_text()), draw))
-    old = [str(work / "b.json"), str(good / "bench.json")]
-    return [draw.choice((["bench", "--from", str(work / "b.json")], ["bench", "--compare", *old]))]
-
-
-def address(good: Path, work: Path, draw: random.Random) -> Orders:
-    return [["@address", mutators.make_address(draw)]]
-
-
-KINDS: dict[str, Callable[[Path, Path, random.Random], Orders]] = {
-    "video": video, "picture": picture, "manifest": manifest, "onnx": onnx, "graph": graph, "toml": toml,
-    "checkpoint": checkpoint, "engine": engine, "benchmark": benchmark, "address": address,
-}  # fmt: skip
-
-
 def wrong(order: list[str], answer: dict[str, Any] | str, work: Path) -> str:
     """What is wrong with an answer; "" if nothing is."""
     if isinstance(answer, str):
@@ -255,7 +140,14 @@ def _half_done(order: list[str], code: int, work: Path) -> str:
                     return "an output without a frame"
         except av.FFmpegError:
             return "an output that can't be read"
+    if code == 0 and "--resume" in order and _times(output) != _times(Path(order[1])):
+        return "other times than the source's"
     return ""
+
+
+def _times(path: Path) -> list[Fraction]:
+    with av.open(str(path)) as container:
+        return [Fraction(frame.pts or 0) * (frame.time_base or 0) for frame in container.decode(video=0)]
 
 
 def main() -> int:

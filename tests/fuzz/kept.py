@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -15,6 +16,7 @@ from onnx import TensorProto, helper
 
 from unit_edge.manifests.engine import EngineManifest, platform_text, write_pair
 from unit_edge.manifests.model import Manifest, TensorSpec, sha256_of
+from unit_edge.runtime.pipeline import Stats
 
 ROOT = Path(__file__).resolve().parents[2]
 VIDEOS = {
@@ -22,6 +24,8 @@ VIDEOS = {
     "clip.avi": "mpeg4", "clip.flv": "libx264",
 }  # fmt: skip
 PICTURES = ("a.png", "a.jpg", "a.bmp", "a.tif", "a.webp")
+TOMLS = tuple(sorted((ROOT / "train" / "configs").glob("*.toml")))
+BUNDLED = tuple(sorted((ROOT / "unit_edge" / "models").glob("*.onnx")))
 TOML = ROOT / "train" / "configs" / "day-night.toml"
 
 
@@ -46,6 +50,17 @@ def make(folder: Path) -> None:
     report = sorted((ROOT / "docs" / "benchmarks").rglob("*.json"))[0]
     (folder / "bench.json").write_bytes(report.read_bytes())
     run(folder / "run")
+    (folder / "bundle.json").write_text(json.dumps(_BUNDLE))
+    half_made(folder)
+
+
+_BUNDLE = {
+    "kind": "bundle", "schema": 1, "title": "day to night", "board": "raspberry-pi-5",
+    "backend": "onnxruntime", "source": "day", "target": "night",
+    "made_from": {"run": "run", "step": 10, "weights_sha256": "be" * 32},
+    "versions": {"unit_edge": "0.1.0", "onnx": "1.23.2"},
+    "models": [{"file": "model.onnx", "precision": "fp32", "sha256": "8a" * 32}],
+}  # fmt: skip
 
 
 def model(path: Path) -> None:
@@ -114,3 +129,32 @@ def run(folder: Path) -> None:
     save_checkpoint(folder, 3, {"unit.encoders.0.w": torch.zeros(2)}, {"skipped": 0, "best": [0.5, 3]}, 2)
     lines = [json.dumps({"step": step, "loss": 1.0}) for step in range(1, 5)]
     (folder / "log.jsonl").write_text("".join(f"{line}\n" for line in lines))
+
+
+class _BrokenOff(Exception):
+    pass
+
+
+def half_made(folder: Path) -> None:
+    """A clip of 12 s, the parts of its translation that broke off after 9 s, and one of them by itself."""
+    from unit_edge.runtime.translate import translate
+
+    with av.open(str(folder / "slow.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"  # type: ignore[union-attr]
+        for index in range(60):
+            image = np.full((48, 64, 3), 4 * index, np.uint8)
+            frame = av.VideoFrame.from_ndarray(image, format="bgr24")
+            frame.pts, frame.time_base = index, Fraction(1, 5)
+            container.mux(stream.encode(frame))  # type: ignore[union-attr]
+        container.mux(stream.encode(None))  # type: ignore[union-attr]
+
+    def broken_off(stats: Stats) -> None:
+        if stats.frames == 45:
+            raise _BrokenOff
+
+    output = folder / "out.mp4"
+    with contextlib.suppress(_BrokenOff):
+        translate(folder / "slow.mp4", output, folder / "model.onnx", progress=broken_off)
+    part = folder / ".out.mp4.parts" / "1.mp4"
+    (folder / "fragments.mp4").write_bytes(part.read_bytes())

@@ -38,6 +38,7 @@ BYTES_AT_MOST = 2**31
 """Of a file: what protobuf itself can hold."""
 _NAME_AT_MOST = 1024
 _DIMENSIONS_AT_MOST = 8
+_OPSET_AT_MOST = 99  # 2026 has 26
 _SIDE_AT_MOST = 2**20
 _LISTED_AT_MOST = 64
 
@@ -130,9 +131,14 @@ class _Look:
             raise Refused("it doesn't say which operators it is made of")
 
     def _opset(self, view: memoryview) -> None:
+        version = 0
         for number, kind, value in self._fields(view):
+            if number == 2:
+                version = whole(kind, value)
             if number == 1 and bytes(inside(kind, value)) not in _OWN_DOMAINS:
                 raise Refused(f"operators of {_text(value)!r}, expected ONNX's own")
+        if not 1 <= version <= _OPSET_AT_MOST:  # OpenVINO goes through all that are missing
+            raise Refused(f"operators of version {version}, expected 1 to {_OPSET_AT_MOST}")
 
     def _graph(self, view: memoryview) -> None:
         known, outputs, nodes = {""}, list[str](), list[memoryview]()

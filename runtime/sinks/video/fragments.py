@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 # ISO/IEC 14496-12: 8.8.7 tfhd, 8.8.8 trun
@@ -70,7 +71,7 @@ def _in_order(fragments: list[_Fragment]) -> int | None:
         shown = sorted(decoded[begin + index] + offset for index, offset in enumerate(fragment.offsets))
         told = decoded[begin + ahead : begin + ahead + count]
         at += count
-        if shown[: len(told)] != told:
+        if shown[: len(told)] != told or any(one == other for one, other in pairwise(shown)):
             return at
     return None
 

@@ -1,0 +1,210 @@
+"""The kinds of inputs: each makes one of them in a folder, and says with which commands it is tried."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import kept
+import mutators
+import structured
+
+from unit_edge.manifests.model import sha256_of
+
+Orders = list[list[str]]
+
+
+def _translation(source: Path, model: Path, output: Path) -> list[str]:
+    return ["translate", str(source), "--model", str(model), "-o", str(output), "-q"]
+
+
+def video(good: Path, work: Path, draw: random.Random) -> Orders:
+    name = draw.choice(list(kept.VIDEOS))
+    (work / name).write_bytes(mutators.mutate_bytes((good / name).read_bytes(), draw))
+    return [_translation(work / name, good / "model.onnx", work / "out.mp4")]
+
+
+def picture(good: Path, work: Path, draw: random.Random) -> Orders:
+    name = draw.choice(kept.PICTURES)
+    (work / name).write_bytes(mutators.mutate_bytes((good / name).read_bytes(), draw))
+    return [_translation(work / name, good / "model.onnx", work / "out.png")]
+
+
+def manifest(good: Path, work: Path, draw: random.Random) -> Orders:
+    shutil.copy(good / "model.onnx", work)
+    raw = json.loads((good / "model.json").read_text())
+    (work / "model.json").write_bytes(mutators.mutate_json(raw, draw))
+    return [
+        [draw.choice(("info", "inspect", "boards")), str(work / "model.onnx")],
+        ["inspect", str(work / "model.json")],
+    ]
+
+
+def graph(good: Path, work: Path, draw: random.Random) -> Orders:
+    return _changed_model(good, work, draw, mutators.mutate_graph)
+
+
+def onnx(good: Path, work: Path, draw: random.Random) -> Orders:
+    return _changed_model(good, work, draw, mutators.mutate_bytes)
+
+
+def fields(good: Path, work: Path, draw: random.Random) -> Orders:
+    """The graph's protobuf, well-formed."""
+    return _changed_model(good, work, draw, structured.mutate_fields)
+
+
+def _changed_model(
+    good: Path, work: Path, draw: random.Random, mutate: Callable[[bytes, random.Random], bytes]
+) -> Orders:
+    model = work / "model.onnx"
+    model.write_bytes(mutate((good / "model.onnx").read_bytes(), draw))
+    raw = json.loads((good / "model.json").read_text())
+    (work / "model.json").write_text(json.dumps({**raw, "sha256": sha256_of(model)}))
+    backend = draw.choice(("onnxruntime", "openvino"))
+    run = [*_translation(good / "a.png", model, work / "out.png"), "--backend", backend]
+    return [run, ["inspect", str(model), "--size", "64x48"]]
+
+
+def toml(good: Path, work: Path, draw: random.Random) -> Orders:
+    (work / "a.toml").write_bytes(mutators.mutate_toml(kept.TOML.read_text(), draw))
+    return [["inspect", str(work / "a.toml")]]
+
+
+def checkpoint(good: Path, work: Path, draw: random.Random) -> Orders:
+    shutil.copytree(good / "run", work / "run")
+    files = [path for path in sorted((work / "run").rglob("*")) if path.is_file()]
+    path = draw.choice(files)
+    content = path.read_bytes()
+    structured = path.suffix == ".json" and draw.random() < 0.7
+    path.write_bytes(
+        mutators.mutate_json(json.loads(content), draw)
+        if structured
+        else mutators.mutate_bytes(content, draw)
+    )
+    return [["@checkpoint", str(work / "run")], ["inspect", str(work / "run")]]
+
+
+def engine(good: Path, work: Path, draw: random.Random) -> Orders:
+    shutil.copy(good / "e.engine", work)
+    (work / "e.json").write_bytes(mutators.mutate_json(json.loads((good / "e.json").read_text()), draw))
+    return [[draw.choice(("info", "inspect")), str(work / "e.engine")]]
+
+
+def benchmark(good: Path, work: Path, draw: random.Random) -> Orders:
+    (work / "b.json").write_bytes(mutators.mutate_json(json.loads((good / "bench.json").read_text()), draw))
+    old = [str(work / "b.json"), str(good / "bench.json")]
+    return [draw.choice((["bench", "--from", str(work / "b.json")], ["bench", "--compare", *old]))]
+
+
+def address(good: Path, work: Path, draw: random.Random) -> Orders:
+    return [["@address", mutators.make_address(draw)]]
+
+
+def spliced(good: Path, work: Path, draw: random.Random) -> Orders:
+    """One file that goes on as another one, or has a run of zeros: videos of two types, pictures of two."""
+    names = draw.choice((tuple(kept.VIDEOS), kept.PICTURES))
+    name = draw.choice(names)
+    content = (good / name).read_bytes()
+    if draw.random() < 0.6:
+        content = structured.splice(content, (good / draw.choice(names)).read_bytes(), draw)
+    else:
+        content = structured.zeros(content, draw)
+    (work / name).write_bytes(content)
+    output = work / ("out.mp4" if name in kept.VIDEOS else "out.png")
+    return [_translation(work / name, good / "model.onnx", output)]
+
+
+def boxes(good: Path, work: Path, draw: random.Random) -> Orders:
+    name = draw.choice(("clip.mp4", "fragments.mp4"))
+    (work / name).write_bytes(structured.mutate_boxes((good / name).read_bytes(), draw))
+    return [_translation(work / name, good / "model.onnx", work / "out.mp4"), ["inspect", str(work / name)]]
+
+
+def chunks(good: Path, work: Path, draw: random.Random) -> Orders:
+    (work / "a.png").write_bytes(structured.mutate_chunks((good / "a.png").read_bytes(), draw))
+    return [_translation(work / "a.png", good / "model.onnx", work / "out.png")]
+
+
+def resume(good: Path, work: Path, draw: random.Random) -> Orders:
+    """What a broken-off translation has left, which is gone on with."""
+    folder = work / ".out.mp4.parts"
+    shutil.copytree(good / ".out.mp4.parts", folder)
+    part, about = folder / "1.mp4", folder / "about.json"
+    content = part.read_bytes()
+    way = draw.randrange(6)
+    if way == 0:
+        about.write_bytes(mutators.mutate_json(json.loads(about.read_text()), draw))
+    elif way == 1:
+        part.write_bytes(mutators.mutate_bytes(content, draw))
+    elif way == 2:
+        part.write_bytes(structured.zeros(content, draw))
+    elif way == 3:
+        part.write_bytes(
+            structured.splice(content, draw.choice((content, (good / "clip.mp4").read_bytes())), draw)
+        )
+    else:
+        part.write_bytes(structured.mutate_boxes(content, draw))
+    return [[*_translation(good / "slow.mp4", good / "model.onnx", work / "out.mp4"), "--resume"]]
+
+
+def bundled(good: Path, work: Path, draw: random.Random) -> Orders:
+    """A bundled model's manifest, whose numbers then may disagree with the graph."""
+    source = draw.choice(kept.BUNDLED)
+    model = work / "model.onnx"
+    model.symlink_to(source)
+    raw = json.loads(source.with_suffix(".json").read_text())
+    model.with_suffix(".json").write_bytes(mutators.mutate_json(raw, draw))
+    run = _translation(good / "a.png", model, work / "out.png")
+    small = ["--size", "64x48"]
+    measured = [
+        "bench",
+        str(model),
+        *small,
+        "--frames",
+        "1",
+        "--warm-up",
+        "0",
+        "--no-peak",
+        "-o",
+        str(work / "b"),
+    ]
+    return [
+        run,
+        draw.choice(
+            (["info", str(model)], ["inspect", str(model), *small], ["boards", str(model)], measured)
+        ),
+    ]
+
+
+def settings(good: Path, work: Path, draw: random.Random) -> Orders:
+    path = work / "a.toml"
+    path.write_bytes(structured.mutate_types(draw.choice(kept.TOMLS).read_text(), draw))
+    train = ["train", str(path), "--run", str(work / "run"), "--data", str(work), "--dry-run"]
+    return [["inspect", str(path)], train]
+
+
+def weights(good: Path, work: Path, draw: random.Random) -> Orders:
+    """The header of a checkpoint's tensors."""
+    run = work / "run"
+    shutil.copytree(good / "run", run)
+    path = draw.choice(sorted(run.rglob("*.safetensors")))
+    path.write_bytes(structured.mutate_weights(path.read_bytes(), draw))
+    export = ["export", str(run), "--to", "night", "-o", str(work / "out.onnx")]
+    return [["@checkpoint", str(run)], ["inspect", str(path)], ["inspect", str(run)], export]
+
+
+def bundle(good: Path, work: Path, draw: random.Random) -> Orders:
+    raw = json.loads((good / "bundle.json").read_text())
+    (work / "bundle.json").write_bytes(mutators.mutate_json(raw, draw))
+    return [["inspect", str(work / "bundle.json")], ["inspect", str(work)]]
+
+
+KINDS: dict[str, Callable[[Path, Path, random.Random], Orders]] = {
+    "video": video, "picture": picture, "manifest": manifest, "onnx": onnx, "graph": graph, "toml": toml,
+    "checkpoint": checkpoint, "engine": engine, "benchmark": benchmark, "address": address,
+    "spliced": spliced, "boxes": boxes, "chunks": chunks, "resume": resume, "bundled": bundled,
+    "fields": fields, "settings": settings, "weights": weights, "bundle": bundle,
+}  # fmt: skip
