@@ -66,7 +66,7 @@ def test_a_long_frame_that_cameras_give_passes() -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(2**20 + 8, 4), (40_000, 40_000)])
 def test_a_picture_that_claims_too_many_pixels_is_one_line(width: int, height: int, tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"claims more pixels|can't be read as an image"):
+    with pytest.raises(SourceError, match=r"claims more pixels|claims to be wider or higher"):
         read_image(png_that_claims(tmp_path / "a.png", width, height))
 
 

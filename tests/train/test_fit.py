@@ -242,6 +242,23 @@ def test_steps_that_are_not_finite_are_skipped_up_to_a_number(
     assert all(value.isfinite().all() for value in weights.values())
 
 
+@pytest.mark.parametrize(
+    ("every", "advice"), [(1, "the last checkpoint is good"), (9, "there is no checkpoint")]
+)
+def test_advice_after_a_fault_is_of_what_there_is(
+    config: RunConfig, images: Path, monkeypatch: pytest.MonkeyPatch, every: int, advice: str
+) -> None:
+    advance: Advance = TrainingState.advance
+
+    def poison(state: TrainingState, batch: list[Tensor]) -> dict[str, float]:
+        return advance(state, [x * float("nan") for x in batch] if state.step else batch)
+
+    monkeypatch.setattr(TrainingState, "advance", poison)
+    optim, log = replace(config.optim, max_skipped=1), replace(config.log, checkpoint_every=every)
+    with pytest.raises(TrainingError, match=f"^step 2: .* 1 steps in a row .*{advice}"):
+        run_steps(replace(config, optim=optim, log=log), images / "run", images)
+
+
 def test_missing_images_leave_nothing(config: RunConfig, images: Path) -> None:
     with pytest.raises(DataError, match="no such"):
         run_steps(config, images / "run", images / "elsewhere")

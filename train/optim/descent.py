@@ -88,8 +88,7 @@ def skipped_in_a_row(before: int, faults: Sequence[str], step: int, most: int) -
     skipped = before + 1 if faults else 0
     if skipped >= most:
         raise TrainingError(
-            f"step {step + 1}: {faults[0]}, and {skipped} steps in a row had such a fault "
-            "(optim.max_skipped); the last checkpoint is good: lower optim.lr and --resume"
+            f"step {step + 1}: {faults[0]}, and {skipped} steps in a row had such a fault (optim.max_skipped)"
         )
     return skipped
 

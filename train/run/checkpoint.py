@@ -234,7 +234,7 @@ def checkpoints(run: Path) -> list[Path]:
 def how_to_go_on(run: Path) -> str:
     """What is left of a run that went wrong, and what to do."""
     if checkpoints(run):
-        return "the last checkpoint is good: --resume"
+        return "the last checkpoint is good: lower optim.lr and --resume"
     return "there is no checkpoint yet: lower optim.lr, or train in fp32, and start anew"
 
 

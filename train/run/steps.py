@@ -61,7 +61,10 @@ def run_steps(
         bar.write(checkpoint.finished(run, state.step), file=sys.stderr)
     try:
         for batch in batches:
-            terms = state.advance(batch)
+            try:
+                terms = state.advance(batch)
+            except TrainingError as error:
+                raise TrainingError(f"{error}; {checkpoint.how_to_go_on(run)}") from None
             bar.update()
             last = state.step == steps
             stopping = state.group.any(bool(wish))

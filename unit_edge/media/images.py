@@ -77,6 +77,8 @@ def _decode(data: bytes, path: Path) -> NDArray[np.uint8]:
         why = getattr(error, "err", "") or "not enough memory"
         if "MAX_IMAGE_PIXELS" in why:
             why = "it claims more pixels than OpenCV allows (OPENCV_IO_MAX_IMAGE_PIXELS)"
+        elif "MAX_IMAGE_" in why:
+            why = "it claims to be wider or higher than OpenCV allows (2^20 pixels)"
         raise ImageError(f"{complaint}: {' '.join(why.split())}") from None
     if decoded is None:
         raise ImageError(f"{complaint}: damaged, cut off, or in an unknown format")

@@ -21,7 +21,7 @@ _MOOF_BYTES, _FRAMES = 2**24, 2**20  # of a fragment, which has seconds
 
 @dataclass(frozen=True)
 class _Fragment:
-    """In ticks: when its first frame is decoded; of each, how long it lasts and how much later it is shown."""
+    """In ticks: when its first frame is decoded; of each, how long it lasts and how late it is shown."""
 
     begin: int
     durations: list[int]
