@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from digit_sets import make_data
 from tiny_training import NETWORK_AND_DATA
 
 from unit_edge.cli.app import app
@@ -19,14 +20,12 @@ from unit_edge.registry import bundled_models
 
 SCRIPT = Path(__file__).with_name("own_name_server.py")
 MAIN = [sys.executable, "-m", "unit_edge.cli"]
+_AT_MOST_S = 280
 OWN_CACHE = ".cache/unit-edge/"  # frames of training videos
 NOT_RUN = {
-    "build": "needs an NVIDIA GPU",
-    "adapt": "loads what train loads",
-    "accuracy": "loads what translate loads",
+    "build": "needs TensorRT",
     "evaluate": "loads what train and verify load",
     "init": "loads what train loads",
-    "configs": "loads settings only",
     "fleet": "starts Ray; tests/runtime/fleet looks at its ports and usage statistics",
     "serve": "doesn't end by itself; it loads what translate loads, and aiohttp",
 }
@@ -37,6 +36,20 @@ paths = ["{clip}"]
 [domain2]
 name = "night"
 paths = ["{clip}"]
+"""
+ADAPTATION = """
+[source]
+name = "thin"
+train = ["thin/train.npz"]
+[target]
+name = "thick"
+train = ["thick/train.npz"]
+test = ["thick/test.npz"]
+[network]
+width = 2
+[optim]
+steps = 1
+batch = 4
 """
 TRAINING = f"{NETWORK_AND_DATA}[optim]\nsteps = 1\n"
 
@@ -58,6 +71,7 @@ def watched(folder: Path, commands: list[list[str]]) -> tuple[list[str], list[st
         env={**environment, "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
+        timeout=_AT_MOST_S,
     )
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(answers) == len(commands), done.stderr
@@ -88,6 +102,9 @@ def test_no_command_looks_anything_up_or_leaves_a_file(
     model = bundled_models()[0][0].stem
     clip = str(write_clip(frames=12, fps=1))
     run, onnx = str(tmp_path / "run"), str(tmp_path / "own.onnx")
+    digits = str(tmp_path / "digits")
+    make_data(tmp_path)
+    (tmp_path / "digits.toml").write_text(ADAPTATION)
     (tmp_path / "my.toml").write_text(DOMAINS.format(clip=clip) + TRAINING)
     commands = {
         "doctor": ["--timeout", "120"],
@@ -102,6 +119,9 @@ def test_no_command_looks_anything_up_or_leaves_a_file(
         "train": [str(tmp_path / "my.toml"), "--run", run],
         "export": [run, "--to", "night", "-o", onnx],
         "verify": [onnx, "--against", run],
+        "adapt": [str(tmp_path / "digits.toml"), "--run", digits, "--data", str(tmp_path)],
+        "accuracy": [digits, str(tmp_path / "thick" / "test.npz")],
+        "configs": [],
     }
     known = {command.name or command.callback.__name__ for command in app.registered_commands}  # type: ignore[union-attr]
     assert known == set(commands) | set(NOT_RUN)
