@@ -93,15 +93,20 @@ def ending_what_hangs(patience_s: float = PATIENCE_S) -> Iterator[None]:
     """Within it, the process ends if signals aren't answered: the main thread hangs in a backend.
 
     Python's own handlers wait until the main thread is back in Python; what they are woken by doesn't. Of
-    those inside each other the innermost counts. For the main thread only.
+    those inside each other the innermost counts; what more than wishes it was sent goes on to the one around
+    it, where something may still wait for the backend. For the main thread only.
     """
     wakes, woken = os.pipe()
     os.set_blocking(woken, False)
     left = threading.Event()
     before = signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
+    came = bytearray()
+
+    def read() -> None:
+        came.extend(n for n in os.read(wakes, 64) if n in (signal.SIGINT, signal.SIGTERM))
 
     def watch() -> None:
-        came, until = b"", math.inf
+        until = math.inf
         while not left.is_set():
             timeout = None if until == math.inf else max(0.0, until - time.monotonic())
             if not select.select([wakes], [], [], timeout)[0]:
@@ -109,10 +114,12 @@ def ending_what_hangs(patience_s: float = PATIENCE_S) -> Iterator[None]:
                     os.write(2, b"stopped: the backend doesn't answer\n")
                     os._exit(128 + came[-1])
                 break
-            came += bytes(n for n in os.read(wakes, 64) if n in (signal.SIGINT, signal.SIGTERM))
+            read()
             if len(came) >= _ANSWERED:
                 answer_s = _ANSWER_S if len(came) > _ANSWERED else patience_s
                 until = min(until, time.monotonic() + answer_s)
+        if select.select([wakes], [], [], 0)[0]:
+            read()
         os.close(wakes)
 
     watcher = threading.Thread(target=watch, name="unit-edge signals", daemon=True)
@@ -125,3 +132,5 @@ def ending_what_hangs(patience_s: float = PATIENCE_S) -> Iterator[None]:
         os.write(woken, b"\0")  # processes that were forked meanwhile hold this end open
         os.close(woken)
         watcher.join()
+        if len(came) > _ANSWERED and before != -1:
+            os.write(before, came)
