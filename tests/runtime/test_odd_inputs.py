@@ -66,8 +66,18 @@ def test_a_long_frame_that_cameras_give_passes() -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(2**20 + 8, 4), (40_000, 40_000)])
 def test_a_picture_that_claims_too_many_pixels_is_one_line(width: int, height: int, tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"claims more pixels|claims to be wider or higher"):
+    with pytest.raises(SourceError, match=r"claims more pixels|can't be read as an image"):
         read_image(png_that_claims(tmp_path / "a.png", width, height))
+
+
+@pytest.mark.parametrize(("width", "height"), [(2**20 + 1, 1), (16, 2**24), (2**31 - 1, 2**31 - 1)])
+def test_a_tiff_that_claims_a_side_too_long_is_one_line(width: int, height: int, tmp_path: Path) -> None:
+    tags = {256: width, 257: height, 258: 8, 259: 1, 262: 2, 273: 8, 277: 3, 278: height, 279: 100}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    header = b"II*\0" + struct.pack("<I", 108) + bytes(100)
+    (tmp_path / "a.tif").write_bytes(header + struct.pack("<H", len(tags)) + entries + bytes(4))
+    with pytest.raises(SourceError, match=r"wider or higher than OpenCV allows|damaged, cut off"):
+        read_image(tmp_path / "a.tif")
 
 
 def test_a_folder_goes_on_behind_pictures_that_cant_be_read(write_model: Write, tmp_path: Path) -> None:
