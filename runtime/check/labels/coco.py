@@ -27,7 +27,7 @@ def read_coco(path: Path, content: dict[str, Any]) -> LabelSet:
     found = LabelSet("COCO")
     by_id: dict[Any, Labels] = {}
     for image in images:
-        name, key = image.get("file_name"), _id(image.get("id"))
+        name, key = image.get("file_name"), key_of(image.get("id"))
         if not isinstance(name, str) or key is None:
             found.faults.append(f"{path}: an image without file_name or id")
         elif key in by_id or name in found.pictures:
@@ -48,10 +48,10 @@ def read_coco_videos(path: Path, content: dict[str, Any]) -> ClipLabels:
         _entries(path, content, key) for key in ("videos", "images", "annotations", "categories")
     )
     found = ClipLabels("COCO video")
-    names = {_id(video.get("id")): clip_name(str(_name_of(video))) for video in videos if _name_of(video)}
+    names = {key_of(video.get("id")): clip_name(str(_name_of(video))) for video in videos if _name_of(video)}
     by_id: dict[Any, Labels] = {}
     for image in images:
-        key, video = _id(image.get("id")), _id(image.get("video_id"))
+        key, video = key_of(image.get("id")), key_of(image.get("video_id"))
         index = next((image[name] for name in _FRAME_KEYS if isinstance(image.get(name), int)), None)
         if key is None or index is None or index < 0:
             found.faults.append(f"{path}: an image without id or frame_id; expected a frame's number, from 0")
@@ -80,7 +80,7 @@ def _entries(path: Path, content: dict[str, Any], key: str) -> list[dict[str, An
     return entries
 
 
-def _id(value: object) -> int | str | None:
+def key_of(value: object) -> int | str | None:
     """A value as a key; None if it can be none."""
     return value if isinstance(value, int | str) else None
 
@@ -101,15 +101,15 @@ def _add_boxes(
         by_id: labels of each image.
         faults: gets a line for each annotation that can't be used.
     """
-    named = {_id(category.get("id")): str(category.get("name")) for category in categories}
+    named = {key_of(category.get("id")): str(category.get("name")) for category in categories}
     seen: set[Any] = set()
     for annotation in annotations:
-        key = _id(annotation.get("id"))
+        key = key_of(annotation.get("id"))
         where = f"{path}: annotation {key}"
         if key in seen:
             faults.append(f"{where}: its id is another annotation's too; both are used")
         seen.add(key)
-        image, category = _id(annotation.get("image_id")), _id(annotation.get("category_id"))
+        image, category = key_of(annotation.get("image_id")), key_of(annotation.get("category_id"))
         if image not in by_id:
             faults.append(f"{where}: is of image {image}, which isn't listed")
         elif category not in named:
