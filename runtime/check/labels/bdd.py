@@ -60,7 +60,7 @@ def _labels(entry: dict[str, Any], where: str, faults: list[str]) -> Labels:
         box = label.get("box2d") if isinstance(label, dict) else None
         if box is None:
             continue
-        corners = [box.get(key) if isinstance(box, dict) else box for key in ("x1", "y1", "x2", "y2")]
+        corners = [box.get(key) if isinstance(box, dict) else None for key in ("x1", "y1", "x2", "y2")]
         try:
             x1, y1, x2, y2 = (number(value, where) for value in corners)
         except DataError as error:
