@@ -250,6 +250,11 @@ def test_what_keeps_too_few_boxes_is_left_out_or_flagged(
     assert (kept["kept"], kept["passed"]) == (None, True)
     code, stdout, _ = cli(*arguments, "--min-kept", "0.9", "--flag", "-o", "flagged")
     assert "2 translated, 1 flagged" in stdout
+    code, _, stderr = cli(*arguments, "--min-kept", "0.9", "--decode", "v9000", "-o", "other")
+    assert code == 1 and "--decode 'v9000'; expected one of" in stderr and not (here / "other").exists()
+    (here / "names.txt").write_text("person\n")
+    code, _, stderr = cli(*arguments, "--min-kept", "0.9", "--classes", "names.txt", "-o", "other")
+    assert code == 1 and "gave class 1, but 1 classes have names" in stderr
     assert (here / "flagged" / "training" / "image_2" / "bright.png").is_file()
 
 
@@ -266,6 +271,7 @@ def test_what_keeps_too_few_boxes_is_left_out_or_flagged(
             "--min-kept SHARE and --detector FILE.onnx go together",
         ),
         (["COCO", "--to", "night", "--flag"], "--flag needs --min-kept"),
+        (["COCO", "--to", "night", "--decode", "yolox"], "are of a --detector FILE.onnx; give that too"),
         (["COCO", "--to", "night,snow", "--suffix", "x"], "must have {to} in it"),
         (["empty", "--to", "night", "--dataset"], "no data set is recognised"),
         (["no.json", "--to", "night"], "no.json: no such file; expected a COCO"),
