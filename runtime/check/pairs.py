@@ -37,6 +37,7 @@ class Pair:
         seconds: of a frame of a video, from its start; None of a picture.
         before: uint8[H,W,3] BGR.
         after: uint8[h,w,3] BGR, of about the same aspect ratio.
+        frame: of a video, its number from 0; None of a picture.
     """
 
     scene: str
@@ -45,6 +46,7 @@ class Pair:
     seconds: float | None
     before: Image
     after: Image
+    frame: int | None = None
 
 
 @dataclass(frozen=True)
@@ -148,16 +150,21 @@ def count_frames(work: Work, selection: Selection) -> int | None:
         return min(len(work.items), selection.limit or len(work.items))
     total = 0
     for path, _ in work.items:
-        try:
-            with FileSource(path) as clip:
-                stated = clip.info.frame_count
-        except SourceError:
-            continue
+        stated = stated_frames(path)
         if stated is None:
             return None
         taken = -(-stated // selection.every)
         total += min(taken, selection.limit or taken)
     return total
+
+
+def stated_frames(path: Path) -> int | None:
+    """How many frames a clip says it has; 0 if it can't be read, None if it doesn't say."""
+    try:
+        with FileSource(path) as clip:
+            return clip.info.frame_count
+    except SourceError:
+        return 0
 
 
 def pairs(work: Work, selection: Selection, translate: Translate | None) -> Iterator[Pair]:
@@ -230,6 +237,7 @@ def _clip_pairs(
                     seconds=float(frame.pts),
                     before=frame.image,
                     after=made,
+                    frame=frame.index,
                 )
                 taken += 1
     except SourceError as error:

@@ -292,6 +292,40 @@ def test_where_kitti_does_not_care_nothing_is_invented(here: Path, bright: Path)
     assert everything["precision_before"]["value"] == 1 and not truth["unknown_classes"]
 
 
+def test_clips_against_labels_of_their_frames(here: Path, write_clip: WriteClip, bright: Path) -> None:
+    # the person goes after frame 3; by night the car's confidence falls to 0.2 then
+    def by_day(index: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        return picture(0.9, 0.9 if index < 4 else 0)
+
+    def by_night(index: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        return picture(0.9 if index < 4 else 0.2, 0.9 if index < 4 else 0)
+
+    day, night = (
+        write_clip(f"{name}.mp4", frames=8, size=(96, 64), paint=paint)
+        for name, paint in (("day", by_day), ("night", by_night))
+    )
+    truth = here / "gt.txt"
+    cars = [f"{index},1,8,8,32,32,1,3,1" for index in range(1, 9)]
+    truth.write_text("\n".join([*cars, *(f"{index},2,60,20,20,40,1,1,1" for index in range(1, 5))]))
+    arguments = ["check", day, night, "--detector", bright, "--ground-truth", truth, "-o", "out"]
+    code, stdout, stderr = cli(*arguments, "--rename", "pedestrian=person")
+    found = json.loads((here / "out" / "check.json").read_text())["ground_truth"]
+    assert (code, stderr, found["kind"], found["pictures"]) == (0, "", "MOT", 8)
+    groups = {g["class"]: g for g in found["groups"]}
+    assert [groups["car"][key] for key in ("labels", "found_before", "found_after")] == [8, 8, 4]
+    assert [groups["person"][key] for key in ("labels", "found_before", "found_after")] == [4, 4, 4]
+    assert groups["all"]["precision_after"]["value"] == 1
+    assert "Against the labels of 8 frames (MOT)" in stdout
+    # read as labels of every second frame, they go beyond the clip; three lines leave the rest unlabelled
+    code, _, stderr = cli(*arguments, "--rename", "pedestrian=person", "--label-step", "2")
+    assert code == 1 and "labels go to frame 14, but the clip ends with frame 7" in stderr
+    truth.write_text("\n".join(cars[:3]))
+    code, _, stderr = cli(*arguments)
+    assert code == 1 and "day.mp4: 5 frames have no labels" in stderr and "--label-step N" in stderr
+    code, _, stderr = cli("check", "day", "night", *arguments[3:], "--label-step", "2")
+    assert code == 1 and "--label-step is for labels of videos" in stderr
+
+
 def test_labels_that_do_not_fit_are_named(here: Path, bright: Path) -> None:
     arguments = ["check", "day", "night", "--detector", bright, "--ground-truth"]
     code, _, stderr = cli(*arguments, labels_of(here, names=("lorry", "tram")))

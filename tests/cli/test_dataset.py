@@ -132,6 +132,29 @@ def test_lists_of_splits_get_every_domains_name(here: Path) -> None:
     assert (here / "out" / "train.txt").read_text() == "./images/x_night.png\n./images/x_rain.png\n"
 
 
+def test_a_list_of_bdd_is_written_for_the_translated_pictures(here: Path, write_model: WriteModel) -> None:
+    write_picture(here / "set" / "images" / "a.png")
+    box = {"x1": 1, "y1": 2, "x2": 30, "y2": 40}
+    entry = {"name": "a.png", "labels": [{"category": "car", "box2d": box}]}
+    (here / "set" / "labels.json").write_text(json.dumps([entry, {**entry, "labels": []}]))
+    code, _, stderr = cli("translate", "set/labels.json", "--model", write_model("invert"), "-o", "out")
+    assert code == 1 and "a.png is listed twice; the first is used" in stderr
+    assert json.loads((here / "out" / "annotations" / "labels.json").read_text()) == [entry]
+    assert value_of(here / "out" / "images" / "a.png") == 215
+
+
+def test_ids_of_coco_that_are_no_keys_are_named(here: Path, coco: Path, write_model: WriteModel) -> None:
+    content = json.loads(coco.read_text())
+    content["images"][0]["id"] = [1]
+    content["annotations"][0]["image_id"] = {}
+    coco.write_text(json.dumps(content))
+    code, stdout, stderr = cli("translate", coco, "--model", write_model("invert"), "-o", "out")
+    assert code == 1 and stderr.count("\n") == 1 and "an image without file_name or id" in stderr
+    made = json.loads((here / "out" / "annotations" / "train.json").read_text())
+    assert [image["id"] for image in made["images"]] == [11, 12, 13] and len(made["annotations"]) == 3
+    assert "3 translated" in stdout
+
+
 @pytest.mark.parametrize(
     ("picture", "labels", "kind", "suffixed"),
     [
@@ -227,6 +250,11 @@ def test_what_keeps_too_few_boxes_is_left_out_or_flagged(
     assert (kept["kept"], kept["passed"]) == (None, True)
     code, stdout, _ = cli(*arguments, "--min-kept", "0.9", "--flag", "-o", "flagged")
     assert "2 translated, 1 flagged" in stdout
+    code, _, stderr = cli(*arguments, "--min-kept", "0.9", "--decode", "v9000", "-o", "other")
+    assert code == 1 and "--decode 'v9000'; expected one of" in stderr and not (here / "other").exists()
+    (here / "names.txt").write_text("person\n")
+    code, _, stderr = cli(*arguments, "--min-kept", "0.9", "--classes", "names.txt", "-o", "other")
+    assert code == 1 and "gave class 1, but 1 classes have names" in stderr
     assert (here / "flagged" / "training" / "image_2" / "bright.png").is_file()
 
 
@@ -243,12 +271,15 @@ def test_what_keeps_too_few_boxes_is_left_out_or_flagged(
             "--min-kept SHARE and --detector FILE.onnx go together",
         ),
         (["COCO", "--to", "night", "--flag"], "--flag needs --min-kept"),
+        (["COCO", "--to", "night", "--decode", "yolox"], "are of a --detector FILE.onnx; give that too"),
         (["COCO", "--to", "night,snow", "--suffix", "x"], "must have {to} in it"),
         (["empty", "--to", "night", "--dataset"], "no data set is recognised"),
         (["no.json", "--to", "night"], "no.json: no such file; expected a COCO"),
         (["no.yaml", "--to", "night"], "no.yaml: no such file; expected a YOLO data.yaml"),
         (["bad.json", "--to", "night"], "can't be read as JSON"),
         (["bad.yaml", "--to", "night"], "no data.yaml"),
+        (["numbers.json", "--to", "night"], "an entry without a name; expected BDD100K's list"),
+        (["odd.json", "--to", "night"], "no list 'images' of objects"),
         (["empty", "--to", "night", "--mix", "0.5"], "empty: is no data set, which --mix"),
     ],
 )
@@ -258,6 +289,8 @@ def test_errors_are_one_line_and_leave_nothing(
     (here / "empty").mkdir()
     (here / "bad.json").write_text("{")
     (here / "bad.yaml").write_text("3")
+    (here / "numbers.json").write_text('[{"name": "a.png"}, 3]')
+    (here / "odd.json").write_text('{"images": [3], "annotations": [], "categories": []}')
     before = sorted(here.rglob("*"))
     code, _, stderr = cli("translate", *[str(coco) if a == "COCO" else a for a in arguments])
     assert code == 1

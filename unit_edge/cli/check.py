@@ -91,7 +91,16 @@ def check(
         Path | None,
         typer.Option(
             metavar="PATH",
-            help="Labels of INPUT: COCO or BDD100K .json, YOLO data.yaml, folder of YOLO or KITTI.",
+            help="Labels of INPUT: COCO or BDD100K .json, YOLO data.yaml, folder of YOLO or KITTI; of clips "
+            "MOTChallenge's gt.txt, KITTI tracking, COCO or BDD100K .json of videos.",
+        ),
+    ] = None,
+    label_step: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Labels of clips are of every N-th frame: 6 for BDD100K's, of 30 FPS. [default: 1]",
         ),
     ] = None,
     rename: Annotated[
@@ -150,6 +159,9 @@ def check(
     for option, given in (("--ground-truth", ground_truth), ("--min-kept", min_kept), ("--only", only)):
         if detector is None and given is not None:
             raise ConfigError(f"{option} needs --detector FILE.onnx")
+    for option, value in (("--rename", rename), ("--label-step", label_step)):
+        if ground_truth is None and value is not None:
+            raise ConfigError(f"{option} needs --ground-truth PATH")
     with needs("check"), ExitStack() as stack:
         from unit_edge.interrupt import PATIENCE_S, Interrupted, watch_signals
         from unit_edge.runtime.check.check import look_at
@@ -207,7 +219,8 @@ def check(
             parts.append(Structure(seed=seed))
         floor = FLOOR
         if ground_truth is not None and detect is not None:
-            parts.insert(0, read_ground_truth(ground_truth, rename, work, detect, confidence, iou, seed))
+            truth = read_ground_truth(ground_truth, rename, label_step, work, detect, confidence, iou, seed)
+            parts.insert(0, truth)
             floor = AP_FLOOR
         line = Line(count_frames(work, selection), "frames", quiet=quiet)
         with watch_signals(PATIENCE_S) as wish:

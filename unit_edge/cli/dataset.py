@@ -13,6 +13,7 @@ import typer
 from unit_edge import __version__
 from unit_edge.cli.options.common import chosen_model, needs
 from unit_edge.cli.options.dataset import INDEX_SUFFIXES
+from unit_edge.cli.subjects.checked import open_detector
 from unit_edge.cli.terminal.progress import Line
 from unit_edge.errors import ConfigError, SinkError, TruncatedError
 
@@ -32,6 +33,9 @@ class DatasetOptions:
     mix: float | None
     suffix: str | None
     detector: Path | None
+    decode: str | None
+    preprocess: str | None
+    classes: Path | None
     min_kept: float | None
     flag: bool
     seed: int
@@ -41,12 +45,25 @@ class DatasetOptions:
             raise ConfigError("--min-kept SHARE and --detector FILE.onnx go together: give both, or neither")
         if self.flag and self.min_kept is None:
             raise ConfigError("--flag needs --min-kept SHARE and --detector FILE.onnx")
+        if self.detector is None and (self.decode, self.preprocess, self.classes) != (None, None, None):
+            raise ConfigError(
+                "--decode, --preprocess and --classes are of a --detector FILE.onnx; give that too"
+            )
 
     @property
     def given(self) -> bool:
         """Whether any of them is, which only data sets take."""
         return self != DatasetOptions(
-            images=None, mix=None, suffix=None, detector=None, min_kept=None, flag=False, seed=0
+            images=None,
+            mix=None,
+            suffix=None,
+            detector=None,
+            decode=None,
+            preprocess=None,
+            classes=None,
+            min_kept=None,
+            flag=False,
+            seed=0,
         )
 
 
@@ -193,10 +210,13 @@ def _kept(
         return None
     from unit_edge.runtime.check.extra import require
     from unit_edge.runtime.check.kept import kept_share
-    from unit_edge.runtime.check.networks.detector import Detector, DetectorOptions
 
     require("scipy")
-    detector = stack.enter_context(Detector(options.detector, DetectorOptions(threads=threads)))
+    detector = stack.enter_context(
+        open_detector(
+            options.detector, options.decode, options.preprocess, options.classes, None, None, threads
+        )
+    )
     return lambda before, after: kept_share(
         detector, before, after, confidence=_CONFIDENCE, iou_threshold=_IOU
     )

@@ -77,6 +77,9 @@ def translate(
     mix: cli_dataset_options.Mix = None,
     suffix: cli_dataset_options.Suffix = None,
     detector: cli_dataset_options.Detector = None,
+    decode: cli_dataset_options.Decode = None,
+    preprocess: cli_dataset_options.Preprocess = None,
+    classes: cli_dataset_options.Classes = None,
     min_kept: cli_dataset_options.MinKept = None,
     flag: cli_dataset_options.Flag = False,
     seed: cli_dataset_options.Seed = 0,
@@ -121,7 +124,16 @@ def translate(
     if more and dataset:
         raise ConfigError("--dataset is for one folder; give it alone")
     wanted = cli_dataset.DatasetOptions(
-        images=images, mix=mix, suffix=suffix, detector=detector, min_kept=min_kept, flag=flag, seed=seed
+        images=images,
+        mix=mix,
+        suffix=suffix,
+        detector=detector,
+        decode=decode,
+        preprocess=preprocess,
+        classes=classes,
+        min_kept=min_kept,
+        flag=flag,
+        seed=seed,
     )
     if not more and cli_dataset.is_dataset(source, dataset):
         targets = [domain.strip() for domain in to.split(",")] if to else []

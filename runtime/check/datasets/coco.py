@@ -8,7 +8,8 @@ from typing import Any
 
 from unit_edge.errors import DataError
 from unit_edge.runtime.check.datasets.dataset import DataSet, Picture, Written
-from unit_edge.runtime.check.labels.coco import read_coco
+from unit_edge.runtime.check.labels.bdd import read_bdd
+from unit_edge.runtime.check.labels.coco import key_of, read_coco
 from unit_edge.runtime.check.labels.read import read_json
 
 _IMAGES = PurePosixPath("images")
@@ -24,13 +25,12 @@ def read_coco_set(path: Path, images: Path | None) -> DataSet:
     """
     content = read_json(path)
     if isinstance(content, list):
-        names = [str(entry.get("name")) for entry in content if isinstance(entry, dict)]
-        kind, faults = "BDD", []
+        labels = read_bdd(path, content)
     elif isinstance(content, dict):
         labels = read_coco(path, content)
-        names, faults, kind = list(labels.pictures), list(labels.faults), "COCO"
     else:
         raise DataError(f"{path}: holds no data set; expected COCO's or BDD100K's JSON")
+    names, faults, kind = list(labels.pictures), list(labels.faults), labels.kind
     folders = [images] if images else [path.parent / "images", path.parent.parent / "images", path.parent]
     folder = next((f for f in folders if any((f / name).is_file() for name in names[:50])), None)
     if folder is None:
@@ -64,9 +64,11 @@ class JsonIndex:
         return {PurePosixPath("annotations") / self._name: json.dumps(made).encode()}
 
     def _bdd(self, content: list[Any], written: Written) -> list[Any]:
+        first = {entry["name"]: entry for entry in reversed(content)}
         return [
             {**entry, "name": name.relative_to(_IMAGES).as_posix()}
             for entry in content
+            if entry is first[entry["name"]]
             for name in written.get(_IMAGES / str(entry.get("name")), ())
         ]
 
@@ -74,14 +76,15 @@ class JsonIndex:
         images, annotations = [], []
         of_image: dict[Any, list[dict[str, Any]]] = {}
         for annotation in content["annotations"]:
-            of_image.setdefault(annotation.get("image_id"), []).append(annotation)
+            of_image.setdefault(key_of(annotation.get("image_id")), []).append(annotation)
         next_image = 1 + _largest(content["images"])
         next_annotation = 1 + _largest(content["annotations"])
         done: set[Any] = set()
         for image in content["images"]:
-            if image.get("id") in done or not isinstance(image.get("file_name"), str):
+            identity = key_of(image.get("id"))
+            if identity is None or identity in done or not isinstance(image.get("file_name"), str):
                 continue
-            done.add(image.get("id"))
+            done.add(identity)
             for place, name in enumerate(written.get(_IMAGES / image["file_name"], ())):
                 key = image["id"]
                 if place:

@@ -1,4 +1,4 @@
-"""BDD100K's JSON: a list of pictures, each with labels that have a category and a box2d."""
+"""BDD100K's JSON (Scalabel's): pictures or frames, each with labels that have a category and a box2d."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from unit_edge.errors import DataError
+from unit_edge.runtime.check.labels.clips import ClipLabels, clip_name
 from unit_edge.runtime.check.labels.labelset import Labels, LabelSet, number
 
 
@@ -23,18 +24,49 @@ def read_bdd(path: Path, content: list[Any]) -> LabelSet:
         if name in found.pictures:
             found.faults.append(f"{path}: {name} is listed twice; the first is used")
             continue
-        labels = found.pictures[name] = Labels()
-        for label in entry.get("labels") or ():
-            box = label.get("box2d")
-            if box is None:
-                continue
-            try:
-                corners = [number(box.get(key), f"{path}: {name}") for key in ("x1", "y1", "x2", "y2")]
-            except DataError as error:
-                found.faults.append(str(error))
-                continue
-            crowd = bool((label.get("attributes") or {}).get("crowd"))
-            labels.add(
-                (corners[0], corners[1], corners[2], corners[3]), str(label.get("category")), crowd=crowd
-            )
+        found.pictures[name] = _labels(entry, f"{path}: {name}", found.faults)
     return found
+
+
+def read_bdd_tracking(path: Path, content: list[Any]) -> ClipLabels:
+    """The labels of clips: frames with `videoName` and `frameIndex`, from 0.
+
+    Raises:
+        DataError: it is no list of frames of videos.
+    """
+    found = ClipLabels("BDD tracking")
+    for entry in content:
+        video, index = None, None
+        if isinstance(entry, dict):
+            video = entry.get("videoName", entry.get("video_name"))
+            index = entry.get("frameIndex", entry.get("frame_index"))
+        if not isinstance(video, str) or not isinstance(index, int) or index < 0:
+            raise DataError(
+                f"{path}: an entry without videoName and frameIndex; expected BDD100K's tracking labels, a "
+                "list of a video's frames"
+            )
+        frames = found.clips.setdefault(clip_name(video), {})
+        if index in frames:
+            found.faults.append(f"{path}: frame {index} of {video} is listed twice; the first is used")
+            continue
+        frames[index] = _labels(entry, f"{path}: frame {index} of {video}", found.faults)
+    return found
+
+
+def _labels(entry: dict[str, Any], where: str, faults: list[str]) -> Labels:
+    labels = Labels()
+    listed = entry.get("labels") or ()
+    for label in listed if isinstance(listed, list) else ():
+        box = label.get("box2d") if isinstance(label, dict) else None
+        if box is None:
+            continue
+        corners = [box.get(key) if isinstance(box, dict) else None for key in ("x1", "y1", "x2", "y2")]
+        try:
+            x1, y1, x2, y2 = (number(value, where) for value in corners)
+        except DataError as error:
+            faults.append(str(error))
+            continue
+        attributes = label.get("attributes")
+        crowd = isinstance(attributes, dict) and bool(attributes.get("crowd"))
+        labels.add((x1, y1, x2, y2), str(label.get("category")), crowd=crowd)
+    return labels

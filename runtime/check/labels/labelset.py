@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -55,16 +56,20 @@ class LabelSet:
     pictures: dict[str, Labels] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
 
-    def of(self, path: Path) -> Labels | None:
+    def of(self, path: Path, frame: int | None = None) -> Labels | None:
         """The labels of a picture: by its name, or else by its name without suffix; None if it has none."""
         index = self._index()
         return index.get(path.name) or index.get(path.stem)
+
+    def expected(self, frame: int | None) -> bool:
+        """Whether a picture should have labels: each should."""
+        return True
 
     def names(self) -> list[str]:
         """The names of all classes, sorted."""
         return sorted({name for labels in self.pictures.values() for name in labels.names})
 
-    def without_picture(self, paths: list[Path]) -> list[str]:
+    def without_picture(self, paths: Sequence[Path]) -> list[str]:
         """Names of labelled pictures that are not among these."""
         there = {name for path in paths for name in (path.name, path.stem)}
         return [
@@ -88,7 +93,7 @@ def number(value: object, where: str) -> float:
     """
     try:
         found = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         found = float("nan")
     if not np.isfinite(found):
         raise DataError(f"{where}: {value!r} is no number")

@@ -10,6 +10,7 @@ from unit_edge.runtime.check.labels.labelset import ANY_CLASS, Labels, LabelSet,
 from unit_edge.text.numbers import whole_number
 
 _KITTI_COLUMNS = (15, 16)  # the last is a result's score
+_TRACKING_COLUMNS = (17, 18)
 _YOLO_COLUMNS = 5
 _NAMES_FILE = "classes.txt"
 
@@ -32,6 +33,8 @@ def read_folder(folder: Path, names: Sequence[str]) -> LabelSet:
     columns = next((len(line.split()) for path in files for line in lines_of(path)), _YOLO_COLUMNS)
     if columns in _KITTI_COLUMNS:
         return _read(files, "KITTI", [])
+    if columns in _TRACKING_COLUMNS:
+        raise DataError(f"{folder}: has KITTI tracking's labels; give the file of the one clip, as 0000.txt")
     listed = folder / _NAMES_FILE
     return _read(files, "YOLO", lines_of(listed) if listed.is_file() else names)
 

@@ -12,6 +12,7 @@ from unit_edge.errors import DataError
 from unit_edge.runtime.check.boxes import Boxes, area
 from unit_edge.runtime.check.found import Found
 from unit_edge.runtime.check.intervals import Figure, ratios
+from unit_edge.runtime.check.labels.clips import ClipLabels
 from unit_edge.runtime.check.labels.labelset import ANY_CLASS, Labels, LabelSet
 from unit_edge.runtime.check.matching import match
 from unit_edge.runtime.check.pairs import Pair
@@ -38,7 +39,7 @@ class GroundTruth:
 
     def __init__(
         self,
-        labels: LabelSet,
+        labels: LabelSet | ClipLabels,
         classes: Sequence[str],
         *,
         rename: dict[str, str],
@@ -55,7 +56,7 @@ class GroundTruth:
             rename: labels' names, and the detector's that they stand for.
             confidence: from which a box counts.
             iou_threshold: from which two boxes of a class are of one object.
-            faults: gets a line for each picture and box that can't be used.
+            faults: gets a line for each picture, clip and box that can't be used.
             seed: of the intervals.
 
         Raises:
@@ -78,10 +79,16 @@ class GroundTruth:
         self._crowds: list[list[bool]] = []
         self._found: dict[str, list[Boxes]] = {"before": [], "after": []}
         self._outside = 0
+        self._unlabelled: dict[str, int] = defaultdict(int)
 
     def see(self, pair: Pair, found: Found | None) -> None:
         assert found is not None, "this part needs a detector"
-        labels = self._labels.of(pair.path)
+        if not self._labels.expected(pair.frame):
+            return
+        labels = self._labels.of(pair.path, pair.frame)
+        if labels is None and pair.frame is not None:
+            self._unlabelled[pair.path.name] += 1
+            return
         if labels is None:
             self._faults.append(f"{pair.name}: no labels for it; it isn't counted in recall and precision")
             return
@@ -124,6 +131,11 @@ class GroundTruth:
         return Boxes.of(inside[chosen], np.ones(len(chosen)), numbers), [labels.crowd[k] for k in chosen]
 
     def answer(self) -> Answer:
+        self._faults += [
+            f"{clip}: {count} frames have no labels and aren't counted in recall and precision; where only "
+            "every N-th is labelled, say --label-step N"
+            for clip, count in self._unlabelled.items()
+        ]
         numbers = sorted({key[0] for sums in self._sums.values() for key in sums})
         groups = [("all", set(numbers)), *((self._classes[number], {number}) for number in numbers)]
         table = np.zeros((len(self._sums), len(groups), len(_COUNTS)))
@@ -141,6 +153,7 @@ class GroundTruth:
         }
         result: dict[str, Any] = {
             "kind": self._labels.kind,
+            "what": "frames" if isinstance(self._labels, ClipLabels) else "pictures",
             "pictures": len(self._truths),
             "unknown_classes": self.unknown,
             "boxes_cut_at_the_border": self._outside,
@@ -192,8 +205,9 @@ def _section(result: dict[str, Any]) -> Section:
         return "-" if value is None else f"{value:.3f}"
 
     paragraphs = [
-        f"Against {result['pictures']} pictures' labels ({result['kind']}): AP {text(before['ap'])} -> "
-        f"{text(after['ap'])}, AP50 {text(before['ap50'])} -> {text(after['ap50'])} (pycocotools)."
+        f"Against the labels of {result['pictures']} {result['what']} ({result['kind']}): "
+        f"AP {text(before['ap'])} -> {text(after['ap'])}, "
+        f"AP50 {text(before['ap50'])} -> {text(after['ap50'])} (pycocotools)."
     ]
     if result["unknown_classes"]:
         paragraphs.append(

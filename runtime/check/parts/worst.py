@@ -168,5 +168,6 @@ def _write(
 ) -> None:
     text = text.encode("ascii", "replace").decode()  # OpenCV's strokes are of ASCII
     if dark:
-        cv2.putText(image, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, (0, 0, 0), 3, cv2.LINE_AA)
+        (width, height), under = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+        cv2.rectangle(image, (at[0], at[1] - height), (at[0] + width, at[1] + under // 2), (0, 0, 0), -1)
     cv2.putText(image, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, colour, 1, cv2.LINE_AA)

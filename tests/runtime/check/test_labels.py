@@ -131,3 +131,14 @@ def test_yolo_lines_that_are_wrong(tmp_path: Path) -> None:
 def test_where_ultralytics_looks_for_labels() -> None:
     assert label_path(Path("/d/images/train/x.jpg")) == Path("/d/labels/train/x.txt")
     assert label_path(Path("/images/d/images/x.tar.png")) == Path("/images/d/labels/x.tar.txt")
+
+
+def test_boxes_of_bdd_that_are_none_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    box = {"x1": 0, "y1": 0, "x2": 5, "y2": 5}
+    labels = [{"category": "car", "box2d": 7}, 3, {"category": "car", "box2d": box, "attributes": 3}]
+    path.write_text(json.dumps({"frames": [{"name": "a.png", "labels": labels}]}))
+    found = read_labels(path, [], [])
+    good = found.of(Path("a.png"))
+    assert good is not None and good.boxes == [(0, 0, 5, 5)]
+    assert len(found.faults) == 1 and "a.png: None is no number" in found.faults[0]

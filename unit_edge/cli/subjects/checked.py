@@ -54,6 +54,7 @@ def open_detector(
 def read_ground_truth(
     path: Path,
     rename: str | None,
+    step: int | None,
     work: Work,
     detector: Detector,
     confidence: float,
@@ -65,7 +66,8 @@ def read_ground_truth(
     Args:
         path: of the labels.
         rename: --rename, LABEL=CLASS with commas between.
-        work: the pictures that are checked.
+        step: --label-step, of clips.
+        work: the pictures or clips that are checked.
         detector: open.
         confidence: from which a box counts.
         iou: from which two boxes of a class are of one object.
@@ -74,23 +76,26 @@ def read_ground_truth(
     Raises:
         ConfigError, DataError: see their messages.
     """
-    from unit_edge.runtime.check.labels.read import read_labels
+    from unit_edge.runtime.check.labels.read import read_clip_labels, read_labels
+    from unit_edge.runtime.check.pairs import stated_frames
     from unit_edge.runtime.check.parts.ground_truth import GroundTruth
 
-    if not work.pictures:
-        raise ConfigError(f"--ground-truth {path}: is of pictures, and INPUT is of videos; give their frames")
+    if work.pictures and step is not None:
+        raise ConfigError("--label-step is for labels of videos, and INPUT is of pictures; leave it out")
     names: dict[str, str] = {}
     for pair in rename.split(",") if rename else ():
         label, equals, name = pair.partition("=")
         if not (label and equals and name):
             raise ConfigError(f"--rename {pair!r}; expected LABEL=CLASS, such as pedestrian=person")
         names[label.strip()] = name.strip()
-    pictures = [before for before, _ in work.items]
-    labels = read_labels(path, pictures, detector.names)
-    work.faults += labels.faults
-    work.faults += [
-        f"{path}: {name}: labelled, but no such picture" for name in labels.without_picture(pictures)
-    ]
+    files = [before for before, _ in work.items]
+    if work.pictures:
+        labels = read_labels(path, files, detector.names)
+        missing = [f"{name}: labelled, but no such picture" for name in labels.without_picture(files)]
+    else:
+        labels = read_clip_labels(path, files, step or 1)
+        missing = labels.without_clip([(file, stated_frames(file) or None) for file in files])
+    work.faults += [*labels.faults, *(f"{path}: {line}" for line in missing)]
     return GroundTruth(
         labels,
         detector.names,
