@@ -92,12 +92,13 @@ def _prepare(image: Image, classes: Image) -> Image:
     glow = sky * (0.12 + 0.88 * np.exp(-above / 0.14))[:, None]
     shining = _emission(scene)
     halos = [halo(map_) if map_.any() else map_ for map_ in shining]
-    lit = [colour * light for light in (street, beam) for colour in surface]
+    sigma = _WIDE * scene.height
+    wide = [[blurred_small(colour * light, sigma) for colour in surface] for light in (street, beam)]
     return _Maps(
         full=np.stack(
             [*surface, street, beam, sky, glow, *shining, *halos], dtype=np.float32, casting="same_kind"
         ),
-        wide=np.stack([blurred_small(map_, _WIDE * scene.height) for map_ in lit], dtype=np.float32),
+        wide=np.array(wide, np.float32),
     ).to_bytes()
 
 
@@ -106,15 +107,13 @@ def _render(image: Image, prepared: Image, rng: np.random.Generator) -> Image:
     settings = NightSettings.draw(rng)
     height, width = image.shape[:2]
     maps = _Maps.from_bytes(prepared, height, width)
-    surface, (street, beam, sky, glow), shining, halos = np.split(maps.full, (3, 7, 13))
-    lamps = settings.street_light * _colour(settings.warmth)
-    headlights = settings.headlights * WHITE
-    haze = np.float32(0.25 * settings.street_light * settings.bloom)
-    light = np.empty_like(surface)
-    for channel in range(3):
-        own = street * lamps[channel] + beam * headlights[channel]
-        far = maps.wide[channel] * lamps[channel] + maps.wide[3 + channel] * headlights[channel]
-        light[channel] = surface[channel] * own + enlarged(haze * far, height, width)
+    surface, ambient, (sky, glow), shining, halos = np.split(maps.full, (3, 5, 7, 13))
+    lights = np.stack([settings.street_light * _colour(settings.warmth), settings.headlights * WHITE])
+    light = np.tensordot(lights.T, ambient, 1)
+    light *= surface
+    haze = 0.25 * settings.street_light * settings.bloom * lights
+    for channel, far in enumerate(np.einsum("lc,lchw->chw", haze, maps.wide)):
+        light[channel] += enlarged(far, height, width)
     light *= 1 - sky
     # in the order of `_emission`: each map's colour, linear BGR, and at last that of the sky's glow
     colours = np.column_stack(
@@ -143,7 +142,7 @@ class _Maps:
     Attributes:
         full: float[19,H,W]: the surface in day's light, BGR; what of a street light and of the headlights
             falls on it; the sky and its glow; what shines (six maps of `_emission`) and its halos.
-        wide: float[6,h,w]: surfaces in either light, blurred over a part of the picture.
+        wide: float[2,3,h,w]: surfaces in either light, blurred over a part of the picture.
     """
 
     full: Array
@@ -161,7 +160,7 @@ class _Maps:
         maps = torch.from_numpy(halves).float().numpy()  # numpy takes ten times as long
         full, wide = np.split(maps, [19 * height * width])
         size = small_size(height, width, _WIDE * height)
-        return cls(full.reshape(19, height, width), wide.reshape(6, *size))
+        return cls(full.reshape(19, height, width), wide.reshape(2, 3, *size))
 
 
 def _street_light(scene: Scene) -> Array:
