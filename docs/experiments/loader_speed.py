@@ -6,8 +6,8 @@
 Both sides run with this Python and its packages, each in a process of its own that loads unit_edge from its
 checkout, on one thread. They take turns of a few pairs; figures are milliseconds of processor time, which
 other programs change little. In the first pass every image is decoded and prepared, in later ones it is found
-in memory. The classes of all pictures are worked out before, for they are kept on disk. Last comes by how many
-levels the guide's pictures differ.
+in memory. The classes of all pictures are worked out before, for they are kept on disk. At last it says by
+how many levels the guide's pictures differ.
 """
 
 from __future__ import annotations
@@ -133,8 +133,8 @@ def report(name: str, turns: list[list[float]]) -> None:
     before, after = (median(times) for times in zip(*turns, strict=True))
     low, middle, high = quantiles([a / b for a, b in turns], n=4)
     print(
-        f"{name}: {before:.1f} -> {after:.1f} ms a pair, {middle:.1f} times as fast ({low:.1f} to {high:.1f}); "
-        f"{1e3 / after:.0f} pairs a second a core"
+        f"{name}: {before:.1f} -> {after:.1f} ms a pair, {middle:.1f} times as fast "
+        f"({low:.1f} to {high:.1f}); {1e3 / after:.0f} pairs a second a core"
     )
 
 

@@ -131,7 +131,7 @@ class Domain(Dataset[Tensor]):
     def _keep_known(
         self, item: ImageItem, index: int, image: NDArray[np.uint8], classes: NDArray[np.uint8]
     ) -> None:
-        """Keeps what a guide prepares of an image, or its classes if that leaves too little room for others."""
+        """Keeps what a guide prepares of an image, or its classes if that leaves others too little room."""
         assert self.guide is not None
         known = self.guide.prepare(image, classes)
         self._newest = item, known

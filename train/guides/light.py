@@ -54,7 +54,7 @@ def blurred_small(x: Array, sigma: float) -> Array:
     """The same before it is brought back to its size: float of `small_size`, with the channels of x."""
     if sigma < 0.3:
         return x
-    height, width = small_size(*x.shape[:2], sigma)
+    height, width = small_size(x.shape[0], x.shape[1], sigma)
     if (height, width) != x.shape[:2]:
         x = np.asarray(cv2.resize(x, (width, height), interpolation=cv2.INTER_AREA), np.float32)
         sigma /= int(sigma // 4)
