@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from unit_edge.train.guides.light import Array, blurred, luminance, refined
 from unit_edge.train.guides.lights import RED, signals, small_and_red, spots_in
