@@ -19,7 +19,7 @@ from unit_edge.train.group import Group, no_sync
 from unit_edge.train.guided import GuidedHead
 from unit_edge.train.guides.stray_lights import with_stray_lights
 from unit_edge.train.networks import UNIT
-from unit_edge.train.optim.descent import Descent
+from unit_edge.train.optim.descent import Descent, Outcome
 from unit_edge.train.step import Generators, Streams, discriminator_inputs, generator_terms, weights_at
 
 HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -35,6 +35,9 @@ class Update:
     Attributes:
         scaler: of fp16's losses; of another precision it does nothing.
         faults: what was not finite in the newest step; the update concerned was skipped.
+        unseen: whether that is decided where the gradients are, without waiting for it. The optimisers must
+            be fused ones then, terms and faults are empty, and `outcomes` has them.
+        outcomes: of the newest step's sides, if it is unseen.
     """
 
     def __init__(
@@ -72,6 +75,8 @@ class Update:
             for (side, module), optimiser in zip(sides, optimisers, strict=False)
         ]
         self.faults: list[str] = []
+        self.unseen = False
+        self.outcomes: list[Outcome] = []
 
     def __call__(self, images: list[Tensor], step: int) -> dict[str, float]:
         """One step of D1, D2 and one of E, G on the same images.
@@ -82,7 +87,7 @@ class Update:
             step: 0 or more; with the seed, it decides the random numbers.
 
         Returns:
-            Every weighted term, a mean over micro-batches and processes.
+            Every weighted term, a mean over micro-batches and processes; none of a step that is unseen.
         """
         cuts = self.config.speed.accumulate
         micro = list(zip(*(x.chunk(cuts) for x in images), strict=True))
@@ -90,6 +95,7 @@ class Update:
             draws = (self._draw(step, index, LIGHTS) for index in range(cuts))
             micro = [(*x, with_stray_lights(x[2], most, draw)) for x, draw in zip(micro, draws, strict=True)]
         self.faults.clear()
+        self.outcomes = []
         self.weights = weights_at(self.config.loss, step)
         torch.manual_seed(mix(self.config.optim.seed, step, self.group.rank))  # for dropout
         streams: list[Streams | None] = [None] * cuts
@@ -159,6 +165,9 @@ class Update:
         return discriminator_inputs(list(images), streams, self.head)
 
     def _finish(self, descent: Descent) -> dict[str, float]:
+        if self.unseen:
+            self.outcomes.append(descent.finish_unseen())
+            return {}
         terms = descent.finish()
         self.faults += descent.faults
         return terms

@@ -51,12 +51,18 @@ class TrainingState(Learner[RunConfig, UNIT, list[Tensor]]):
         guided = config.loss.discriminator_input == "guided"
         self.head = GuidedHead(config.detail).to(group.device) if guided else None
         self.update: Update = Update(config, unit, self.adversaries, self.optimisers, group, self.head)
+        self.update.unseen = self.unseen
         self.warm_up = WarmUp(config, unit, group) if optim.warmup_steps else None
 
     @property
     def unit(self) -> UNIT:
         """E1, E2, G1, G2."""
         return self.nets
+
+    @property
+    def unseen(self) -> bool:
+        """On a GPU, which is idle while this process waits; an overflow of fp16 must be seen, though."""
+        return self.group.device.type == "cuda" and self.config.speed.precision != "fp16"
 
     def end_warm_up(self) -> None:
         """Lets both halves of the networks, and their average, begin where the warm-up has come to."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, TimeoutError
 from pathlib import Path
+from threading import Thread
 from types import TracebackType
 from typing import Any
 
@@ -22,8 +24,11 @@ from unit_edge.runtime.backends.split import split_of
 from unit_edge.text.printable import one_line
 
 ov = load_openvino()
+_log = logging.getLogger(__name__)
 _SIZES_KEPT = 4
 _AT_ONCE = 2
+COMPILE_LIMIT_S = 90.0
+"""E and G in bf16 compile within seconds; a compiler that hangs has hung for minutes."""
 
 
 class OpenVinoRunner(CheckedOverlappingRunner):
@@ -55,7 +60,8 @@ class OpenVinoRunner(CheckedOverlappingRunner):
             manifest: what it says of itself.
             threads: of a call; None for as many as there are cores.
             whole: run all of the graph, also where E and G alone could be.
-            bf16: compute in bf16.
+            bf16: compute in bf16, unless that can't be compiled in `COMPILE_LIMIT_S`: then in fp32, which
+                `backend` and the log say.
         """
         super().__init__(model, manifest)
         self._threads, self._whole, self._bf16 = threads, whole, bf16
@@ -159,14 +165,37 @@ class OpenVinoRunner(CheckedOverlappingRunner):
         try:
             model = self._core.read_model(self._model if self._split is None else self._split.content)
             model.reshape(list(shape))
-            settings = self._settings if at_once == 1 else {**self._settings, "NUM_STREAMS": at_once}
-            compiled = self._core.compile_model(model, "CPU", settings)
+            compiled = self._compiled(model, {} if at_once == 1 else {"NUM_STREAMS": at_once})
             return [compiled.create_infer_request() for _ in range(count)]
         except Exception as error:
             raise self._failed(error) from error
 
+    def _compiled(self, model: Any, settings: dict[str, Any]) -> Any:
+        if not self._bf16:
+            return self._core.compile_model(model, "CPU", {**self._settings, **settings})
+        waiting: Future[Any] = Future()
+        # not a pool's thread: nothing can end it, and the process would wait for it at its end
+        arguments = waiting, self._core, model.clone(), {**self._settings, **settings}
+        Thread(target=_compile_into, args=arguments, name="openvino-compile", daemon=True).start()
+        try:
+            return waiting.result(COMPILE_LIMIT_S)
+        except TimeoutError:
+            self._bf16 = False
+            self.backend = self.backend.replace(", bf16", ", fp32")
+            _log.warning("note: OpenVINO compiled no bf16 in %g s; computing in fp32", COMPILE_LIMIT_S)
+            self._settings["INFERENCE_PRECISION_HINT"] = "f32"
+            self._core = ov.Core()  # the other one is busy
+            return self._compiled(model, settings)
+
     def _failed(self, error: Exception) -> BackendError:
         return BackendError(f"{self._model}: {self.backend} failed: {one_line(error)}")
+
+
+def _compile_into(result: Future[Any], core: Any, model: Any, settings: dict[str, Any]) -> None:
+    try:
+        result.set_result(core.compile_model(model, "CPU", settings))
+    except BaseException as error:  # the waiting thread's
+        result.set_exception(error)
 
 
 def _fits(found: TensorSpec, spec: TensorSpec) -> bool:

@@ -9,13 +9,17 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny import CPU, LIVELY, advance, changed, names, pictures, settings, snapshot, state_of
+from tiny import CPU, LIVELY, SIDE, advance, changed, names, pictures, settings, snapshot, state_of
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
 from unit_edge.config import LossConfig, OptimConfig, SpeedConfig
 from unit_edge.errors import TrainingError
+from unit_edge.train.discriminators.adversaries import Adversaries
 from unit_edge.train.draw import BatchPart, Draw
-from unit_edge.train.loop import CYCLES, DISCRIMINATION, STREAMS
+from unit_edge.train.group import Group
+from unit_edge.train.loop import CYCLES, DISCRIMINATION, STREAMS, Update
+from unit_edge.train.networks import UNIT
 from unit_edge.train.state import TrainingState
 from unit_edge.train.step import Generators, Streams, generator_terms
 
@@ -244,3 +248,68 @@ def test_dropout_is_drawn_apart_from_the_noise() -> None:
     torch.manual_seed(99)
     advance(later, 1)
     assert changed(whole.unit, snapshot(later.unit)) == set()
+
+
+@pytest.fixture
+def unseen(monkeypatch: pytest.MonkeyPatch) -> TrainingState:
+    """As on a GPU: fused optimisers, and nobody waits for what comes of a step."""
+    monkeypatch.setattr(TrainingState, "unseen", True)
+    return state_of(settings(optim=OPTIM))
+
+
+def test_unseen_steps_learn_as_seen_ones_do(unseen: TrainingState, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for the rounding of a fused optimiser; their terms are there once they are asked for."""
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingState, "unseen", False)
+        seen = state_of(settings(optim=OPTIM))
+        expected = advance(seen, 3)[-1]
+    assert advance(unseen, 3) == [{}] * 3
+    assert unseen.settle() == pytest.approx(expected, rel=1e-3)
+    assert unseen.settle() == {}
+    for name, value in unseen.unit.named_parameters():
+        assert torch.allclose(value, seen.unit.get_parameter(name), atol=1e-5), name
+
+
+def test_an_unseen_fault_leaves_everything_as_it_was_and_is_told_later(unseen: TrainingState) -> None:
+    advance(unseen, 1)
+    before, before_d = snapshot(unseen.unit), snapshot(unseen.adversaries)
+    kept = [moments(optimiser) for optimiser in unseen.optimisers]
+    images = pictures(2, 1)
+    images[0][1, 2, 3, 4] = float("nan")
+    unseen.advance(images)
+    assert changed(unseen.unit, before) == changed(unseen.adversaries, before_d) == set()
+    for optimiser, old in zip(unseen.optimisers, kept, strict=True):
+        assert all(map(torch.equal, moments(optimiser), old))
+    assert unseen.take_faulty() == []
+    unseen.settle()
+    assert {step for step, _ in unseen.take_faulty()} == {2}
+    assert "d1 is nan" in unseen.faults and unseen.skipped == 1
+    advance(unseen, 1)
+    unseen.settle()
+    assert (unseen.faults, unseen.skipped, unseen.take_faulty()) == ([], 0, [])
+    assert changed(unseen.unit, before) == names(unseen.unit)
+
+
+def test_an_unseen_gradient_that_is_not_finite_ends_a_run_that_has_too_many(unseen: TrainingState) -> None:
+    before = snapshot(unseen.unit)
+    poison_gradient(next(unseen.unit.parameters()), float("inf"))
+    advance(unseen, 4)
+    assert changed(unseen.unit, before) == set()
+    with pytest.raises(TrainingError, match=r"step 3: the gradient of E, G is .*3 steps in a row"):
+        unseen.settle()
+
+
+def test_nothing_waits_for_the_values_of_an_unseen_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tensors without values, which nobody can read; the step's integers are drawn on the CPU anyway."""
+    monkeypatch.setattr(Draw, "integers", lambda self, high: [0] * self.part.count)
+    config = settings(optim=OPTIM)
+    with FakeTensorMode():
+        sides = UNIT(config.network), Adversaries(config)
+        optimisers = [torch.optim.Adam(side.parameters(), fused=True) for side in sides]
+        update = Update(config, *sides, optimisers, Group(CPU))
+        update.unseen = True
+        images = [torch.empty(2, 3, SIDE, SIDE) for _ in range(2)]
+        assert update(images, 0) == update(images, 1) == {}
+        assert len(update.outcomes) == 2
+        with pytest.raises(DataDependentOutputException):
+            update.outcomes[0].read()

@@ -24,7 +24,7 @@ from unit_edge.train.adapt.step import (
 from unit_edge.train.draw import BatchPart, Draw, mix
 from unit_edge.train.grad_mode import eval_mode, no_parameter_grad
 from unit_edge.train.group import Group
-from unit_edge.train.optim.descent import Descent
+from unit_edge.train.optim.descent import Descent, Outcome
 
 SHARES_STEP = 0.01
 """Of the running mean of the moving average's probabilities."""
@@ -37,6 +37,7 @@ class AdaptUpdate:
 
     Attributes:
         faults: what was not finite in the newest step; the update concerned was skipped.
+        outcomes: of steps that are unseen (see train/loop.py), which these never are.
         shares: running mean of what the moving average says of the target's images, float[10].
     """
 
@@ -65,6 +66,7 @@ class AdaptUpdate:
             for (side, module), optimiser in zip(sides, optimisers, strict=False)
         ]
         self.faults: list[str] = []
+        self.outcomes: list[Outcome] = []
         self.shares = torch.full((CLASSES,), 1 / CLASSES, device=device)
 
     def __call__(self, batch: DigitBatch, step: int) -> dict[str, float]:

@@ -12,6 +12,7 @@ from unit_edge.config import RunConfig
 from unit_edge.machine.child import ChildFailed
 from unit_edge.train.bench.worker import COMPILE_LIMIT_S, StepCase, StepWorker
 from unit_edge.train.data.dataset import Domain, Pairs, batches, domain_images
+from unit_edge.train.guides import open_guide
 
 TARGET_LOADER = 5.0
 """Pairs that the loader gives over those that steps consume, in the same time."""
@@ -24,11 +25,11 @@ def measure_loader(config: RunConfig, root: Path, device: str, threads: int | No
     """Pairs of samples a second: the loader alone with and without decoding, and what steps consume.
 
     The first pass over the images decodes; the second finds them in memory as far as
-    data.limit_ram_mib and data.workers let it.
+    data.limit_ram_mib and data.workers let it. A guide's renderings are part of the pairs.
     """
     domain1, domain2 = (
-        Domain(domain.name, images[:IMAGES], config.data, config.optim.seed)
-        for domain in (config.domain1, config.domain2)
+        Domain(domain.name, images[:IMAGES], config.data, config.optim.seed, guide)
+        for domain, guide in ((config.domain1, open_guide(config.guide, root)), (config.domain2, None))
         for images, _ in [domain_images(domain, root, config.data)]
     )
     batch = config.optim.batch

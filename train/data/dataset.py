@@ -72,6 +72,8 @@ class Domain(Dataset[Tensor]):
         self.seed = seed
         self.skipped: dict[ImageItem, str] = {}
         self.cache = ImageCache(config.limit_ram_mib << 20)
+        self.others = 0  # images of the other domain, for which the cache has room too
+        self._newest: tuple[ImageItem, NDArray[np.uint8]] | None = None
         self._epoch = -1
         self._order: NDArray[np.int64] = np.zeros(0, np.int64)
 
@@ -87,14 +89,15 @@ class Domain(Dataset[Tensor]):
         key = self.seed, epoch, place
         rng = np.random.default_rng(key)
         for offset in range(len(self.images)):
-            item = self.images[self._order[(place + offset) % len(self.images)]]
-            image = self._read(item)
+            index = int(self._order[(place + offset) % len(self.images)])
+            item = self.images[index]
+            image = self._read(item, index)
             if image is None:
                 continue
             window = draw_window(image, self.config, rng)
             if self.guide is None:
                 return torch.from_numpy(window.cut(image))
-            rendering = self.guide(image, self._classes(item), np.random.default_rng([*key, 1]))
+            rendering = self.guide(image, self._known(item, image), np.random.default_rng([*key, 1]))
             return torch.from_numpy(
                 np.concatenate([window.cut(picture) for picture in (image, rendering)], 2)
             )
@@ -103,7 +106,7 @@ class Domain(Dataset[Tensor]):
             f"the first: {self.skipped[self.images[0]]}"
         )
 
-    def _read(self, item: ImageItem) -> NDArray[np.uint8] | None:
+    def _read(self, item: ImageItem, index: int) -> NDArray[np.uint8] | None:
         if item in self.skipped:
             return None
         image = self.cache.get(item)
@@ -119,17 +122,37 @@ class Domain(Dataset[Tensor]):
             size = f"{image.shape[1]}x{image.shape[0]}"
             self._skip(item, f"{item} is {size}, smaller than the crop of {width}x{height} (data.crop)")
             return None
+        small = shrink(image, self.config)
+        self.cache.put(item, small)
         if self.guide is not None:
-            self.cache.put((item, "classes"), self.guide.classes(image))
-        image = shrink(image, self.config)
-        self.cache.put(item, image)
-        return image
+            self._keep_known(item, index, small, self.guide.classes(image))
+        return small
 
-    def _classes(self, item: ImageItem) -> NDArray[np.uint8]:
-        """Of an image that can be read, as `Guide.classes` gives them."""
+    def _keep_known(
+        self, item: ImageItem, index: int, image: NDArray[np.uint8], classes: NDArray[np.uint8]
+    ) -> None:
+        """Keeps what a guide prepares of an image, or its classes if that leaves others too little room."""
         assert self.guide is not None
-        kept = self.cache.get((item, "classes"))
-        return self.guide.classes(read_image(item)) if kept is None else kept
+        known = self.guide.prepare(image, classes)
+        self._newest = item, known
+        needed = (len(self.images) + self.others) * image.nbytes + len(self.images) * classes.nbytes
+        if known is classes or needed + (index + 1) * known.nbytes <= self.cache.limit_bytes:
+            self.cache.put((item, "known"), known)
+        else:
+            self.cache.put((item, "classes"), classes)
+
+    def _known(self, item: ImageItem, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """All that renderings of an image have in common, see `Guide.known`; it was read, and can be."""
+        assert self.guide is not None
+        if self._newest is not None and self._newest[0] == item:
+            return self._newest[1]
+        known = self.cache.get((item, "known"))
+        if known is None:
+            classes = self.cache.get((item, "classes"))
+            known = self.guide.prepare(
+                image, self.guide.classes(read_image(item)) if classes is None else classes
+            )
+        return known
 
     def _skip(self, item: ImageItem, why: str) -> None:
         """Remembers an unusable image and says so once."""
@@ -146,6 +169,7 @@ class Pairs(Dataset[tuple[Tensor, Tensor]]):
         self.first = first
         self.count = count
         domain2.cache = domain1.cache
+        domain1.others, domain2.others = len(domain2.images), len(domain1.images)
 
     def __len__(self) -> int:
         return self.count
@@ -188,7 +212,7 @@ def batches(
     limit = (pairs.domains[0].config.limit_ram_mib << 20) // parts
     if workers and can_share():
         images = [item for domain in pairs.domains for item in domain.images]
-        cache.share(limit, [*images, *((item, "classes") for item in images)])
+        cache.share(limit, [*images, *((item, what) for item in images for what in ("classes", "known"))])
     elif workers or limit != cache.limit_bytes:
         cache.clear(limit // max(1, workers))  # each worker begins with a copy of this process's memory
     loader = DataLoader(

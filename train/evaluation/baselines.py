@@ -49,7 +49,7 @@ def guide_itself(guide: Guide, seed: int) -> Translate:
     """What a guide makes of an image, drawn with one seed for all."""
 
     def translate(image: Image) -> Image:
-        return guide(image, guide.classes(image), np.random.default_rng(seed))
+        return guide(image, guide.known(image), np.random.default_rng(seed))
 
     return translate
 

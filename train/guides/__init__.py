@@ -2,7 +2,7 @@
 
 They are an addition to the paper: they give an unpaired training pairs in both directions. A new one is a
 function `(image, classes, rng) → image` (guide.py) in a file of its own, and its name here and in
-`GuideConfig`.
+`GuideConfig`. What it works out of a picture alone can be a function of its own, whose result is kept.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from pathlib import Path
 
 from unit_edge.config import GuideConfig
 from unit_edge.train.guides.fog import fog
-from unit_edge.train.guides.guide import Guide, Render
-from unit_edge.train.guides.night import night
+from unit_edge.train.guides.guide import Guide, Renderer
+from unit_edge.train.guides.night import NIGHT
 from unit_edge.train.guides.rain import rain
 from unit_edge.train.guides.segmentation import Segmenter
 from unit_edge.train.guides.snow import snow
 
-RENDERERS: dict[str, Render] = {"night": night, "rain": rain, "snow": snow, "fog": fog}
+RENDERERS = {"night": NIGHT, "rain": Renderer(rain), "snow": Renderer(snow), "fog": Renderer(fog)}
 
 
 def open_guide(config: GuideConfig, root: Path) -> Guide | None:
@@ -32,4 +32,5 @@ def open_guide(config: GuideConfig, root: Path) -> Guide | None:
     """
     if config.name == "none":
         return None
-    return Guide(RENDERERS[config.name], Segmenter(root / config.segmenter))
+    renderer = RENDERERS[config.name]
+    return Guide(renderer.render, Segmenter(root / config.segmenter), renderer.prepare)

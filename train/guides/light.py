@@ -16,13 +16,15 @@ LUMINANCE = np.array([0.0722, 0.7152, 0.2126], np.float32)
 
 def to_linear(image: NDArray[np.uint8]) -> Array:
     """sRGB, uint8[H,W,3] → linear light, float[H,W,3] in [0, 1] (IEC 61966-2-1)."""
-    return np.asarray(_LINEAR[image], np.float32)
+    return np.asarray(_LINEAR.take(image), np.float32)
 
 
 def to_srgb(light: Array) -> NDArray[np.uint8]:
     """Linear light, float[H,W,3], clipped to [0, 1] → sRGB, uint8[H,W,3]."""
-    levels = np.minimum(np.maximum(light, 0), 1) * (len(_SRGB) - 1)
-    return _SRGB[(levels + 0.5).astype(np.uint16)]
+    levels = np.clip(light, 0, 1)
+    levels *= len(_SRGB) - 1
+    levels += 0.5
+    return np.asarray(_SRGB.take(levels.astype(np.uint16)), np.uint8)
 
 
 def luminance(light: Array) -> Array:
@@ -45,15 +47,35 @@ def exposed(light: Array, where: Array, mean: float) -> Array:
 
 def blurred(x: Array, sigma: float) -> Array:
     """Gaussian blur, float[H,W] or float[H,W,C]; wide ones at a smaller size, where they cost little."""
+    return enlarged(blurred_small(x, sigma), *x.shape[:2])
+
+
+def blurred_small(x: Array, sigma: float) -> Array:
+    """The same before it is brought back to its size: float of `small_size`, with the channels of x."""
     if sigma < 0.3:
         return x
+    height, width = small_size(x.shape[0], x.shape[1], sigma)
+    if (height, width) != x.shape[:2]:
+        x = np.asarray(cv2.resize(x, (width, height), interpolation=cv2.INTER_AREA), np.float32)
+        sigma /= int(sigma // 4)
+    return np.asarray(cv2.GaussianBlur(x, (0, 0), sigma), np.float32)
+
+
+def small_size(height: int, width: int, sigma: float) -> tuple[int, int]:
+    """Height and width at which pictures of a size are blurred."""
     shrink = int(sigma // 4)
-    if shrink < 2:
-        return np.asarray(cv2.GaussianBlur(x, (0, 0), sigma), np.float32)
-    height, width = x.shape[:2]
-    small = cv2.resize(x, (max(1, width // shrink), max(1, height // shrink)), interpolation=cv2.INTER_AREA)
-    small = cv2.GaussianBlur(small, (0, 0), sigma / shrink)
-    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+    return (height, width) if shrink < 2 else (max(1, height // shrink), max(1, width // shrink))
+
+
+def enlarged(x: Array, height: int, width: int) -> Array:
+    """Bilinear, float[h,w] or float[h,w,C]."""
+    if x.shape[:2] == (height, width):
+        return x
+    return np.asarray(cv2.resize(x, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+HALOS = ((0.006, 0.55), (0.022, 0.30), (0.08, 0.22))
+"""Of bloom: sigma over the picture's height, and strength."""
 
 
 def bloom(emission: Array, spread: float) -> Array:
@@ -63,19 +85,25 @@ def bloom(emission: Array, spread: float) -> Array:
         emission: linear light, float[H,W,3], 0 where nothing shines.
         spread: strength of the halos, about 1.
     """
+    return np.asarray(emission + np.float32(spread) * halo(emission), np.float32)
+
+
+def halo(emission: Array) -> Array:
+    """What `bloom` adds with a spread of 1: float[H,W] or float[H,W,C] → the same."""
     height = emission.shape[0]
-    halos = ((0.006, 0.55), (0.022, 0.30), (0.08, 0.22))
-    total = emission.copy()
-    for sigma, share in halos:
-        total += np.float32(share * spread) * blurred(emission, sigma * height)
-    return np.asarray(total, np.float32)
+    blurs = (np.float32(share) * blurred(emission, sigma * height) for sigma, share in HALOS)
+    return np.asarray(sum(blurs, np.float32(0)), np.float32)
 
 
 def with_noise(light: Array, amount: float, rng: np.random.Generator) -> Array:
     """Shot and read noise of a small sensor, which grows with the root of the light."""
     grain = rng.standard_normal(light.shape, np.float32)
-    spread = np.float32(amount) * (0.002 + 0.02 * np.sqrt(np.maximum(light, 0)))
-    return np.asarray(light + grain * spread, np.float32)
+    spread = np.sqrt(np.maximum(light, 0))
+    spread *= np.float32(0.02 * amount)
+    spread += np.float32(0.002 * amount)
+    grain *= spread
+    grain += light
+    return grain
 
 
 def refined(mask: Array, grey: Array, radius: int, epsilon: float = 1e-3) -> Array:

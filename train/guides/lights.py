@@ -9,13 +9,13 @@ from unit_edge.train.guides.light import Array
 from unit_edge.train.guides.scene import Scene, SceneClass
 
 RED = np.array([0.012, 0.03, 1.0], np.float32)
-"""Tail lights, linear BGR: still red where they are exposed ten times over, so that white stays for headlights."""
+"""Tail lights, linear BGR: still red where they are exposed ten times over; white stays for headlights."""
 
 
 def small_and_red(scene: Scene) -> Array:
     """Spots redder than what is round them, float[H,W] in [0, 1]: lights, not red walls or red cars."""
-    image = scene.image.astype(np.float32) / 255
-    redness = np.maximum(image[..., 2] - np.maximum(image[..., 0], 1.4 * image[..., 1]), 0)
+    blue, green, red = (plane / np.float32(255) for plane in scene.planes)
+    redness = np.maximum(red - np.maximum(blue, 1.4 * green), 0)
     return spots_in(redness, scene.height)
 
 
@@ -28,11 +28,10 @@ def spots_in(x: Array, height: float) -> Array:
 
 def signals(scene: Scene, shining: Array) -> None:
     """Traffic lights glow in the colour that the picture shows; signs reflect a little."""
-    where = np.clip(scene.classes[..., SceneClass.TRAFFIC_LIGHT] * 1.6, 0, 1)
+    where = np.clip(scene.likely(SceneClass.TRAFFIC_LIGHT) * 1.6, 0, 1)
     if where.max() < 0.3:
         return
-    image = scene.image.astype(np.float32) / 255
-    blue, green, red = image[..., 0], image[..., 1], image[..., 2]
+    blue, green, red = (plane / np.float32(255) for plane in scene.planes)
     go = spots_in(np.maximum(np.minimum(green, blue + 0.25) - red, 0), scene.height) * where * (1 - scene.sky)
     stop = small_and_red(scene) * where
     shining += (go * 4.0)[..., None] * np.array([0.75, 1.0, 0.12], np.float32)

@@ -90,7 +90,7 @@ def rain(image: NDArray[np.uint8], classes: NDArray[np.uint8], rng: np.random.Ge
 
 def vegetation(scene: Scene) -> Array:
     """Leaves, float[H,W] in [0, 1]: wet ones are darker."""
-    return np.asarray(scene.classes[..., [SceneClass.VEGETATION, SceneClass.TERRAIN]].sum(-1), np.float32)
+    return scene.likely(SceneClass.VEGETATION, SceneClass.TERRAIN)
 
 
 def wet_ground(scene: Scene, settings: RainSettings, rng: np.random.Generator) -> Array:

@@ -57,8 +57,10 @@ class Scene:
         size = image.shape[1], image.shape[0]
         self.image = image
         enlarged = cv2.resize(classes, size, interpolation=cv2.INTER_LINEAR)
-        self.classes = enlarged.astype(np.float32) / 255
+        planes = np.stack(cv2.split(enlarged))  # a part's probabilities lie together, which is what is quick
+        self.classes = np.asarray(planes / np.float32(255), np.float32).transpose(1, 2, 0)
         self.height, self.width = image.shape[:2]
+        self._found: dict[SceneClass, tuple[NDArray[np.int32], NDArray[np.int32]]] = {}
 
     @cached_property
     def light(self) -> Array:
@@ -70,15 +72,25 @@ class Scene:
         """float[H,W] in [0, 1], not linear: what edges are looked for in."""
         return np.asarray(cv2.cvtColor(self.image, cv2.COLOR_BGR2GRAY) / np.float32(255), np.float32)
 
+    @cached_property
+    def planes(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
+        """Blue, green and red of the picture, uint8[H,W] each."""
+        blue, green, red = (np.asarray(plane, np.uint8) for plane in cv2.split(self.image))
+        return blue, green, red
+
+    def likely(self, *parts: SceneClass) -> Array:
+        """Probability that a pixel is one of the parts, float[H,W]."""
+        first, *others = (self.classes[..., part] for part in parts)
+        return np.asarray(sum(others, first), np.float32)
+
     def mask(self, *parts: SceneClass) -> Array:
         """Where one of the parts is, float[H,W] in [0, 1], its border along the picture's edges."""
-        raw = self.classes[..., list(parts)].sum(-1)
-        return refined(np.minimum(raw, 1), self.grey, max(2, self.height // 40))
+        return refined(np.minimum(self.likely(*parts), 1), self.grey, max(2, self.height // 40))
 
     @cached_property
     def sky(self) -> Array:
         """Where sky is. Nothing below the horizon counts, nor a patch that doesn't reach the upper half."""
-        raw = np.minimum(self.classes[..., SceneClass.SKY] + self._mistaken_sky, 1)
+        raw = np.minimum(self.likely(SceneClass.SKY) + self._mistaken_sky, 1)
         raw[int(self.height * min(0.95, self.horizon + 0.08)) :] = 0
         return refined(raw, self.grey, max(2, self.height // 36), 4e-4) * ~self.ground
 
@@ -89,19 +101,18 @@ class Scene:
         It hangs together with the picture's top and has a sky's colour; a road can't be there at all, a
         building or a vehicle isn't as blue.
         """
-        blue, red = (self.image[..., channel].astype(np.float32) / 255 for channel in (0, 2))
+        blue, red = self.planes[0] / np.float32(255), self.planes[2] / np.float32(255)
         rows = (np.arange(self.height)[:, None] + 0.5) / self.height
         least = np.where(rows < 0.4, 105, np.where(rows < 0.65, 150, 255))  # a road may join the sky
-        light = (self.image.min(-1) > least) | ((blue > 0.35) & (blue - red > 0.1))
-        azure = (blue > 0.42) & (blue - red > 0.2)
-        odd = (
-            self.classes[
-                ..., [SceneClass.ROAD, SceneClass.SIDEWALK, SceneClass.TERRAIN, SceneClass.TRAFFIC_SIGN]
-            ].sum(-1)
-            * light
+        bluer = blue - red
+        light = cv2.min(cv2.min(*self.planes[:2]), self.planes[2]) > least.astype(np.uint8)
+        light |= (blue > 0.35) & (bluer > 0.1)
+        azure = (blue > 0.42) & (bluer > 0.2)
+        odd = light * self.likely(
+            SceneClass.ROAD, SceneClass.SIDEWALK, SceneClass.TERRAIN, SceneClass.TRAFFIC_SIGN
         )
-        odd += self.classes[..., [SceneClass.BUILDING, SceneClass.VEHICLE]].sum(-1) * azure
-        open_sky = (odd + self.classes[..., SceneClass.SKY] > 0.45).astype(np.uint8)
+        odd += self.likely(SceneClass.BUILDING, SceneClass.VEHICLE) * azure
+        open_sky = (odd + self.likely(SceneClass.SKY) > 0.45).astype(np.uint8)
         whole = cv2.morphologyEx(open_sky, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
         return np.asarray(odd * np.minimum.accumulate(whole, 0), np.float32)
 
@@ -137,12 +148,20 @@ class Scene:
 
     def pieces(self, part: SceneClass) -> list[tuple[int, int, int, int]]:
         """Boxes (left, top, width, height) of the connected pieces of a part."""
-        return [box for box, _ in self._pieces(part)]
+        _, boxes = self._labelled(part)
+        return [(int(left), int(top), int(width), int(height)) for left, top, width, height in boxes]
 
     def _pieces(self, part: SceneClass) -> list[tuple[tuple[int, int, int, int], NDArray[np.bool_]]]:
-        binary = (self.classes[..., part] > 0.4).astype(np.uint8)
-        count, labels, stats, _ = cv2.connectedComponentsWithStats(binary)
-        return [(tuple(map(int, stats[i, :4])), labels == i) for i in range(1, count)]  # type: ignore[misc]
+        labels, _ = self._labelled(part)
+        return [(box, labels == i) for i, box in enumerate(self.pieces(part), 1)]
+
+    def _labelled(self, part: SceneClass) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Which piece of a part each pixel is of, from 1 on, int32[H,W]; and their boxes, int32[N,4]."""
+        if part not in self._found:
+            binary = (self.likely(part) > 0.4).astype(np.uint8)
+            _, labels, stats, _ = cv2.connectedComponentsWithStats(binary)
+            self._found[part] = np.asarray(labels, np.int32), np.asarray(stats[1:, :4], np.int32)
+        return self._found[part]
 
     @cached_property
     def horizon(self) -> float:
@@ -181,17 +200,16 @@ class Scene:
     @cached_property
     def ground(self) -> NDArray[np.bool_]:
         """Where the ground is: road, sidewalk or terrain, bool[H,W]; a flat one isn't above the horizon."""
-        likely = self.classes[..., [SceneClass.ROAD, SceneClass.SIDEWALK, SceneClass.TERRAIN]].sum(-1)
+        likely = self.likely(SceneClass.ROAD, SceneClass.SIDEWALK, SceneClass.TERRAIN)
         return np.asarray((likely > 0.5) & (self.below > 0) & (self._mistaken_sky < 0.3))
 
     @cached_property
     def foot(self) -> Array:
         """`below` of the ground that each pixel belongs to, or that it stands on, float[H,W] in [0, 1]."""
-        own = np.broadcast_to(self.below, (self.height, self.width))
-        foot = own.copy()
-        for row in range(self.height - 2, -1, -1):
-            foot[row] = np.where(self.ground[row], own[row], foot[row + 1])
-        return np.asarray(foot, np.float32)
+        rows = np.arange(self.height, dtype=np.int16)[:, None]
+        own = np.where(self.ground, rows, np.int16(self.height - 1))
+        foot = np.minimum.accumulate(own[::-1], 0)[::-1]  # the nearest row of ground, there or below
+        return np.asarray(self.below[:, 0].take(foot), np.float32)
 
     @cached_property
     def distance(self) -> Array:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from unit_edge.train.guides.light import Array, blurred, luminance, refined
 from unit_edge.train.guides.lights import RED, signals, small_and_red, spots_in
@@ -90,11 +89,14 @@ def ground_noise(scene: Scene, cells: float, rng: np.random.Generator, along: fl
     grid[:, -1], grid[-1] = grid[:, 0], grid[0]
     distance = np.minimum(1 / np.maximum(scene.below, 0.02), 30).astype(np.float32)
     x = (scene.across - scene.vanishing) * distance * np.float32(cells / 2)
-    y = np.broadcast_to(distance * np.float32(cells * 0.7 * along), x.shape)
+    y = distance * np.float32(cells * 0.7 * along)
     total = np.zeros_like(x)
     for octave, share in ((1.0, 0.7), (2.7, 0.5)):
+        column, row = x * np.float32(octave), (y * np.float32(octave)) % 63
+        column -= 63 * np.floor(column / 63)  # numpy's remainder of so many takes five times as long
+        rows = np.ascontiguousarray(np.broadcast_to(row, x.shape))
         total += np.float32(share) * cv2.remap(
-            grid, (x * octave) % 63, (y * octave) % 63, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+            grid, column, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
     return np.asarray(np.clip(total * 1.5, -1, 1), np.float32)
 
@@ -165,5 +167,6 @@ def _headlamps(scene: Scene) -> Array:
             where[top + int(0.45 * height) : top + int(0.8 * height), left : left + width] = 1
     if where.max() == 0:
         return where
-    dull: NDArray[np.uint8] = scene.image.max(-1) - scene.image.min(-1)
-    return np.asarray(where * spots_in(scene.grey, 0.6 * scene.height) * (dull < 60), np.float32)
+    blue, green, red = scene.planes
+    chroma = np.maximum(np.maximum(blue, green), red) - np.minimum(np.minimum(blue, green), red)
+    return np.asarray(where * spots_in(scene.grey, 0.6 * scene.height) * (chroma < 60), np.float32)

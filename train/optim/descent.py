@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -64,19 +65,59 @@ class Descent:
             Every weighted term, a mean over micro-batches and processes.
         """
         self.scaler.unscale_(self.optimiser)
-        norm = nn.utils.get_total_norm([p.grad for p in self.module.parameters() if p.grad is not None])
-        *values, size = self.group.mean(torch.stack([*self._total.values(), norm])).tolist()
-        terms = dict(zip(self._total, values, strict=True))
-        self.faults = [f"{name} is {value}" for name, value in terms.items() if not math.isfinite(value)]
-        if not self.faults and not math.isfinite(size):
-            self.faults = [f"the gradient of {self.side} is {size} ({_culprit(self.module)})"]
-            if self.scaler.is_enabled() and self.scaler.get_scale() > 1:
-                self.faults = []  # an overflow, which the scaler mends with a smaller scale
+        outcome = self._outcome()
+        terms, faults = outcome.read()
+        self.faults = [
+            f"{fault} ({_culprit(self.module)})" if outcome.of_gradient else fault for fault in faults
+        ]
+        # an overflow, which the scaler mends with a smaller scale
+        if outcome.of_gradient and self.scaler.is_enabled() and self.scaler.get_scale() > 1:
+            self.faults = []
         if not self.faults:
             self.scaler.step(self.optimiser)
         if self.scaler.is_enabled():
             self.scaler.update()
         return terms
+
+    def finish_unseen(self) -> Outcome:
+        """The same, decided where the gradients are: this process doesn't wait until they are worked out.
+
+        The optimiser must be a fused one, which leaves out the step itself; there must be no scaler.
+        """
+        outcome = self._outcome()
+        self.optimiser.found_inf = (~outcome.values.isfinite().all()).float()  # type: ignore[attr-defined]
+        self.optimiser.step()
+        return outcome
+
+    def _outcome(self) -> Outcome:
+        norm = nn.utils.get_total_norm([p.grad for p in self.module.parameters() if p.grad is not None])
+        values = self.group.mean(torch.stack([*self._total.values(), norm]))
+        return Outcome(self.side, tuple(self._total), values)
+
+
+@dataclass
+class Outcome:
+    """What came of one side's step, a mean over micro-batches and processes, where it was worked out.
+
+    Attributes:
+        side: what messages call it.
+        names: of the weighted terms.
+        values: theirs and the gradient's norm, float[len(names) + 1].
+        of_gradient: whether the fault that was read is the gradient's.
+    """
+
+    side: str
+    names: tuple[str, ...]
+    values: Tensor
+    of_gradient: bool = False
+
+    def read(self) -> tuple[dict[str, float], list[str]]:
+        """Every weighted term, and what is not finite; waits until all of it is worked out."""
+        *values, size = self.values.tolist()
+        terms = dict(zip(self.names, values, strict=True))
+        faults = [f"{name} is {value}" for name, value in terms.items() if not math.isfinite(value)]
+        self.of_gradient = not faults and not math.isfinite(size)
+        return terms, [f"the gradient of {self.side} is {size}"] if self.of_gradient else faults
 
 
 def skipped_in_a_row(before: int, faults: Sequence[str], step: int, most: int) -> int:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from unit_edge.config import RunConfig
 from unit_edge.config.adapt import AdaptConfig
 from unit_edge.train.group import Group
-from unit_edge.train.optim.descent import skipped_in_a_row
+from unit_edge.train.optim.descent import Outcome, skipped_in_a_row
 from unit_edge.train.optim.ema import Ema
 from unit_edge.train.optim.lr_schedule import lr_share
 from unit_edge.train.run import checkpoint
@@ -30,9 +30,11 @@ class AlternatingUpdate(Protocol[AnyBatch]):
 
     Attributes:
         faults: what was not finite in the newest step; the update concerned was left out.
+        outcomes: of the newest step's sides, if nobody has waited for them; it has no terms or faults then.
     """
 
     faults: list[str]
+    outcomes: list[Outcome]
 
     def __call__(self, batch: AnyBatch, step: int, /) -> dict[str, float]:
         """One step on a batch; returns every weighted term."""
@@ -45,7 +47,8 @@ class Learner(ABC, Generic[Config, Nets, Batch]):
         NAME: of the networks in a checkpoint.
         OPTIMISERS: their names there, in the order of `optimisers`.
         step: steps done.
-        skipped: the newest of them that had a fault, in a row.
+        skipped: the newest of them that had a fault, in a row; as of the last `settle`.
+        faults: what was not finite in the newest step, as of the last `settle`.
         best: score and step of the best evaluation so far, or None.
         nets: the networks whose average is kept.
         ema: their moving average, or `nets` itself if the settings have none.
@@ -63,6 +66,9 @@ class Learner(ABC, Generic[Config, Nets, Batch]):
         self.config: Config = config
         self.group = group
         self.step = self.skipped = 0
+        self.faults: list[str] = []
+        self._faulty: list[tuple[int, str]] = []
+        self._unsettled: list[tuple[int, dict[str, float], list[str], list[Outcome]]] = []
         self.best: tuple[float, int] | None = None
         torch.manual_seed(config.optim.seed)
 
@@ -80,17 +86,19 @@ class Learner(ABC, Generic[Config, Nets, Batch]):
         trained = [(parameters, rate) for parameters, rate in trained if parameters]
         self._rates = [rate for _, rate in trained]
         self.optimisers: list[torch.optim.Optimizer] = [
-            torch.optim.Adam(parameters, rate, optim.betas, weight_decay=optim.weight_decay)
+            torch.optim.Adam(
+                parameters, rate, optim.betas, weight_decay=optim.weight_decay, fused=self.unseen or None
+            )
             for parameters, rate in trained
         ]
 
     @property
-    def faults(self) -> list[str]:
-        """What was not finite in the newest step."""
-        return self.update.faults
+    def unseen(self) -> bool:
+        """Whether steps are made without waiting for what came of them, which `settle` then asks for."""
+        return False
 
     def advance(self, batch: Batch) -> dict[str, float]:
-        """Makes one step on a batch; returns its terms.
+        """Makes one step on a batch; returns its terms, or nothing of steps that are unseen.
 
         Raises:
             TrainingError: too many steps in a row were not finite.
@@ -100,11 +108,38 @@ class Learner(ABC, Generic[Config, Nets, Batch]):
         for optimiser, full in zip(self.optimisers, self._rates, strict=True):
             optimiser.param_groups[0]["lr"] = full * share
         terms = self.update(batch, self.step)
-        self.skipped = skipped_in_a_row(self.skipped, self.faults, self.step, self.config.optim.max_skipped)
+        self._unsettled.append((self.step, terms, list(self.update.faults), list(self.update.outcomes)))
         self.step += 1
         if self._ema:
             self._ema.update(self.nets, self.step)
+        return {} if self.unseen else self.settle()
+
+    def settle(self) -> dict[str, float]:
+        """Waits for all steps since the last time, and looks at what came of them.
+
+        Returns:
+            Every weighted term of the newest step.
+
+        Raises:
+            TrainingError: too many steps in a row were not finite.
+        """
+        terms: dict[str, float] = {}
+        for step, terms, faults, outcomes in self._unsettled:
+            for outcome in outcomes:
+                values, found = outcome.read()
+                terms |= values
+                faults += found
+            self.faults = faults
+            self._faulty += [(step + 1, fault) for fault in self.faults]
+            most = self.config.optim.max_skipped
+            self.skipped = skipped_in_a_row(self.skipped, self.faults, step, most)
+        self._unsettled = []
         return terms
+
+    def take_faulty(self) -> list[tuple[int, str]]:
+        """Every fault that was found since the last time, and at which step, from 1."""
+        found, self._faulty = self._faulty, []
+        return found
 
     def save(self, run: Path) -> None:
         """Writes a checkpoint and, unless the networks can't be used yet, RUN/weights.safetensors.

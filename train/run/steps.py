@@ -18,6 +18,9 @@ from unit_edge.train.run import checkpoint
 from unit_edge.train.run.learner import Batch, Learner
 from unit_edge.train.run.log import RunLog
 
+SETTLE_EVERY = 20
+"""Steps that a GPU is given before this process waits for what came of them."""
+
 
 class Viewer(Protocol):
     """What a run shows of itself, in the process that writes."""
@@ -69,10 +72,12 @@ def run_steps(
             last = state.step == steps
             stopping = state.group.any(bool(wish))
             due = {name: last or state.step % every == 0 for name, every in _intervals(config.log).items()}
+            if state.unseen and (stopping or any(due.values()) or state.step % SETTLE_EVERY == 0):
+                terms = state.settle()
             if log and viewer:
-                for fault in state.faults:
-                    log.note(state.step, f"{fault}; the update was skipped")
-                    bar.write(f"step {state.step}: {fault}; the update was skipped", file=sys.stderr)
+                for step, fault in state.take_faulty():
+                    log.note(step, f"{fault}; the update was skipped")
+                    bar.write(f"step {step}: {fault}; the update was skipped", file=sys.stderr)
                 if due["print"]:
                     log.scalars(state.step, terms, "loss")
                     bar.set_postfix(viewer.summary(terms, bar), refresh=False)

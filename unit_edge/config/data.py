@@ -66,7 +66,8 @@ class DataConfig:
     video_every_s: float = 1.0
     """Seconds between two frames taken from a video."""
     limit_ram_mib: int = 2048
-    """Memory for decoded images, all workers together; what does not fit is decoded anew each time."""
+    """Memory for decoded images and what a guide keeps of them, all workers together; what does not fit is
+    made anew each time."""
     workers: int = 0
     """Processes that load samples; the samples do not depend on it."""
 

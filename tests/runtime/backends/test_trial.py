@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from threading import Event
 from typing import Any
 
+import numpy as np
 import pytest
 
 from unit_edge.errors import BackendError
@@ -88,3 +90,48 @@ def test_bf16_on_a_processor_without_it_is_an_error_that_names_the_way_out() -> 
         return
     with pytest.raises(BackendError, match="`--backend openvino`"):
         open_runner(MODEL, "openvino-bf16").__enter__()
+
+
+@pytest.mark.parametrize("fault", ["hangs", "fails"])
+def test_a_compiler_of_bf16_that_hangs_is_given_up_for_fp32(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, fault: str
+) -> None:
+    """A core that claims bf16 on any processor, and never or badly compiles it; all else is OpenVINO's."""
+    openvino = pytest.importorskip("unit_edge.runtime.backends.openvino")
+    real, ended = openvino.ov.Core, Event()
+
+    class Core:
+        def __init__(self) -> None:
+            self.core = real()
+
+        def get_property(self, *_: str) -> list[str]:
+            return ["FP32", "BF16"]
+
+        def read_model(self, model: Any) -> Any:
+            return self.core.read_model(model)
+
+        def compile_model(self, model: Any, device: str, settings: dict[str, Any]) -> Any:
+            if settings["INFERENCE_PRECISION_HINT"] == "bf16":
+                if fault == "fails":
+                    raise RuntimeError("no such kernel")
+                ended.wait(20)
+            return self.core.compile_model(model, device, settings)
+
+    frame = np.random.default_rng(0).integers(0, 256, (1, 90, 160, 3), dtype=np.uint8)
+    with open_runner(MODEL, "openvino", threads=1) as runner:
+        expected = runner.infer(frame)
+    monkeypatch.setattr(openvino.ov, "Core", Core)
+    monkeypatch.setattr(openvino, "COMPILE_LIMIT_S", 0.2)
+    with open_runner(MODEL, "openvino-bf16", threads=1) as runner:
+        assert runner.backend.endswith(", bf16")
+        if fault == "fails":
+            with pytest.raises(BackendError, match="no such kernel"):
+                runner.infer(frame)
+            return
+        assert np.array_equal(runner.infer(frame), expected)
+        assert runner.backend.endswith(", fp32")
+        assert np.array_equal(runner.infer(frame[:, 1:]), runner.infer(frame[:, 1:]))
+    ended.set()
+    assert [record.getMessage() for record in caplog.records] == [
+        "note: OpenVINO compiled no bf16 in 0.2 s; computing in fp32"
+    ]

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from unit_edge.config import DataConfig, RunConfig
 from unit_edge.errors import ConfigError, DataError
@@ -300,6 +301,38 @@ def test_a_guides_rendering_is_cut_like_its_image(config: RunConfig, images: Pat
             x, rendering = guided[number].split(3)  # type: ignore[no-untyped-call]
             assert torch.equal(x, plain[number])
             assert (rendering + x).abs().max() < 0.02
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_samples_do_not_depend_on_what_is_kept_of_a_guides_work(
+    config: RunConfig, images: Path, workers: int
+) -> None:
+    """A sample is the same where all is kept, only the classes, or nothing."""
+    prepared: list[int] = []
+
+    def prepare(image: NDArray[np.uint8], classes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        prepared.append(1)
+        return np.repeat(np.resize(classes.reshape(1, 1, -1), (1, 1, image.size)), 2**8, 0)
+
+    def render(
+        image: NDArray[np.uint8], known: NDArray[np.uint8], rng: np.random.Generator
+    ) -> NDArray[np.uint8]:
+        return np.asarray(known[0].reshape(image.shape) + rng.integers(9, dtype=np.uint8), np.uint8)
+
+    guide = Guide(render, lambda image: 255 - image, prepare)
+    samples, calls = [], []
+    for limit in (100, 1, 0):
+        prepared.clear()
+        data = replace(config.data, limit_ram_mib=limit)
+        guided = Domain("dark", items(images / "dark"), data, 1, guide)
+        pairs = Pairs(guided, Domain("bright", items(images / "bright"), data, 1), 0, 24)
+        samples.append(torch.cat([x for x, _ in batches(pairs, 4, workers)]))
+        calls.append(len(prepared))
+    assert torch.equal(samples[0], samples[1])
+    assert torch.equal(samples[0], samples[2])
+    if not workers:
+        assert calls[0] == len(guided.images)
+        assert min(calls[1:]) > 2 * len(guided.images)
 
 
 def test_a_guides_random_numbers_are_a_function_of_the_sample(config: RunConfig, images: Path) -> None:

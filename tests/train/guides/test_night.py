@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from street_scene import HORIZON, street
 
-from unit_edge.train.guides.night import night
+from unit_edge.train.guides.night import NIGHT, night
 from unit_edge.train.guides.scene import SceneClass
 
 
@@ -67,3 +67,13 @@ def test_what_shines_follows_from_the_picture_and_not_from_chance() -> None:
     assert shining[0].sum() > 20
     for other in shining[1:]:
         assert (shining[0] & other).sum() > 0.7 * (shining[0] | other).sum()
+
+
+def test_what_is_prepared_serves_every_night_of_a_picture_and_stays_what_it_is() -> None:
+    image, classes = street()
+    prepared = NIGHT.prepare(image, classes)
+    prepared.flags.writeable = False  # as what is shared by all workers
+    assert prepared.dtype == np.uint8 and prepared.ndim == 3
+    for seed in (0, 1):
+        expected = night(image, classes, np.random.default_rng(seed))
+        assert np.array_equal(NIGHT.render(image, prepared, np.random.default_rng(seed)), expected)
