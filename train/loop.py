@@ -96,7 +96,9 @@ class Update:
             micro = [(*x, with_stray_lights(x[2], most, draw)) for x, draw in zip(micro, draws, strict=True)]
         self.faults.clear()
         self.outcomes = []
-        self.weights = weights_at(self.config.loss, step)
+        self.weights = weights_at(
+            self.config.loss, step, self.config.guide.is_alone(step, self.config.optim.steps)
+        )
         torch.manual_seed(mix(self.config.optim.seed, step, self.group.rank))  # for dropout
         streams: list[Streams | None] = [None] * cuts
         terms: dict[str, float] = {}

@@ -185,8 +185,14 @@ def discriminator_inputs(images: list[Tensor], streams: Streams, head: GuidedHea
     return [head.at_small_size(x, y) for x, y in zip(sources, translations, strict=False)]
 
 
-def weights_at(loss: LossConfig, step: int) -> LossConfig:
-    """The weights of one step: adversaries may come later, and the VAE's terms not in every step."""
+def weights_at(loss: LossConfig, step: int, guide_alone: bool = False) -> LossConfig:
+    """The weights of one step: adversaries may come later, and the VAE's terms not in every step.
+
+    Args:
+        loss: as they are set.
+        step: 0 or more.
+        guide_alone: whether it is one of the last steps, without adversarial and cycle terms.
+    """
     changes: dict[str, float] = {}
     if step < loss.adversaries_from:
         changes |= {"gan": 0.0, "feature_gan": 0.0, "r1": 0.0}
@@ -196,4 +202,6 @@ def weights_at(loss: LossConfig, step: int) -> LossConfig:
             name: times * getattr(loss, name)
             for name in ("kl", "reconstruction", "cycle_kl", "cycle", "steady")
         }
+    if guide_alone:
+        changes |= {"gan": 0.0, "feature_gan": 0.0, "r1": 0.0, "cycle": 0.0, "cycle_kl": 0.0}
     return dataclasses.replace(loss, **changes) if changes else loss  # type: ignore[arg-type]

@@ -118,12 +118,36 @@ def test_adversaries_come_later_and_the_vae_terms_not_in_every_step() -> None:
     assert weights_at(LossConfig(), 7) == LossConfig()
 
 
+def test_in_the_last_steps_the_guide_is_alone() -> None:
+    guide = replace(GUIDE, weight=1.0, until=0.5, floor=0.2, alone_from=0.8)
+    assert [guide.is_alone(step, 100) for step in (0, 79, 80, 99)] == [False, False, True, True]
+    assert [guide.weight_at(step, 100) for step in (79, 80, 99)] == [0.2, 1.0, 1.0]
+    assert not replace(guide, alone_from=1.0).is_alone(99, 100)
+    loss = LossConfig(gan=2, feature_gan=3, r1=1, reconstruction=5, kl=7, cycle=11, cycle_kl=13, steady=17)
+    alone = replace(loss, gan=0, feature_gan=0, r1=0, cycle=0, cycle_kl=0)
+    assert weights_at(loss, 80, guide.is_alone(80, 100)) == alone
+    assert weights_at(loss, 79, guide.is_alone(79, 100)) == loss
+
+
+def test_training_ends_with_the_guide_alone() -> None:
+    loss = replace(WEIGHTS, gan=1.0, reconstruction=1.0, cycle=1.0)
+    plain = replace(settings(LIVELY), loss=loss, guide=replace(GUIDE, floor=0.0, until=0.0, alone_from=0.5))
+    config = replace(plain, optim=replace(plain.optim, steps=2))
+    state = TrainingState(config, Group(CPU))
+    images = [*pictures(2), torch.full((2, 3, 32, 32), -0.9)]
+    before, last = (state.update([x.clone() for x in images], step) for step in (0, 1))
+    assert {"gan1", "cycle2", "reconstruction1"} <= before.keys() and before["guide1"] == 0
+    assert last.keys() == {"reconstruction1", "reconstruction2", "guide1", "guide2"} and last["guide1"] > 0
+
+
 @pytest.mark.parametrize(
     ("guide", "key"),
     [
         ({"name": "night"}, "guide.segmenter"),
         ({"name": "night", "segmenter": "x", "weight": -1.0}, "guide.weight"),
         ({"name": "night", "segmenter": "x", "until": 1.5}, "guide.until"),
+        ({"name": "night", "segmenter": "x", "alone_from": 0.0}, "guide.alone_from"),
+        ({"alone_from": 0.5}, "guide.alone_from"),
     ],
 )
 def test_a_guide_that_makes_no_sense(guide: dict[str, object], key: str) -> None:

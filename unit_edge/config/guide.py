@@ -25,6 +25,10 @@ class GuideConfig:
     """Share of the steps over which the weight falls linearly to the floor."""
     floor: float = 0.35
     """Weight of the guide's terms from then on."""
+    alone_from: float = 1.0
+    """Share of the steps from which on there are no adversarial and no cycle terms, and the guide's terms
+    have their first weight again: what discriminators like and no picture has (red lamps by day, say) fades.
+    1 for never."""
     pixels: float = 6.0
     """Weight of the mean absolute error: of the translation, of what the head makes of it, and of the
     latter's means over 8x8 pixels."""
@@ -41,12 +45,20 @@ class GuideConfig:
         least = self.stray_lights >= 0 and (self.stray_lights == 0 or self.name != "none")
         require(least, "guide.stray_lights", self.stray_lights, "0 or more, and 0 without a guide")
         require(0 <= self.until <= 1, "guide.until", self.until, "0 to 1")
+        last = 0 < self.alone_from <= 1 and (self.alone_from == 1 or self.name != "none")
+        require(last, "guide.alone_from", self.alone_from, "more than 0, at most 1, and 1 without a guide")
         if self.name != "none":
             require(bool(self.segmenter), "guide.segmenter", self.segmenter, "the path of an ONNX network")
+
+    def is_alone(self, step: int, steps: int) -> bool:
+        """Whether a step has neither adversarial nor cycle terms."""
+        return step >= self.alone_from * steps
 
     def weight_at(self, step: int, steps: int) -> float:
         """The weight of the guide's terms at a step, 0 without a guide."""
         if self.name == "none":
             return 0.0
+        if self.is_alone(step, steps):
+            return self.weight
         left = 1 - step / (self.until * steps) if self.until > 0 else 0.0
         return self.floor + (self.weight - self.floor) * max(0.0, left)

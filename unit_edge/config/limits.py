@@ -34,6 +34,7 @@ LARGEST: dict[str, float] = {
     "loss.confidence": 1,
     "loss.consistency_from": 1,
     "guide.until": 1,
+    "guide.alone_from": 1,
     "guide.stray_lights": 64,
     "data.short_side": _PIXELS,
     "data.crop": _PIXELS,
