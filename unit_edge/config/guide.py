@@ -52,7 +52,7 @@ class GuideConfig:
 
     def is_alone(self, step: int, steps: int) -> bool:
         """Whether a step has neither adversarial nor cycle terms."""
-        return step >= self.alone_from * steps
+        return self.alone_from < 1 and step >= self.alone_from * steps
 
     def weight_at(self, step: int, steps: int) -> float:
         """The weight of the guide's terms at a step, 0 without a guide."""
