@@ -245,9 +245,11 @@ def test_steps_that_are_not_finite_are_skipped_up_to_a_number(
 @pytest.mark.parametrize(
     ("every", "advice"), [(1, "the last checkpoint is good"), (9, "there is no checkpoint")]
 )
+@pytest.mark.parametrize("unseen", [False, True])
 def test_advice_after_a_fault_is_of_what_there_is(
-    config: RunConfig, images: Path, monkeypatch: pytest.MonkeyPatch, every: int, advice: str
+    config: RunConfig, images: Path, monkeypatch: pytest.MonkeyPatch, every: int, advice: str, unseen: bool
 ) -> None:
+    monkeypatch.setattr(TrainingState, "unseen", unseen)
     advance: Advance = TrainingState.advance
 
     def poison(state: TrainingState, batch: list[Tensor]) -> dict[str, float]:

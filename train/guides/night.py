@@ -156,7 +156,7 @@ class _Maps:
     @classmethod
     def from_bytes(cls, prepared: Image, height: int, width: int) -> _Maps:
         """What `to_bytes` gave of a picture of that size."""
-        halves = np.ascontiguousarray(prepared[0, 0]).view(np.float16)
+        halves = prepared[0, 0].copy().view(np.float16)  # what is kept can't be written to, as torch wants it
         maps = torch.from_numpy(halves).float().numpy()  # numpy takes ten times as long
         full, wide = np.split(maps, [19 * height * width])
         size = small_size(height, width, _WIDE * height)

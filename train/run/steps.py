@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -64,16 +65,15 @@ def run_steps(
         bar.write(checkpoint.finished(run, state.step), file=sys.stderr)
     try:
         for batch in batches:
-            try:
+            with _telling_how_to_go_on(run):
                 terms = state.advance(batch)
-            except TrainingError as error:
-                raise TrainingError(f"{error}; {checkpoint.how_to_go_on(run)}") from None
             bar.update()
             last = state.step == steps
             stopping = state.group.any(bool(wish))
             due = {name: last or state.step % every == 0 for name, every in _intervals(config.log).items()}
             if state.unseen and (stopping or any(due.values()) or state.step % SETTLE_EVERY == 0):
-                terms = state.settle()
+                with _telling_how_to_go_on(run):
+                    terms = state.settle()
             if log and viewer:
                 for step, fault in state.take_faulty():
                     log.note(step, f"{fault}; the update was skipped")
@@ -102,6 +102,14 @@ def run_steps(
         bar.close()
         if log:
             log.close()
+
+
+@contextmanager
+def _telling_how_to_go_on(run: Path) -> Iterator[None]:
+    try:
+        yield
+    except TrainingError as error:
+        raise TrainingError(f"{error}; {checkpoint.how_to_go_on(run)}") from None
 
 
 def progress_bar(group: Group, **options: Any) -> Any:
