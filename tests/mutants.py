@@ -30,7 +30,7 @@ SUBJECTS = {
         ["--noconftest", "tests/export/test_detail.py", "tests/train/test_guided_step.py"],
     ),
     "parts": (
-        ["runtime/sinks/video/parts.py"],
+        ["runtime/sinks/video/parts.py", "runtime/sinks/video/part.py"],
         [
             "--noconftest",
             "tests/runtime/sinks/video/test_parts.py",

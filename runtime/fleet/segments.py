@@ -12,7 +12,8 @@ from unit_edge.errors import SinkError, TruncatedError
 from unit_edge.media.clocks import exact, timeline_start
 from unit_edge.media.containers import open_media, pick_stream
 from unit_edge.runtime.sinks.codecs import Encoding
-from unit_edge.runtime.sinks.video.parts import Kept, part_from
+from unit_edge.runtime.sinks.video.part import part_from
+from unit_edge.runtime.sinks.video.parts import Kept
 from unit_edge.runtime.sinks.video.sink import VideoSink
 from unit_edge.runtime.sources.demux import Clock, PacketReader
 from unit_edge.runtime.sources.losses import Losses

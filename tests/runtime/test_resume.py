@@ -213,7 +213,20 @@ def changed(box: bytes, nth: int, at: int, change: int) -> Callable[[bytes], byt
 
 
 _SECOND = 10_000  # ticks, at 5 FPS
-_SHOWN_LAST = changed(b"trun", -1, 28, 2**29)
+
+
+def shown_last_later(part: bytes) -> bytes:
+    """The frame that is shown last is shown hours later; ISO/IEC 14496-12, 8.8.8 has the fields."""
+    begin = part.rindex(b"trun") + 4
+    flags, count = (int.from_bytes(part[begin + at : begin + at + 4], "big") for at in (0, 4))
+    width = 4 * (flags >> 8 & 0xF).bit_count()  # of a frame; how late it is shown comes last
+    first = begin + 8 + 4 * (flags & 0x5).bit_count() + width - 4
+    places = range(first, first + count * width, width)
+    late = [int.from_bytes(part[place : place + 4], "big", signed=True) for place in places]
+    last = max(range(count), key=lambda index: index * _SECOND // FPS + late[index])
+    place = places[last]
+    return part[:place] + (late[last] + 2**29).to_bytes(4, "big", signed=True) + part[place + 4 :]
+
 
 DAMAGES = {
     "garbled": garbled,
@@ -256,7 +269,7 @@ def test_a_part_that_goes_on_beyond_its_source_is_refused(
     with pytest.raises(Crash):
         translate(clip, output, model, progress=crash_at(55))
     part = tmp_path / ".out.mp4.parts" / "1.mp4"
-    part.write_bytes(_SHOWN_LAST(part.read_bytes()))
+    part.write_bytes(shown_last_later(part.read_bytes()))
     with pytest.raises(SinkError, match="is damaged; add --overwrite instead of --resume"):
         translate(clip, output, model, resume=True)
     assert not output.exists()

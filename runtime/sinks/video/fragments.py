@@ -76,25 +76,50 @@ def _in_order(fragments: list[_Fragment]) -> int | None:
     return None
 
 
+def ends_whole(path: Path) -> bool:
+    """Whether an MP4 file ends where one of its boxes does.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    ends = [end for _, _, end in _top_boxes(path)]
+    return ends[-1:] == [path.stat().st_size]
+
+
+def _top_boxes(path: Path) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, begin of the content and end of each box of a file (ISO/IEC 14496-12, 4.2).
+
+    The last may end after the file does; nothing comes after one that can't be.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        at = 0
+        while at < size:
+            file.seek(at)
+            header = file.read(16)
+            begin, length = at + 8, int.from_bytes(header[:4], "big")
+            if length == 1:
+                begin, length = at + 16, int.from_bytes(header[8:16], "big")
+            if length < begin - at:
+                return
+            at, kind = at + length, header[4:8]
+            yield kind, begin, at
+
+
 def _fragments(path: Path) -> Iterator[_Fragment | None]:
     """Each in turn; None for one that can't be understood, and nothing after it."""
     size = path.stat().st_size
     with path.open("rb") as file:
-        at = 0
-        while at + 8 <= size:
-            file.seek(at)
-            length, kind = struct.unpack(">I4s", file.read(8))
-            begin = at + 8
-            if length == 1:
-                length, begin = int.from_bytes(file.read(8), "big"), at + 16
-            if length < 8 or at + length > size:
+        for kind, begin, end in _top_boxes(path):
+            if end > size:
                 return
-            if kind == b"moof":
-                fragment = _fragment(file.read(at + length - begin)) if length <= _MOOF_BYTES else None
-                yield fragment
-                if fragment is None:
-                    return
-            at += length
+            if kind != b"moof":
+                continue
+            file.seek(begin)
+            fragment = _fragment(file.read(end - begin)) if end - begin <= _MOOF_BYTES else None
+            yield fragment
+            if fragment is None:
+                return
 
 
 def _fragment(moof: bytes) -> _Fragment | None:

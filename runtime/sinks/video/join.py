@@ -12,7 +12,7 @@ from av.video.stream import VideoStream
 from unit_edge.errors import SinkError
 from unit_edge.media.containers import OPEN_OPTIONS
 from unit_edge.runtime.sinks.video.audio import AudioCopy
-from unit_edge.runtime.sinks.video.parts import VideoPart
+from unit_edge.runtime.sinks.video.part import VideoPart
 
 
 def join(

@@ -10,23 +10,20 @@ import contextlib
 import json
 import os
 import stat
-from collections.abc import Generator, Iterator, Mapping, Set
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass
 from fractions import Fraction
-from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import av
-from av.packet import Packet
-from av.video.stream import VideoStream
 
 from unit_edge.errors import SinkError
 from unit_edge.files.reading import parse_json, read_json
 from unit_edge.files.writing import open_unlinked, replacing
 from unit_edge.media.containers import OPEN_OPTIONS
-from unit_edge.runtime.sinks.video.fragments import coherent_frames
+from unit_edge.runtime.sinks.video.part import MEDIA, VideoPart, part_of
 from unit_edge.text.numbers import fraction
 
 try:
@@ -39,37 +36,9 @@ _MARK = "unit-edge, cut short: "  # in the comment of a finished video that ends
 _JOINED = "joined"
 _OTHERS_WRITE = 0o022
 _DIGITS = 9
-_MEDIA = ".mp4"
-_HOLE = bytes(512)  # what a power cut may leave in a file, and no codec writes
 
 ROUNDED_S = Fraction(1, 1500)
 """Seconds that a time may be off in files that round it to milliseconds."""
-
-
-@dataclass(frozen=True)
-class VideoPart:
-    """Whole groups of pictures at the start of a video file.
-
-    Attributes:
-        path: of the file.
-        packets: how many there are.
-        last: the time of the last frame, in seconds of the video that is made.
-        end: when that frame ends.
-        late: seconds by which the file's times are later than these.
-    """
-
-    path: Path
-    packets: int
-    last: Fraction
-    end: Fraction
-    late: Fraction = Fraction(0)
-
-    def __iter__(self) -> Iterator[Packet[VideoStream]]:
-        with contextlib.suppress(_DamagedError):
-            for packet in islice(_packets(self.path), self.packets):
-                ticks = round(self.late / packet.time_base)
-                packet.pts, packet.dts = _known(packet.pts) - ticks, _known(packet.dts) - ticks
-                yield packet
 
 
 @dataclass(frozen=True)
@@ -128,7 +97,7 @@ class VideoParts:
             self._empty(keep | {self.folder / _ABOUT} if keep else keep)
             self._continues = self._output in keep
             used = [int(path.stem) for path in keep if path != self._output]
-            self.media = self.folder / f"{max(used, default=0) + 1}{_MEDIA}"
+            self.media = self.folder / f"{max(used, default=0) + 1}{MEDIA}"
             self.joined = self.folder / f"{_JOINED}{self._output.suffix}"
         except BaseException:
             os.close(self._locked)
@@ -231,7 +200,7 @@ def find_kept(output: Path, making: Mapping[str, Any]) -> Kept | None:
     start = fraction(about.get("start", "0"))
     if start is None:
         return None
-    finished = _part(output, start) if about.get("continues", True) and output.exists() else None
+    finished = part_of(output, start) if about.get("continues", True) and output.exists() else None
     parts = [finished, *_whole(output)]
     whole = tuple(part for part in parts if part is not None)
     return Kept(whole, str(about.get("stream")), start) if whole else None
@@ -250,20 +219,6 @@ def interrupted(output: Path) -> bool:
     return any(True for _ in _whole(output, decoded=False))
 
 
-def part_from(path: Path, start: Fraction) -> VideoPart:
-    """A finished video as a part that begins at a time of the video that is made, in seconds.
-
-    It was whole when it was delivered, so frames aren't decoded.
-
-    Raises:
-        SinkError: it isn't whole.
-    """
-    part = _part(path, decoded=False)
-    if part is None:
-        raise SinkError(f"{path}: is damaged; it must be made again")
-    return replace(part, late=part.late - start, last=part.last + start, end=part.end + start)
-
-
 def _folder(output: Path) -> Path:
     return output.with_name(f".{output.name}.parts")
 
@@ -272,7 +227,7 @@ def _media(output: Path) -> list[Path]:
     """The parts' files in the order in which they were written."""
     files = [
         path
-        for path in _folder(output).glob(f"*{_MEDIA}")
+        for path in _folder(output).glob(f"*{MEDIA}")
         if path.stem.isascii() and path.stem.isdecimal() and len(path.stem) <= _DIGITS
     ]
     return sorted(files, key=lambda path: int(path.stem))
@@ -284,7 +239,7 @@ def _whole(output: Path, *, decoded: bool = True) -> Iterator[VideoPart]:
         if not stat.S_ISREG(path.lstat().st_mode):
             continue
         start, ticks_are_right = _commented(path)
-        if ticks_are_right and (part := _part(path, start, decoded=decoded)) is not None:
+        if ticks_are_right and (part := part_of(path, start, decoded=decoded)) is not None:
             yield part
 
 
@@ -323,102 +278,3 @@ def _marked(output: Path) -> dict[str, Any] | None:
     except (av.FFmpegError, OSError, ValueError):
         return None
     return about if isinstance(about, dict) and isinstance(about.get("making"), dict) else None
-
-
-def _part(path: Path, start: Fraction | None = None, *, decoded: bool = True) -> VideoPart | None:
-    """What can be used of a file: all if it ends as it should, else what comes before its last key frame.
-
-    `start` is the time that its first frame should have, if the file may have moved it; without `decoded`,
-    damage inside of frames isn't looked for.
-    """
-    whole: VideoPart | None = None
-    shown = list[int]()
-    count, last, end, late = 0, Fraction(0), Fraction(0), Fraction(0)
-    try:
-        coherent = coherent_frames(path) if path.suffix == _MEDIA else None
-        with contextlib.closing(_packets(path, shown if decoded else None)) as packets:
-            for packet in islice(packets, coherent):
-                pts = _known(packet.pts) * packet.time_base - late
-                if not count and start is not None:
-                    late, pts = pts - start, start
-                if packet.is_keyframe and count:
-                    whole = VideoPart(path=path, packets=count, last=last, end=end, late=late)
-                count += 1
-                last, end = max(last, pts), max(end, pts + (packet.duration or 0) * packet.time_base)
-        ends_well = coherent is None and (path.suffix != _MEDIA or _boxes_are_whole(path))
-    except (_DamagedError, OSError):
-        ends_well = False
-    if ends_well and count:
-        whole = VideoPart(path=path, packets=count, last=last, end=end, late=late)
-    return None if whole is None or (decoded and sum(shown) < whole.packets) else whole
-
-
-def _boxes_are_whole(path: Path) -> bool:
-    """Whether an MP4 file ends where one of its boxes (ISO/IEC 14496-12, 4.2) does."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        at = 0
-        while at < size:
-            file.seek(at)
-            header = file.read(16)
-            length = int.from_bytes(header[:4], "big")
-            if length == 1:
-                length = int.from_bytes(header[8:16], "big")
-            if length < 8:
-                return False
-            at += length
-    return at == size
-
-
-class _DamagedError(Exception):
-    """A file can't be read on."""
-
-
-def _known(ticks: int | None) -> int:
-    assert ticks is not None, "_packets gives no packet without times"
-    return ticks
-
-
-def _packets(path: Path, shown: list[int] | None = None) -> Generator[Packet[VideoStream], None, None]:
-    """The packets of a video in the order in which they are stored, each with its times.
-
-    With a list `shown`, only those that can be decoded, which takes a small part of what translating them
-    took; the list gets how many frames came of each.
-
-    Raises:
-        _DamagedError: where that breaks off.
-    """
-    early: list[Packet[VideoStream]] = []  # whose decoding time Matroska doesn't tell
-    try:
-        with av.open(f"file:{path}", **OPEN_OPTIONS) as container, contextlib.ExitStack() as stack:
-            if not container.streams.video or container.streams.video[0].codec_context is None:
-                raise _DamagedError
-            stream = container.streams.video[0]
-            if shown is not None:
-                stack.callback(_decode_rest, stream, shown)
-                stream.codec_context.options = {"err_detect": "explode"}
-            for packet in container.demux(stream):
-                if not packet.size:
-                    continue
-                if packet.is_corrupt or packet.pts is None or _HOLE in bytes(packet):
-                    raise _DamagedError
-                if shown is not None:
-                    frames = packet.decode()
-                    if any(frame.is_corrupt for frame in frames):
-                        raise _DamagedError
-                    shown.append(len(frames))
-                early.append(packet)
-                if packet.dts is not None:
-                    step = packet.duration or 1
-                    for ahead, waiting in enumerate(reversed(early)):
-                        waiting.dts = packet.dts - ahead * step
-                    yield from early
-                    early = []
-    except (av.FFmpegError, OSError):
-        raise _DamagedError from None
-
-
-def _decode_rest(stream: VideoStream, shown: list[int]) -> None:
-    """Adds the frames that the decoder still has."""
-    with contextlib.suppress(av.FFmpegError, OSError):
-        shown.append(len(stream.codec_context.decode(None)))

@@ -30,7 +30,8 @@ from unit_edge.runtime.sinks.codecs import CODECS, Encoding, muxer_of
 from unit_edge.runtime.sinks.video.audio import AudioCopy
 from unit_edge.runtime.sinks.video.disk_file import DiskFile
 from unit_edge.runtime.sinks.video.join import join
-from unit_edge.runtime.sinks.video.parts import ROUNDED_S, Kept, VideoPart, VideoParts, mark, part_comment
+from unit_edge.runtime.sinks.video.part import VideoPart
+from unit_edge.runtime.sinks.video.parts import ROUNDED_S, Kept, VideoParts, mark, part_comment
 from unit_edge.runtime.sources.excerpt import Excerpt
 
 _LIMITED_RANGE = 1

@@ -26,15 +26,8 @@ from makers import make_clip
 
 from unit_edge.errors import SinkError
 from unit_edge.frames import Frame, VideoInfo
-from unit_edge.runtime.sinks.video.parts import (
-    Kept,
-    VideoPart,
-    complete,
-    find_kept,
-    interrupted,
-    mark,
-    part_from,
-)
+from unit_edge.runtime.sinks.video.part import VideoPart, part_from
+from unit_edge.runtime.sinks.video.parts import Kept, complete, find_kept, interrupted, mark
 from unit_edge.runtime.sinks.video.sink import VideoSink
 
 
