@@ -109,7 +109,7 @@ bench-train: dev ## Time a training step of each preset, and against the release
 MINUTES ?= 9
 
 gpu: ## With an NVIDIA GPU: train, test and measure for MINUTES, into runs/gpu; call it until it is done
-	@$(PY) docs/experiments/gpu.py --minutes $(MINUTES)
+	@$(PY) docs/experiments/speed/gpu.py --minutes $(MINUTES)
 
 FUZZ_INPUTS ?= 10000
 

@@ -1,4 +1,4 @@
-"""Pieces of a GPU's time (docs/experiments/gpu.py), with commands that take a known time."""
+"""Pieces of a GPU's time (docs/experiments/speed/gpu.py), with commands that take a known time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch) -> Any:
-    spec = importlib.util.spec_from_file_location("gpu_session", ROOT / "docs" / "experiments" / "gpu.py")
+    spec = importlib.util.spec_from_file_location(
+        "gpu_session", ROOT / "docs" / "experiments" / "speed" / "gpu.py"
+    )
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, "gpu_session", module)  # dataclasses look their module up

@@ -11,19 +11,11 @@ import pytest
 from commands import cli
 
 pytest.importorskip("torch")
-from digit_sets import make_data
+from digit_sets import THIN_TO_THICK, make_data
 
-SETTINGS = """
+SETTINGS = f"""
 preset = "digits"
-[source]
-name = "thin"
-train = ["thin/train.npz"]
-[target]
-name = "thick"
-train = ["thick/train.npz"]
-test = ["thick/test.npz"]
-[network]
-width = 2
+{THIN_TO_THICK}
 [optim]
 steps = 3
 batch = 4

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from digit_sets import make_data
+from digit_sets import THIN_TO_THICK, make_data
 from tiny_training import NETWORK_AND_DATA
 
 from unit_edge.cli.app import app
@@ -37,20 +37,7 @@ paths = ["{clip}"]
 name = "night"
 paths = ["{clip}"]
 """
-ADAPTATION = """
-[source]
-name = "thin"
-train = ["thin/train.npz"]
-[target]
-name = "thick"
-train = ["thick/train.npz"]
-test = ["thick/test.npz"]
-[network]
-width = 2
-[optim]
-steps = 1
-batch = 4
-"""
+ADAPTATION = f"{THIN_TO_THICK}[optim]\nsteps = 1\nbatch = 4\n"
 TRAINING = f"{NETWORK_AND_DATA}[optim]\nsteps = 1\n"
 
 

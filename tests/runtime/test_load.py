@@ -1,4 +1,4 @@
-"""Much at once and much of it, in small; docs/experiments/load.py does the same with thousands and hours."""
+"""Much at once and much of it, in small; docs/experiments/endurance/load.py has thousands and hours of it."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from unit_edge.config import RunConfig, as_dict
 from unit_edge.train import fit
 
-CHILD = Path(__file__).with_name("child.py")
+CHILD = Path(__file__).parent / "helpers" / "child.py"
 LAST = Path("checkpoints", "step-0000030", "training.safetensors")
 
 

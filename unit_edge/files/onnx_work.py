@@ -18,7 +18,7 @@ MACS_A_PIXEL = 2**23
 """... and for each of its pixels: three times what the paper's network takes at the size of the frame."""
 
 # As how many multiply-accumulates of a convolution something else counts, so that it takes no longer in the
-# slower of ONNX Runtime and OpenVINO (docs/experiments/operators.py measures it).
+# slower of ONNX Runtime and OpenVINO (docs/experiments/speed/operators.py measures it).
 _ELEMENT = 256
 _COSTLY_ELEMENTS = {
     "Erf": 2048, "Exp": 2048, "Gather": 2048, "Log": 2048, "Mod": 2048, "Pow": 2048, "Slice": 512,

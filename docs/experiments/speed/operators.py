@@ -1,7 +1,7 @@
 """What each operator takes, over what `unit_edge/files/onnx_work.py` counts it as.
 
-    python docs/experiments/operators.py onnxruntime
-    python docs/experiments/operators.py openvino
+    python docs/experiments/speed/operators.py onnxruntime
+    python docs/experiments/speed/operators.py openvino
 
 On one thread, with a frame of 64x64 that is enlarged to 1024x1024. Prints milliseconds, the work and how many
 picoseconds a unit of it took: to be compared with those of "Conv, dense", in the same run.

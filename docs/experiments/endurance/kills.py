@@ -1,6 +1,6 @@
 """SIGKILL at random moments, again and again: what the same command makes of it afterwards.
 
-    python docs/experiments/kills.py --kills 50 --seed 1
+    python docs/experiments/endurance/kills.py --kills 50 --seed 1
 
 Tiny inputs for translate, train, adapt, export, bundle (export for a board) and bench. A round begins in an
 empty folder: the command is killed once or twice, at any time of its run, then it is repeated, with --resume
@@ -33,31 +33,16 @@ from pathlib import Path
 os.environ["OMP_NUM_THREADS"] = "1"  # sums in one order
 
 import av
-import cv2
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tests" / part) for part in ("fuzz", "train", "")]
+ROOT = Path(__file__).resolve().parents[3]
+sys.path[:0] = [str(ROOT / "tests" / part) for part in ("fuzz", "train/helpers", "helpers")]
 _LOOK_UP_S = 0.005
 _PATIENCE_S = 1200
 _LEAVE_S = 10.0
 _TWICE = 1 / 3
 
 TRAINING = """
-[domain1]
-name = "dark"
-paths = ["dark"]
-[domain2]
-name = "bright"
-paths = ["bright"]
-[network]
-front = [4, 6, 8]
-residual_width = 10
-residual_blocks = 2
-discriminator = [4, 4, 4]
-[data]
-short_side = [34, 40]
-crop = [32, 32]
 [optim]
 steps = 10
 batch = 2
@@ -70,15 +55,6 @@ tensorboard = false
 """
 
 ADAPTATION = """
-[source]
-name = "thin"
-train = ["thin/train.npz"]
-[target]
-name = "thick"
-train = ["thick/train.npz"]
-test = ["thick/test.npz"]
-[network]
-width = 2
 [optim]
 steps = 10
 batch = 4
@@ -145,6 +121,7 @@ def commands(good: Path) -> dict[str, Command]:
     """The commands, on the inputs in a folder."""
     import digit_sets
     import kept
+    import tiny_training
 
     with av.open(str(good / "clip.mp4"), "w") as container:
         stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
@@ -157,15 +134,10 @@ def commands(good: Path) -> dict[str, Command]:
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     kept.model(good / "model.onnx")
-    rng = np.random.default_rng(1)
-    for name, low in (("dark", 0), ("bright", 100)):
-        (good / name).mkdir()
-        for index in range(8):
-            image = rng.integers(low, low + 100, (44, 50, 3)).astype(np.uint8)
-            cv2.imwrite(str(good / name / f"{index}.png"), image)
+    tiny_training.write_dark_and_bright(good, 8)
     digit_sets.make_data(good)
-    (good / "t.toml").write_text(TRAINING)
-    (good / "a.toml").write_text(ADAPTATION)
+    (good / "t.toml").write_text(tiny_training.DARK_AND_BRIGHT + tiny_training.NETWORK_AND_DATA + TRAINING)
+    (good / "a.toml").write_text(digit_sets.THIN_TO_THICK + ADAPTATION)
     data = ("--data", str(good))
     translate = ("translate", str(good / "clip.mp4"), "--model", str(good / "model.onnx"), "--crf", "0")
     translate += ("-o", "out.mp4", "-q", "--backend", "onnxruntime")

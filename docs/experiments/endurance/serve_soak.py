@@ -1,7 +1,7 @@
 """`unit-edge serve` under viewers: minutes of WebRTC, and what fifty viewers of JPEGs cost the translation.
 
-    python docs/experiments/serve_soak.py webrtc --minutes 10
-    python docs/experiments/serve_soak.py crowd --viewers 50
+    python docs/experiments/endurance/serve_soak.py webrtc --minutes 10
+    python docs/experiments/endurance/serve_soak.py crowd --viewers 50
 
 Both start a server of their own on loopback with a bundled model at 640x360, or with --fps a stand-in that
 inverts, on a clip of that rate. `webrtc` prints a line a minute: frames, their age when decoded here, and
@@ -23,7 +23,9 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "tests" / part) for part in ("", "runtime")]
+sys.path[:0] = [
+    str(Path(__file__).resolve().parents[3] / "tests" / part) for part in ("helpers", "runtime/helpers")
+]
 from makers import make_clip, make_model  # noqa: E402
 from serve_server import Server  # noqa: E402
 from webrtc_receiver import viewer  # noqa: E402

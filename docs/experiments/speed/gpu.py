@@ -1,6 +1,6 @@
 """What to do with an hour of an NVIDIA GPU, in pieces: `make gpu MINUTES=9`.
 
-`python docs/experiments/gpu.py --minutes 9 --data DATA --out runs/gpu` trains first, then tests and measures.
+`python docs/experiments/speed/gpu.py --minutes 9 --data DATA --out runs/gpu` trains, then tests and measures.
 A piece ends in time: a training saves a checkpoint and goes on in the next piece, what else was cut is
 tried again. Call it until it says that all is done. Everything is in the folder: a log a step, runs, figures,
 state.json with how each step ended, machine.json with what it ran on. Nothing is fetched.
@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 LEAVE_S = 20
 """Seconds that a step gets to save what it has before it is killed."""
 TRIES = 3

@@ -18,6 +18,18 @@ from unit_edge.config.adapt import (
     DigitsConfig,
 )
 
+THIN_TO_THICK = """
+[source]
+name = "thin"
+train = ["thin/train.npz"]
+[target]
+name = "thick"
+train = ["thick/train.npz"]
+test = ["thick/test.npz"]
+[network]
+width = 2
+"""
+"""The same as a user writes them, but for how long they train."""
 TINY = DigitNetworkConfig(width=2, init="kaiming-half")
 
 

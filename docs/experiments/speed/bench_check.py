@@ -2,7 +2,7 @@
 
 OpenVINO: benchmark_app, the median of its synchronous calls. ONNX Runtime: a plain loop around its session,
 and the `model_run` events of its profiler, which costs something itself; both in a session with our options.
-`python docs/experiments/bench_check.py day2night-edge-s --size 640x480`
+`python docs/experiments/speed/bench_check.py day2night-edge-s --size 640x480`
 """
 
 from __future__ import annotations

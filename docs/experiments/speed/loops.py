@@ -1,7 +1,7 @@
 """Our file translation beside a plain OpenCV loop and beside supervision's `process_video`.
 
     pip install supervision
-    python docs/experiments/loops.py CLIP... --rounds 3
+    python docs/experiments/speed/loops.py CLIP... --rounds 3
 
 All run the same open model on the same clip, in turns. Prints what each takes, as a multiple of ours in the
 same round, and what its output holds: frames, how far their times are from the input's, sound, codec, size.

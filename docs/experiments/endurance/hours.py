@@ -1,7 +1,7 @@
 """Hours of a camera in minutes, with what happens to a computer meanwhile.
 
-    python docs/experiments/hours.py --hours 8 --speed 10
-    python docs/experiments/hours.py --hours 1 --small-disk /mnt/3-mib
+    python docs/experiments/endurance/hours.py --hours 8 --speed 10
+    python docs/experiments/endurance/hours.py --hours 1 --small-disk /mnt/3-mib
 
 The camera is a pipe that gets `speed` times 30 frames of 64x48 a second, and the back end 255 minus the
 frame, so that a process handles the frames of so many hours in a `speed`th of the time. A process records it

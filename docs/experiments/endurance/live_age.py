@@ -1,6 +1,6 @@
 """Age of shown frames over time: a live stream of 30 FPS, and a backend that makes 12.
 
-    python docs/experiments/live_age.py --minutes 10
+    python docs/experiments/endurance/live_age.py --minutes 10
 
 Starts its own MPEG-TS server (H.264, 1280x720, over HTTP on loopback), reads it like any network camera, and
 prints a line every 15 s: the ages from a frame's arrival to the end of its writing, in ms. The backend is a
@@ -19,7 +19,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "tests" / part) for part in ("", "runtime")]
+sys.path[:0] = [
+    str(Path(__file__).resolve().parents[3] / "tests" / part) for part in ("helpers", "runtime/helpers")
+]
 from doubles import AddRunner, ListSink  # noqa: E402
 from live_servers import LiveServer  # noqa: E402
 

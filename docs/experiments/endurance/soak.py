@@ -1,7 +1,7 @@
 """Memory, threads and open files over thousands of frames of a file, or over minutes of a stream.
 
-    python docs/experiments/soak.py CLIP --frames 5000
-    python docs/experiments/soak.py --minutes 10
+    python docs/experiments/endurance/soak.py CLIP --frames 5000
+    python docs/experiments/endurance/soak.py --minutes 10
 
 The first translates CLIP, over and over in one file, with a bundled model. The second records a stream of its
 own (H.264, 640x360 and 30 FPS in MPEG-TS over HTTP on loopback), whose server is killed and started again
@@ -22,7 +22,9 @@ from pathlib import Path
 import av
 import numpy as np
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "tests" / part) for part in ("", "runtime")]
+sys.path[:0] = [
+    str(Path(__file__).resolve().parents[3] / "tests" / part) for part in ("helpers", "runtime/helpers")
+]
 from live_servers import LiveServer, free_port  # noqa: E402
 
 from unit_edge.registry import find_model  # noqa: E402

@@ -1,7 +1,8 @@
 """What a pair of training samples takes with a guide, against an older checkout, in turns.
 
     git worktree add ../before f8c6705
-    python docs/experiments/loader_speed.py --before ../before --data DATA train/configs/bdd-day-night.toml
+    python docs/experiments/speed/loader_speed.py --before ../before --data DATA \\
+        train/configs/bdd-day-night.toml
 
 Both sides run with this Python and its packages, each in a process of its own that loads unit_edge from its
 checkout, on one thread. They take turns of a few pairs; figures are milliseconds of processor time, which
@@ -105,7 +106,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=20, help="of later passes")
     options = parser.parse_args()
     given = [options.config, options.data, options.guide, str(options.images)]
-    after = Path(__file__).resolve().parents[2]
+    after = Path(__file__).resolve().parents[3]
     with tempfile.TemporaryDirectory() as folder:
         sides = [
             Side(checkout.resolve(), given, Path(folder) / name)

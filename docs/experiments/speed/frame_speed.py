@@ -1,7 +1,7 @@
 """A frame's time against an older checkout, in turns: the model with its head, and a whole translation.
 
     git worktree add ../before 094dd6f
-    python docs/experiments/frame_speed.py --before ../before --clip CLIP
+    python docs/experiments/speed/frame_speed.py --before ../before --clip CLIP
 
 Both sides run with this Python and its packages, each in a process of its own that loads unit_edge from its
 checkout, with its own bundled model. They take turns of a few frames, so that a busy machine spoils both
@@ -109,7 +109,7 @@ def main() -> None:
     parser.add_argument("--clock", choices=("cpu", "wall"), default="wall")
     parser.add_argument("--clip", type=Path, help="translated whole, in a third of the rounds")
     options = parser.parse_args()
-    here = Path(__file__).resolve().parents[2]
+    here = Path(__file__).resolve().parents[3]
     print(f"{options.clock} clock, {options.threads or 'all'} threads, load {os.getloadavg()[0]:.1f}")
     for backend in options.backends.split(","):
         with tempfile.TemporaryDirectory() as folder:

@@ -1,6 +1,6 @@
 """Much at once, much of it, and readers that leave: what `translate` takes and how it ends.
 
-    python docs/experiments/load.py --together 16 --pictures 10000 --hours 2
+    python docs/experiments/endurance/load.py --together 16 --pictures 10000 --hours 2
 
 Clips and pictures of 64x64, a model that gives 255 minus the frame, ONNX Runtime. Prints the exit codes, what
 came out and the resident memory of the process over its run, and exits with 1 if anything is not as it
@@ -25,7 +25,7 @@ import av
 import cv2
 import numpy as np
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "tests" / "fuzz")]
+sys.path[:0] = [str(Path(__file__).resolve().parents[3] / "tests" / "fuzz")]
 import kept  # noqa: E402
 
 SIZE = 64
