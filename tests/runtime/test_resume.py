@@ -240,6 +240,7 @@ DAMAGES = {
     "longer frames": changed(b"tfhd", 1, 16, _SECOND),
     "a frame shown later": changed(b"trun", 2, 52, 3 * _SECOND),
     "two frames at once": changed(b"trun", -1, 28, -2000),
+    "a frame without a length": changed(b"trun", 0, 72, 2**31),
     "other ticks": changed(b"mdhd", 0, 12, _SECOND),
     "a later start": changed(b"elst", 0, 12, 4 * _SECOND),
 }

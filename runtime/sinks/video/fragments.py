@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 # ISO/IEC 14496-12: 8.8.7 tfhd, 8.8.8 trun
@@ -28,38 +28,51 @@ class _Fragment:
     offsets: list[int]
 
 
-def coherent_frames(path: Path) -> int | None:
-    """How many frames come before times that contradict each other, and None if none do.
+@dataclass(frozen=True)
+class ToldTimes:
+    """What a file tells of its frames, up to times that contradict each other.
 
-    What comes before them ends with the fragment in which the fault may lie too. A file that isn't fragmented
-    has no such times.
+    Attributes:
+        decoded: when each is decoded, in ticks, in that order. It ends with the fragment in which the fault
+            may lie too; empty for a file that isn't fragmented.
+        coherent: whether there is no contradiction.
+    """
+
+    decoded: list[int]
+    coherent: bool
+
+
+def told_times(path: Path) -> ToldTimes:
+    """The times that a file's fragments tell.
 
     Raises:
         OSError: it can't be read.
     """
     fragments: list[_Fragment] = []
+    joined = True
     for fragment in _fragments(path):
-        if fragment is None or (fragments and fragment.begin != _end(fragments[-1])):
-            return _in_order(fragments) or _count(fragments)
+        joined = fragment is not None and (not fragments or fragment.begin == _end(fragments[-1]))
+        if fragment is None or not joined:
+            break
         fragments.append(fragment)
-    return _in_order(fragments)
+    decoded = [time for fragment in fragments for time in _decoded(fragment)]
+    in_order = _in_order(fragments, decoded)
+    return ToldTimes(decoded[:in_order], joined and in_order is None)
 
 
-def _count(fragments: list[_Fragment]) -> int:
-    return sum(len(fragment.durations) for fragment in fragments)
+def _decoded(fragment: _Fragment) -> Iterator[int]:
+    return accumulate(fragment.durations[:-1], initial=fragment.begin)
 
 
 def _end(fragment: _Fragment) -> int:
     return fragment.begin + sum(fragment.durations)
 
 
-def _in_order(fragments: list[_Fragment]) -> int | None:
-    """As `coherent_frames`, by when frames are shown; nothing tells that of the last ones twice."""
-    decoded: list[int] = []
-    for fragment in fragments:
-        decoded.append(fragment.begin)
-        for duration in fragment.durations[:-1]:
-            decoded.append(decoded[-1] + duration)
+def _in_order(fragments: list[_Fragment], decoded: list[int]) -> int | None:
+    """How many frames come before a contradiction in when they are shown, and None if there is none.
+
+    Nothing tells that of the last ones twice.
+    """
     if not decoded:
         return None
     first = decoded[0] + fragments[0].offsets[0]

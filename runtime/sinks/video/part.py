@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 
 from unit_edge.errors import SinkError
 from unit_edge.media.containers import OPEN_OPTIONS
-from unit_edge.runtime.sinks.video.fragments import coherent_frames, ends_whole
+from unit_edge.runtime.sinks.video.fragments import ToldTimes, ends_whole, told_times
 
 MEDIA = ".mp4"
 """Suffix of parts, which are fragmented MP4 files."""
@@ -72,9 +72,9 @@ def part_of(path: Path, start: Fraction | None = None, *, decoded: bool = True) 
     shown = list[int]()
     count, last, end, late = 0, Fraction(0), Fraction(0), Fraction(0)
     try:
-        coherent = coherent_frames(path) if path.suffix == MEDIA else None
+        told = told_times(path) if path.suffix == MEDIA else ToldTimes([], True)
         with contextlib.closing(_packets(path, shown if decoded else None)) as packets:
-            for packet in islice(packets, coherent):
+            for packet in _as_told(packets, told):
                 pts = _known(packet.pts) * packet.time_base - late
                 if not count and start is not None:
                     late, pts = pts - start, start
@@ -82,12 +82,32 @@ def part_of(path: Path, start: Fraction | None = None, *, decoded: bool = True) 
                     whole = VideoPart(path=path, packets=count, last=last, end=end, late=late)
                 count += 1
                 last, end = max(last, pts), max(end, pts + (packet.duration or 0) * packet.time_base)
-        ends_well = coherent is None and (path.suffix != MEDIA or ends_whole(path))
+        boxes_are_whole = path.suffix != MEDIA or ends_whole(path)
+        if boxes_are_whole and count < len(told.decoded):
+            return None  # some are missing, and it may be the first
+        ends_well = boxes_are_whole and told.coherent
     except (_DamagedError, OSError):
         ends_well = False
     if ends_well and count:
         whole = VideoPart(path=path, packets=count, last=last, end=end, late=late)
     return None if whole is None or (decoded and sum(shown) < whole.packets) else whole
+
+
+def _as_told(packets: Iterable[Packet[VideoStream]], told: ToldTimes) -> Iterator[Packet[VideoStream]]:
+    """Packets as long as none is missing.
+
+    Raises:
+        _DamagedError: at the first that isn't decoded when the file told, or of which it told nothing.
+    """
+    if told.coherent and not told.decoded:
+        yield from packets
+    begin = 0
+    for number, packet in enumerate(packets):
+        time = _known(packet.dts)
+        begin = begin if number else time
+        if number >= len(told.decoded) or time - begin != told.decoded[number] - told.decoded[0]:
+            raise _DamagedError
+        yield packet
 
 
 class _DamagedError(Exception):

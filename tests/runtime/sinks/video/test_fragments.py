@@ -10,7 +10,7 @@ import pytest
 from half_made import MAKING, folder_of, kept_of
 
 from unit_edge.frames import Frame, VideoInfo
-from unit_edge.runtime.sinks.video.fragments import coherent_frames
+from unit_edge.runtime.sinks.video.fragments import ToldTimes, told_times
 from unit_edge.runtime.sinks.video.sink import VideoSink
 
 TIMES = [Fraction(number, 25) for number in (0, 1, 2, 3, 30, 31, 32, 60, 61, 90, 91, 92, 200, 201, 202)]
@@ -30,7 +30,8 @@ def part(tmp_path: Path) -> Path:
 
 
 def test_all_is_kept_of_times_that_are_as_they_were_written(part: Path) -> None:
-    assert coherent_frames(part) is None
+    told = told_times(part)
+    assert told.coherent and len(told.decoded) == len(TIMES)
     kept = kept_of(part.parent.with_name("out.mp4"))
     assert (kept.frames, kept.last) == (len(TIMES), TIMES[-1])
 
@@ -46,10 +47,10 @@ def test_a_fragment_that_begins_at_another_time_is_not_gone_on_with(
         place = content.index(b"tfdt", place + 1)
     content[place + 4 + at : place + 8 + at] = value.to_bytes(4, "big")
     part.write_bytes(content)
-    coherent = coherent_frames(part)
-    assert coherent is not None
+    told = told_times(part)
+    assert not told.coherent
     kept = kept_of(part.parent.with_name("out.mp4")) if fragment > 1 else None
-    assert kept is None or (0 < kept.frames < coherent and kept.last == TIMES[kept.frames - 1])
+    assert kept is None or (0 < kept.frames < len(told.decoded) and kept.last == TIMES[kept.frames - 1])
 
 
 def test_a_fragment_that_is_no_fragment_ends_what_is_coherent(part: Path) -> None:
@@ -60,4 +61,4 @@ def test_a_fragment_that_is_no_fragment_ends_what_is_coherent(part: Path) -> Non
         content[: content.index(b"trun") + 8] + b"\xff" * 4 + content[content.index(b"trun") + 12 :],
     ):
         part.write_bytes(damaged)
-        assert coherent_frames(part) == 0
+        assert told_times(part) == ToldTimes([], False)
