@@ -29,6 +29,7 @@ import kept
 import mutators
 from kinds import KINDS
 
+from unit_edge.runtime.sinks.video.parts import ROUNDED_S
 from unit_edge.text.printable import printable
 
 HANG_S = 10
@@ -140,9 +141,17 @@ def _half_done(order: list[str], code: int, work: Path) -> str:
                     return "an output without a frame"
         except av.FFmpegError:
             return "an output that can't be read"
-    if code == 0 and "--resume" in order and _times(output) != _times(Path(order[1])):
+    if code == 0 and "--resume" in order and not _same_times(output, Path(order[1])):
         return "other times than the source's"
     return ""
+
+
+def _same_times(output: Path, source: Path) -> bool:
+    """Whether each frame is there, at its time but for what a file that has milliseconds rounds."""
+    ours, theirs = _times(output), _times(source)
+    return len(ours) == len(theirs) and all(
+        abs(one - other) <= ROUNDED_S for one, other in zip(ours, theirs, strict=True)
+    )
 
 
 def _times(path: Path) -> list[Fraction]:
