@@ -248,6 +248,18 @@ def test_what_keeps_too_few_boxes_is_left_out_or_flagged(
     left_out, kept = entries["training/image_2/bright.png"], entries["training/image_2/grey.png"]
     assert (left_out["file"], left_out["kept"], left_out["passed"]) == (None, 0.0, False)
     assert (kept["kept"], kept["passed"]) == (None, True)
+    code, stdout, _ = cli(*arguments, "--min-kept", "0.9", "-o", "out", "--resume")
+    assert (code, "1 translated, 1 left out, which keep too few boxes, 2 of them before" in stdout) == (
+        0,
+        True,
+    )
+    # what is asked for now decides, not what an earlier run was asked for
+    code, stdout, _ = cli(*arguments, "--min-kept", "0", "-o", "out", "--resume")
+    assert code == 0 and "2 translated" in stdout
+    assert (here / "out" / "training" / "label_2" / "bright.txt").is_file()
+    code, stdout, _ = cli(*arguments, "--min-kept", "0.9", "-o", "out", "--resume")
+    assert code == 0 and "1 translated, 1 left out" in stdout
+    assert names == {path.name for path in (here / "out").rglob("*") if path.is_file()}
     code, stdout, _ = cli(*arguments, "--min-kept", "0.9", "--flag", "-o", "flagged")
     assert "2 translated, 1 flagged" in stdout
     code, _, stderr = cli(*arguments, "--min-kept", "0.9", "--decode", "v9000", "-o", "other")

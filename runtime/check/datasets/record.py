@@ -30,6 +30,7 @@ class Entry:
         seed: that decided whether and to what it was translated.
         kept: share of the detector's boxes that the translation keeps; None without detector or boxes.
         passed: whether that is enough.
+        least: the share that was asked for; None without detector.
     """
 
     source: str
@@ -40,6 +41,7 @@ class Entry:
     seed: int
     kept: float | None = None
     passed: bool = True
+    least: float | None = None
 
 
 class Journal:

@@ -53,6 +53,11 @@ class DatasetRequest:
     min_kept: float = 0.0
     flag: bool = False
 
+    def has_made(self, entry: Entry) -> bool:
+        """Whether an entry of an earlier run is what this request would make of the same picture."""
+        asked = None if self.kept is None or entry.target is None else self.min_kept
+        return entry.least == asked and (entry.passed or (entry.file is not None) == self.flag)
+
 
 @dataclass
 class Outcome:
@@ -160,7 +165,7 @@ def _one(
         if translator is not None:
             entry = replace(entry, target=translator.target, model=translator.model, sha256=translator.sha256)
         before = journal.done.get((entry.source, entry.target, entry.sha256))
-        if before is not None and before.file in (None, entry.file):
+        if before is not None and before.file in (None, entry.file) and request.has_made(before):
             outcome.entries.append(before)
             outcome.reused += 1
             continue
@@ -173,9 +178,11 @@ def _one(
             _take_over(picture.path, folder / name, link=True)
         else:
             entry = _translated(image, translator, folder / name, request, entry)
-        if entry.file is not None:
-            for label, place in picture.labels:
+        for label, place in picture.labels:
+            if entry.file is not None:
                 _take_over(label, folder / renamed(place, stem, suffix), link=False)
+            elif before is not None and before.file is not None:  # an earlier run asked for less
+                (folder / renamed(place, stem, suffix)).unlink(missing_ok=True)
         journal.add(entry)
         outcome.entries.append(entry)
 
@@ -186,8 +193,10 @@ def _translated(
     made = translator.translate(image)
     if request.kept is not None:
         kept = request.kept(image, made)
-        entry = replace(entry, kept=kept, passed=kept is None or kept >= request.min_kept)
+        passed = kept is None or kept >= request.min_kept
+        entry = replace(entry, kept=kept, passed=passed, least=request.min_kept)
     if not entry.passed and not request.flag:
+        path.unlink(missing_ok=True)  # of an earlier run that asked for less
         return replace(entry, file=None)
     _parent(path)
     write_image(path, made)
