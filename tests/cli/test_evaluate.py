@@ -118,6 +118,13 @@ def test_detections_kept_are_in_the_table(write_model: WriteModel, here: Path, b
     assert "detections kept" in stdout and "6 boxes" in stdout
     code, _, stderr = cli("evaluate", write_model("invert"), "--clip", "x.mp4", "--detector", bright)
     assert code == 1 and "--detector looks at images" in stderr
+    (here / "names.txt").write_text("person\n")
+    code, _, stderr = cli("evaluate", write_model("invert"), *arguments, "--classes", "names.txt")
+    assert code == 1 and "gave class 1, but 1 classes have names" in stderr
+    code, _, stderr = cli("evaluate", write_model("invert"), *arguments, "--decode", "v9000")
+    assert code == 1 and "--decode 'v9000'; expected one of" in stderr
+    code, _, stderr = cli("evaluate", write_model("invert"), *arguments[:4], "--decode", "ssd")
+    assert code == 1 and "are of a --detector FILE.onnx" in stderr
 
 
 @pytest.mark.usefixtures("imagenet")

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unit_edge import __version__
+from unit_edge.cli.options import detector as cli_detector_options
 from unit_edge.cli.options.common import RememberedData, needs
+from unit_edge.cli.subjects.checked import open_detector
 from unit_edge.cli.subjects.evaluated import (
     Direction,
     Options,
@@ -85,6 +87,9 @@ def evaluate(
         Path | None,
         typer.Option(metavar="FILE.onnx", help="Also measure detections kept, as `unit-edge check` does."),
     ] = None,
+    decode: cli_detector_options.Decode = None,
+    preprocess: cli_detector_options.Preprocess = None,
+    classes: cli_detector_options.Classes = None,
 ) -> None:
     """Measure how good a translation is, with intervals.
 
@@ -119,6 +124,9 @@ def evaluate(
         baselines=baselines,
         fid=fid,
         detector=detector,
+        decode=decode,
+        preprocess=preprocess,
+        classes=classes,
     )
     with needs("train"), ExitStack() as stack:
         from unit_edge.train.evaluation import report
@@ -180,10 +188,12 @@ def _measure(direction: Direction, subject: Subject, options: Options) -> Evalua
             counted = None
             if options.detector is not None:
                 from unit_edge.runtime.check.extra import require
-                from unit_edge.runtime.check.networks.detector import Detector
 
                 require("scipy")
-                counted = Counted(direction.translate, stack.enter_context(Detector(options.detector)))
+                opened = open_detector(
+                    options.detector, options.decode, options.preprocess, options.classes, None, None, None
+                )
+                counted = Counted(direction.translate, stack.enter_context(opened))
             result = evaluate_images(
                 *names,
                 counted or direction.translate,

@@ -11,6 +11,7 @@ import typer
 
 from unit_edge.cli import dataset as cli_dataset
 from unit_edge.cli.options import dataset as cli_dataset_options
+from unit_edge.cli.options import detector as cli_detector_options
 from unit_edge.cli.options import live as cli_live
 from unit_edge.cli.options import outputs as cli_outputs
 from unit_edge.cli.options.common import (
@@ -77,9 +78,9 @@ def translate(
     mix: cli_dataset_options.Mix = None,
     suffix: cli_dataset_options.Suffix = None,
     detector: cli_dataset_options.Detector = None,
-    decode: cli_dataset_options.Decode = None,
-    preprocess: cli_dataset_options.Preprocess = None,
-    classes: cli_dataset_options.Classes = None,
+    decode: cli_detector_options.Decode = None,
+    preprocess: cli_detector_options.Preprocess = None,
+    classes: cli_detector_options.Classes = None,
     min_kept: cli_dataset_options.MinKept = None,
     flag: cli_dataset_options.Flag = False,
     seed: cli_dataset_options.Seed = 0,

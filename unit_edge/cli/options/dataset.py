@@ -34,18 +34,6 @@ Suffix = Annotated[
 Detector = Annotated[
     Path | None, typer.Option(metavar="FILE.onnx", help="Of a data set: the detector for --min-kept.")
 ]
-Decode = Annotated[
-    str | None,
-    typer.Option(metavar="LAYOUT", help="Of a data set: the detector's outputs, as for `check`."),
-]
-Preprocess = Annotated[
-    str | None,
-    typer.Option(metavar="WORDS", help="Of a data set: what the detector expects, as for `check`."),
-]
-Classes = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="Of a data set: names of the detector's classes, as for `check`."),
-]
 MinKept = Annotated[
     float | None,
     typer.Option(

@@ -41,6 +41,9 @@ class Options:
     baselines: bool = False
     fid: bool = False
     detector: Path | None = None
+    decode: str | None = None
+    preprocess: str | None = None
+    classes: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -177,6 +180,8 @@ def check_options(subject: Subject, options: Options) -> None:
         )
     if options.detector is not None and not on_images:
         raise ConfigError("--detector looks at images: it needs --images and --against, or a run")
+    if options.detector is None and (options.decode, options.preprocess, options.classes) != (None,) * 3:
+        raise ConfigError("--decode, --preprocess and --classes are of a --detector FILE.onnx; give that too")
     if options.paired and not on_images:
         raise ConfigError("--paired needs --images and --against, or a run")
 
