@@ -123,6 +123,7 @@ HOSTILE: dict[str, tuple[Change, str]] = {
         in_graph(helper.make_node("ConstantOfShape", ["frame"], ["x"])),
         "operator 'ConstantOfShape'",
     ),
+    "by chance": (in_graph(helper.make_node("Dropout", ["frame"], ["x"])), "operator 'Dropout'"),
     "custom": (in_graph(helper.make_node("Identity", ["frame"], ["x"], domain="mine")), "isn't ONNX's own"),
     "contributed": (foreign_domain, "operators of 'com.microsoft'"),
     "of a version to come": (of_version(2**31), "operators of version 2147483648"),
