@@ -13,22 +13,28 @@ from pathlib import Path
 
 import pytest
 from digit_sets import THIN_TO_THICK, make_data
-from tiny_training import NETWORK_AND_DATA
+from tiny_training import NETWORK_AND_DATA, write_dark_and_bright
 
 from unit_edge.cli.app import app
 from unit_edge.registry import bundled_models
 
 SCRIPT = Path(__file__).with_name("own_name_server.py")
+HELPERS = Path(__file__).parents[1] / "runtime" / "helpers"
 MAIN = [sys.executable, "-m", "unit_edge.cli"]
 _AT_MOST_S = 280
 OWN_CACHE = ".cache/unit-edge/"  # frames of training videos
 NOT_RUN = {
     "build": "needs TensorRT",
-    "evaluate": "loads what train and verify load",
-    "init": "loads what train loads",
-    "fleet": "starts Ray; tests/runtime/fleet looks at its ports and usage statistics",
-    "serve": "doesn't end by itself; it loads what translate loads, and aiohttp",
+    "fleet": "starts Ray, which asks whether it is in a cloud (docs/security.md)",
 }
+SERVE_FOR_A_MOMENT = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from serve_server import Server
+with Server(*sys.argv[2:4], cwd=Path(sys.argv[4])) as server:
+    assert server.ask("/")[0] == 200 and server.state()["model"]
+"""
 DOMAINS = """
 [domain1]
 name = "day"
@@ -109,10 +115,15 @@ def test_no_command_looks_anything_up_or_leaves_a_file(
         "adapt": [str(tmp_path / "digits.toml"), "--run", digits, "--data", str(tmp_path)],
         "accuracy": [digits, str(tmp_path / "thick" / "test.npz")],
         "configs": [],
+        "evaluate": [model, "--clip", clip, "--frames", "6"],
+        "init": ["dark", "bright", "--data", str(tmp_path / "pictures"), "-o", str(tmp_path / "init.toml")],
     }
+    write_dark_and_bright(tmp_path / "pictures", 12, (320, 180))
+    serve = [sys.executable, "-c", SERVE_FOR_A_MOMENT, str(HELPERS), clip, f"--model={model}", str(tmp_path)]
     known = {command.name or command.callback.__name__ for command in app.registered_commands}  # type: ignore[union-attr]
-    assert known == set(commands) | set(NOT_RUN)
-    asked, files = watched(tmp_path, [[*MAIN, name, *given] for name, given in commands.items()])
+    assert known == {*commands, *NOT_RUN, "serve"}
+    lines = [[*MAIN, name, *given] for name, given in commands.items()]
+    asked, files = watched(tmp_path, [*lines, serve])
     assert asked == []
     assert [file for file in files if not file.startswith(OWN_CACHE)] == []
 

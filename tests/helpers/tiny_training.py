@@ -27,11 +27,11 @@ crop = [32, 32]
 """
 
 
-def write_dark_and_bright(folder: Path, count: int) -> None:
-    """Folders dark and bright with so many pictures of noise each, 48x40."""
+def write_dark_and_bright(folder: Path, count: int, size: tuple[int, int] = (48, 40)) -> None:
+    """Folders dark and bright with so many pictures of noise each."""
     rng = np.random.default_rng(0)
     for name, low in (("dark", 0), ("bright", 150)):
-        (folder / name).mkdir()
+        (folder / name).mkdir(parents=True)
         for index in range(count):
-            image = rng.integers(low, low + 80, (40, 48, 3)).astype(np.uint8)
+            image = rng.integers(low, low + 80, (size[1], size[0], 3)).astype(np.uint8)
             assert cv2.imwrite(str(folder / name / f"{index}.png"), image)
