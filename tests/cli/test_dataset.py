@@ -132,6 +132,55 @@ def test_lists_of_splits_get_every_domains_name(here: Path) -> None:
     assert (here / "out" / "train.txt").read_text() == "./images/x_night.png\n./images/x_rain.png\n"
 
 
+def roboflow(folder: Path) -> None:
+    """A picture and its label in each of train and val, in folders of their own."""
+    for split in ("train", "val"):
+        write_picture(folder / split / "images" / f"{split}.png")
+        (folder / split / "labels").mkdir()
+        (folder / split / "labels" / f"{split}.txt").write_text("0 0.5 0.5 0.2 0.2\n")
+
+
+def test_paths_of_yolo_stay_with_the_new_set(here: Path, write_model: WriteModel) -> None:
+    """Absolute ones, from which the new set would be trained on the old pictures, and Roboflow's ../"""
+    yaml = pytest.importorskip("yaml", reason='needs pip install "unit-edge[check]"')
+    invert = write_model("invert")
+    roboflow(here / "set")
+    root = here / "set"
+    picture, listed = root / "val" / "images" / "val.png", root / "val.txt"
+    listed.write_text(f"{picture}\n")
+    contents = {
+        "absolute.yaml": f"train: [{root}/train/images]\nval: {listed}\nnames: [car]\n",
+        "roboflow.yaml": "train: ../train/images\nval: ../val/images\nnc: 1\n",
+    }
+    for name, content in contents.items():
+        (here / "set" / name).write_text(content)
+        code, _, stderr = cli("translate", f"set/{name}", "--model", invert, "-o", name[:-5])
+        assert (code, stderr) == (0, "")
+        for split in ("train", "val"):
+            assert value_of(here / name[:-5] / split / "images" / f"{split}.png") == 215
+            assert (here / name[:-5] / split / "labels" / f"{split}.txt").is_file()
+    assert listed.read_text() == f"{picture}\n" and value_of(picture) == 40
+    parsed = yaml.safe_load((here / "absolute" / "absolute.yaml").read_text())
+    assert parsed == {"train": ["train/images"], "val": "val.txt", "names": ["car"]}
+    assert (here / "absolute" / "val.txt").read_text() == "./val/images/val.png\n"
+    parsed = yaml.safe_load((here / "roboflow" / "roboflow.yaml").read_text())
+    assert parsed == {"train": "train/images", "val": "val/images", "nc": 1}
+
+
+def test_a_data_yaml_elsewhere(here: Path, write_model: WriteModel) -> None:
+    roboflow(here / "set")
+    (here / "elsewhere").mkdir()
+    yaml = here / "elsewhere" / "data.yaml"
+    yaml.write_text(f"train: {here}/set/train/images\nval: {here}/set/val/images\nnames: [car]\n")
+    invert = write_model("invert")
+    assert cli("translate", yaml, "--model", invert, "-o", "out")[0] == 0
+    assert value_of(here / "out" / "val" / "images" / "val.png") == 215
+    # what it is made of is never replaced, --overwrite or not
+    code, _, stderr = cli("translate", yaml, "--model", invert, "-o", "set", "--overwrite")
+    assert code == 1 and "pictures and labels of the data set" in stderr and "would be replaced" in stderr
+    assert value_of(here / "set" / "val" / "images" / "val.png") == 40
+
+
 def test_a_list_of_bdd_is_written_for_the_translated_pictures(here: Path, write_model: WriteModel) -> None:
     write_picture(here / "set" / "images" / "a.png")
     box = {"x1": 1, "y1": 2, "x2": 30, "y2": 40}
@@ -201,6 +250,35 @@ def test_trees(
     files = {p.relative_to(here / "dark").as_posix() for p in (here / "dark").rglob("*") if p.is_file()}
     assert suffixed in files and len(files) == len(labels) + 2
     assert all("_dark" in name for name in files - {"dataset.json"})
+
+
+def test_what_a_tree_says_of_many_pictures(here: Path, write_model: WriteModel) -> None:
+    """BDD100K's list of labels in its tree, KITTI's lists of splits: written anew with the new names."""
+    invert = write_model("invert")
+    box = {"x1": 1, "y1": 2, "x2": 30, "y2": 40}
+    frames = [{"name": f"{name}.jpg", "labels": [{"category": "car", "box2d": box}]} for name in ("a", "b")]
+    write_picture(here / "bdd" / "images" / "100k" / "val" / "a.jpg")
+    labels = here / "bdd" / "labels" / "det_20" / "det_val.json"
+    labels.parent.mkdir(parents=True)
+    labels.write_text(json.dumps({"frames": frames, "config": {}}))
+    (here / "bdd" / "README.txt").write_text("What this is.\n")
+    arguments = ["--dataset", "--model", invert, "--suffix", "_dark", "-o"]
+    code, stdout, stderr = cli("translate", "bdd", *arguments, "bdd-dark")
+    assert code == 1 and "det_val.json: labels b.jpg, but there is no such picture" in stderr
+    assert "note: 1 files belong to no picture and stay behind: README.txt" in stdout
+    made = json.loads((here / "bdd-dark" / "labels" / "det_20" / "det_val.json").read_text())
+    assert made == {"frames": [{**frames[0], "name": "a_dark.jpg"}], "config": {}}
+    for part in ("training", "testing"):
+        write_picture(here / "kitti" / part / "image_2" / "000001.png")
+    (here / "kitti" / "training" / "label_2").mkdir()
+    for name in ("000001", "000002"):
+        (here / "kitti" / "training" / "label_2" / f"{name}.txt").write_text("")
+    (here / "kitti" / "ImageSets").mkdir()
+    (here / "kitti" / "ImageSets" / "train.txt").write_text("000001\n")
+    code, stdout, stderr = cli("translate", "kitti", *arguments, "kitti-dark")
+    assert code == 1 and "label_2/000002.txt: labels, but there is no picture of that name" in stderr
+    assert (here / "kitti-dark" / "ImageSets" / "train.txt").read_text() == "000001_dark\n"
+    assert "2 translated" in stdout
 
 
 def test_interrupted_ones_are_gone_on_with(here: Path, coco: Path, write_model: WriteModel) -> None:

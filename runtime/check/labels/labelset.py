@@ -50,11 +50,13 @@ class LabelSet:
         kind: "COCO", "YOLO", "KITTI" or "BDD".
         pictures: labels by the picture's name, with folders where the format has them.
         faults: what of the files could not be used, one line each.
+        notes: what of them had to be assumed.
     """
 
     kind: str
     pictures: dict[str, Labels] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def of(self, path: Path, frame: int | None = None) -> Labels | None:
         """The labels of a picture: by its name, or else by its name without suffix; None if it has none."""
