@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from unit_edge.errors import ConfigError, ModelError
 from unit_edge.runtime.check.boxes import Boxes, suppressed
+from unit_edge.runtime.check.networks.decoders.extras import boxes_alone
 from unit_edge.runtime.check.networks.decoders.known import layout_of
 from unit_edge.runtime.check.networks.decoders.layout import Size, Tensors
 from unit_edge.runtime.check.networks.fit import PADDING, Preprocess
@@ -63,6 +64,7 @@ class Detector:
             # The shapes of its outputs are often left open in the file, so it is run once.
             grey = np.full((height, width, 3), PADDING, np.uint8)
             outputs, _ = self._network(grey, Preprocess())
+            outputs = boxes_alone(str(self.path), outputs, self._network.metadata)
             self.layout = layout_of(str(self.path), outputs, self._network.size, options.decode)
             self.preprocess = self.layout.preprocess.changed(options.preprocess)
             self.names, self.notes = self._find_names(outputs)
@@ -83,6 +85,7 @@ class Detector:
             ModelError: it gave a class that has no name.
         """
         outputs, placement = self._network(image, self.preprocess)
+        outputs = boxes_alone(str(self.path), outputs, self._network.metadata)
         boxes = self.layout.decode(outputs, self._network.size, floor)
         finite = np.isfinite(boxes.xyxy).all(1) & np.isfinite(boxes.scores)
         boxes = boxes.take(finite)

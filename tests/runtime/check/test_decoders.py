@@ -139,6 +139,14 @@ def rtdetr() -> dict[str, NDArray[Any]]:
     return {"output0": rows}
 
 
+def rtdetr_ranked() -> dict[str, NDArray[Any]]:
+    """As ultralytics exports RT-DETR from 8.4 on: shares of the picture, which look like an NMS' pixels."""
+    rows = np.full((1, 300, 6), 0.01, np.float32)
+    rows[0, :, 5] = 7
+    rows[0, 0] = [*(np.array(centre(STRETCHED)) / SIDE), 0.72, 2]
+    return {"output0": rows}
+
+
 def fastestdet() -> dict[str, NDArray[Any]]:
     tensor = np.zeros((1, 85, 8, 8), np.float32)
     x, y, width, height = (side / SIDE for side in centre(STRETCHED))
@@ -164,6 +172,7 @@ CASES = {
     "detr-sigmoid": detr(80, softmax=False),
     "detr-sigmoid (ids)": detr(91, softmax=False),
     "rtdetr": rtdetr(),
+    "rtdetr (ranked)": rtdetr_ranked(),
     "fastestdet": fastestdet(),
 }
 
@@ -200,6 +209,30 @@ def test_names_and_half_precision_of_an_ultralytics_export(write_constant: Write
     with Detector(path) as detector:
         assert detector.names[2] == "thing 2" and not detector.notes
         assert only_box(detector(FRAME, 0.3))[2] == 2
+
+
+def test_masks_and_key_points_are_cut_off_the_boxes(write_constant: WriteConstant) -> None:
+    names = {"names": str({0: "person", 1: "bus", 2: "car"})}
+    rows = np.full((1, 4 + 3 + 32, CELLS), 9.0, np.float32)  # what isn't a score would win
+    rows[0, :7] = 0
+    rows[0, :7, 70] = [*centre(LETTERBOXED), *scores(3, 2, 0.72)]
+    prototypes = np.zeros((1, 32, 32, 32), np.float32)
+    by_rows = np.full((1, 300, 6 + 32), 9.0, np.float32)
+    by_rows[0, :, :6] = 0
+    by_rows[0, 0, :6] = [*LETTERBOXED, 0.72, 2]
+    pose = {"task": "pose", "kpt_shape": "[16, 2]"}
+    for outputs, metadata in (
+        ({"output0": rows, "output1": prototypes}, {"task": "segment"}),
+        ({"output0": by_rows, "output1": prototypes}, {}),  # with NMS in the graph
+        ({"output0": rows}, pose),
+    ):
+        with Detector(write_constant(outputs, metadata={**names, **metadata})) as detector:
+            box, score, number = only_box(detector(FRAME, 0.3))
+            assert box == pytest.approx(BOX, abs=0.01) and score == pytest.approx(0.72)
+            assert detector.names[number] == "car"
+    path = write_constant({"output0": rows}, metadata={**names, "task": "obb"})
+    with pytest.raises(ModelError, match="is made for obb, which gives rotated boxes"), Detector(path):
+        pass
 
 
 def test_a_picture_in_rows_of_bytes(write_constant: WriteConstant) -> None:
