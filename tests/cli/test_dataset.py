@@ -353,6 +353,10 @@ def test_what_keeps_too_few_boxes_is_left_out_or_flagged(
     [
         (["COCO"], "say what to translate to"),
         (["COCO", "--to", "dusk"], "dusk"),
+        (["COCO", "--to", "night,night"], "--to night,night: expected domains, each once"),
+        (["COCO", "--to", "night,"], "--to night,: expected domains, each once"),
+        (["COCO", "--to", "rain", "--rain-drops", "0.5"], "--rain-drops isn't for data sets"),
+        (["COCO", "--to", "night", "-o", "a", "-o", "b"], "a data set goes to one folder, not to 2"),
         (["COCO", "--to", "night", "-o", "set"], "is in the data set, or has it"),
         (["COCO", "--to", "night", "-o", "no/out"], "there is no folder no"),
         (["COCO", "--to", "night", "--images", "empty"], "its pictures are in none of empty"),

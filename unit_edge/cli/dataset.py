@@ -99,6 +99,8 @@ def translate_dataset(
         from unit_edge.runtime.check.datasets.open import read_dataset
         from unit_edge.runtime.check.datasets.translate import DatasetRequest, translate_dataset
 
+        if len(set(domains)) < len(domains) or "" in domains:
+            raise ConfigError(f"--to {','.join(domains)}: expected domains, each once, with commas between")
         _check_folder(Path(source), folder, overwrite=overwrite, resume=resume)
         found = read_dataset(Path(source), options.images)
         _check_apart(found, folder)
