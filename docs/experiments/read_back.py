@@ -3,7 +3,7 @@
 python docs/experiments/read_back.py UNIT_EDGE [-o read_back.json]
 
 UNIT_EDGE is the command, as .venv/bin/unit-edge. This script runs in an environment of its own, with any of
-torchvision, cityscapesscripts, scalabel, datumaro, ultralytics, pycocotools; what isn't installed is left out.
+torchvision, cityscapesscripts, scalabel, datumaro, ultralytics, pycocotools; others are left out.
 Small data sets of made-up pictures are translated with the bundled models, to one domain and to two.
 A reader passes if it finds, for every picture of the source, as many pictures in the result as there are
 domains, each of the same size, with other pixels and with the same labels.

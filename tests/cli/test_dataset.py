@@ -294,6 +294,37 @@ def test_interrupted_ones_are_gone_on_with(here: Path, coco: Path, write_model: 
     assert value_of(here / "out" / "images" / "b.png") == 215
 
 
+def test_what_another_run_made_under_other_names_goes(here: Path, write_model: WriteModel) -> None:
+    """A split that is a folder would have the pictures of both."""
+    roboflow(here / "set")
+    (here / "set" / "data.yaml").write_text("train: train/images\nval: val/images\nnames: [car]\n")
+    arguments = ["translate", "set/data.yaml", "--model", write_model("invert"), "-o", "out"]
+    assert cli(*arguments, "--suffix", "_dark")[0] == 0
+    (here / "out" / "train" / "images" / "mine.png").write_bytes(b"mine")
+    record_file = here / "out" / "dataset.json"
+    content = json.loads(record_file.read_text())
+    content["pictures"].append({**content["pictures"][0], "file": "../set/train/images/train.png"})
+    content["pictures"].append({**content["pictures"][0], "file": "train/images/mine.png"})
+    record_file.write_text(json.dumps(content))
+    for again in ("--overwrite", "--resume"):
+        assert cli(*arguments, again)[0] == 0
+        files = {p.relative_to(here / "out").as_posix() for p in (here / "out").rglob("*") if p.is_file()}
+        pictures = {f"{split}/images/{split}.png" for split in ("train", "val")}
+        labels = {f"{split}/labels/{split}.txt" for split in ("train", "val")}
+        assert files == {"data.yaml", "dataset.json", "train/images/mine.png"} | pictures | labels
+    assert value_of(here / "set" / "train" / "images" / "train.png") == 40
+
+
+def test_labels_of_yolo_without_a_picture_are_named(here: Path, write_model: WriteModel) -> None:
+    roboflow(here / "set")
+    (here / "set" / "data.yaml").write_text("train: train/images\nval: val/images\nnames: [car]\n")
+    (here / "set" / "train" / "labels" / "gone.txt").write_text("")
+    (here / "set" / "train" / "labels" / "classes.txt").write_text("car\n")
+    code, stdout, stderr = cli("translate", "set/data.yaml", "--model", write_model("invert"), "-o", "out")
+    assert code == 1 and "1 faults" in stderr and "gone.txt: labels, but there is no picture" in stderr
+    assert "2 translated" in stdout
+
+
 def test_what_is_missing_or_broken_is_named_and_the_rest_finished(
     here: Path, coco: Path, write_model: WriteModel
 ) -> None:

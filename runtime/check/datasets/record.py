@@ -48,10 +48,14 @@ class Journal:
     """A line of JSON for each picture that is done, so that an interrupted run can be gone on with."""
 
     def __init__(self, folder: Path, *, resume: bool) -> None:
-        """Reads what an earlier run has done if `resume`; only entries whose file is still there count."""
+        """Reads what earlier runs have made; only entries whose file is still there count.
+
+        With `resume` these are `done`, else all of it is made anew.
+        """
         self._path = folder / _JOURNAL
         self.done: dict[tuple[str, str | None, str | None], Entry] = {}
-        for entry in self._read(folder) if resume else ():
+        self.earlier = self._read(folder)
+        for entry in self.earlier if resume else ():
             self.done[entry.source, entry.target, entry.sha256] = entry
         try:
             self._file = self._path.open("a" if resume else "w", encoding="utf-8")

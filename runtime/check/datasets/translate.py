@@ -15,7 +15,7 @@ from unit_edge.errors import SinkError, SourceError
 from unit_edge.files.writing import replacing, write_output
 from unit_edge.interrupt import StopWish
 from unit_edge.media.images import read_image
-from unit_edge.runtime.check.datasets.dataset import DataSet, Picture, renamed
+from unit_edge.runtime.check.datasets.dataset import DataSet, Picture, renamed, rest_of
 from unit_edge.runtime.check.datasets.record import Entry, Journal, write_record
 from unit_edge.runtime.check.datasets.trees import stem_of
 from unit_edge.runtime.check.pairs import Image, Translate
@@ -131,6 +131,7 @@ def translate_dataset(
                 return outcome
             _one(dataset.kind, picture, folder, translators, request, journal, outcome)
             progress(count)
+        _remove_others(dataset, folder, journal.earlier, outcome)
         written: dict[PurePosixPath, list[PurePosixPath]] = {}
         for entry in outcome.entries:
             if entry.file is not None:
@@ -185,6 +186,27 @@ def _one(
                 (folder / renamed(place, stem, suffix)).unlink(missing_ok=True)
         journal.add(entry)
         outcome.entries.append(entry)
+
+
+def _remove_others(dataset: DataSet, folder: Path, earlier: Sequence[Entry], outcome: Outcome) -> None:
+    """Removes what earlier runs made of these pictures under names that none has now, with its labels.
+
+    Who reads a folder as a split would take them for more pictures of the set.
+    """
+    files = {entry.file for entry in outcome.entries}
+    pictures = {str(picture.name): picture for picture in dataset.pictures}
+    for entry in earlier:
+        picture = pictures.get(entry.source)
+        if entry.file is None or entry.file in files or picture is None:
+            continue
+        stem, made = stem_of(dataset.kind, picture.name), PurePosixPath(entry.file)
+        rest = rest_of(picture.name, stem)
+        suffix = made.name.removeprefix(stem).removesuffix(rest)
+        # whatever its record says, no other file is touched
+        if made != renamed(picture.name, stem, suffix):
+            continue
+        for _, place in ((picture.path, picture.name), *picture.labels):
+            (folder / renamed(place, stem, suffix)).unlink(missing_ok=True)
 
 
 def _translated(

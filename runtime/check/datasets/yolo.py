@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from unit_edge.errors import DataError
 from unit_edge.runtime.check.datasets.dataset import DataSet, Picture, Written
+from unit_edge.runtime.check.labels.text import NAMES_FILE
 from unit_edge.runtime.check.labels.yaml_file import as_yaml, read_yaml
 from unit_edge.runtime.check.labels.yolo import (
     YoloSet,
@@ -35,8 +36,21 @@ def read_yolo_set(path: Path) -> DataSet:
         label = label_path(picture)
         labels = ((label, _name(label, root)),) if label.is_file() else ()
         pictures.append(Picture(picture, _name(picture, root), labels))
+    faults += _labels_alone(found, {label_path(picture) for picture in listed})
     index = YoloIndex(path, found, root)
     return DataSet(kind="YOLO", root=root, pictures=pictures, index=index, faults=faults)
+
+
+def _labels_alone(found: YoloSet, of_pictures: set[Path]) -> list[str]:
+    """The files of labels, beside the folders of pictures, that are of no picture; a line each."""
+    folders = [entry for entries in found.splits.values() for entry in entries if entry.is_dir()]
+    beside = {folder: label_path(folder / "x").parent for folder in folders}
+    files = {file for folder, labels in beside.items() if labels != folder for file in labels.rglob("*.txt")}
+    return [
+        f"{file}: labels, but there is no picture of that name"
+        for file in sorted(files - of_pictures)
+        if file.name != NAMES_FILE
+    ]
 
 
 def _root(path: Path, found: YoloSet, pictures: list[Path]) -> Path:
