@@ -196,9 +196,11 @@ def test_ids_of_coco_that_are_no_keys_are_named(here: Path, coco: Path, write_mo
     content = json.loads(coco.read_text())
     content["images"][0]["id"] = [1]
     content["annotations"][0]["image_id"] = {}
+    content["images"].append({"id": 99, "file_name": "x" * 300 + ".png"})
     coco.write_text(json.dumps(content))
     code, stdout, stderr = cli("translate", coco, "--model", write_model("invert"), "-o", "out")
     assert code == 1 and stderr.count("\n") == 1 and "an image without file_name or id" in stderr
+    assert "xxx.png: listed, but no such picture" in stderr
     made = json.loads((here / "out" / "annotations" / "train.json").read_text())
     assert [image["id"] for image in made["images"]] == [11, 12, 13] and len(made["annotations"]) == 3
     assert "3 translated" in stdout

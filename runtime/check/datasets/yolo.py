@@ -6,7 +6,7 @@ import os
 from pathlib import Path, PurePosixPath
 
 from unit_edge.errors import DataError
-from unit_edge.runtime.check.datasets.dataset import DataSet, Picture, Written
+from unit_edge.runtime.check.datasets.dataset import DataSet, Picture, Written, is_there
 from unit_edge.runtime.check.labels.text import NAMES_FILE
 from unit_edge.runtime.check.labels.yaml_file import as_yaml, read_yaml
 from unit_edge.runtime.check.labels.yolo import (
@@ -30,7 +30,7 @@ def read_yolo_set(path: Path) -> DataSet:
     pictures: list[Picture] = []
     faults: list[str] = []
     for picture, split in listed.items():
-        if not picture.is_file():
+        if not is_there(picture):
             faults.append(f"{picture}: listed in {split}, but no such picture")
             continue
         label = label_path(picture)

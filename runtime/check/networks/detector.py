@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from unit_edge.errors import ConfigError, ModelError
 from unit_edge.runtime.check.boxes import Boxes, suppressed
+from unit_edge.runtime.check.networks.decoders.detr import DETR
 from unit_edge.runtime.check.networks.decoders.extras import boxes_alone
 from unit_edge.runtime.check.networks.decoders.known import layout_of
 from unit_edge.runtime.check.networks.decoders.layout import Size, Tensors
@@ -65,9 +66,17 @@ class Detector:
             grey = np.full((height, width, 3), PADDING, np.uint8)
             outputs, _ = self._network(grey, Preprocess())
             outputs = boxes_alone(str(self.path), outputs, self._network.metadata)
-            self.layout = layout_of(str(self.path), outputs, self._network.size, options.decode)
+            told = self._told_names()
+            self.layout = layout_of(
+                str(self.path), outputs, self._network.size, options.decode, told and len(told)
+            )
             self.preprocess = self.layout.preprocess.changed(options.preprocess)
-            self.names, self.notes = self._find_names(outputs)
+            self.names, self.notes = self._find_names(outputs, told)
+            if self.layout is DETR and told is None and options.decode is None:
+                self.notes.append(
+                    "its last class is taken for no object, as DETR has it; of RT-DETR's kind, without one, "
+                    "say --decode detr-sigmoid, or name all classes with --classes"
+                )
             self._only = self._numbers(options.only)
             self._stack = stack.pop_all()
         return self
@@ -111,13 +120,15 @@ class Detector:
             "classes": len(self.names),
         }
 
-    def _find_names(self, outputs: Tensors) -> tuple[list[str], list[str]]:
-        count = self.layout.count(outputs)
-        names: list[str] | None = None
-        notes: list[str] = []
+    def _told_names(self) -> list[str] | None:
         if self._options.classes is not None:
-            names = read_names(self._options.classes)
-        elif (names := names_in(self._network.metadata)) is None:
+            return read_names(self._options.classes)
+        return names_in(self._network.metadata)
+
+    def _find_names(self, outputs: Tensors, names: list[str] | None) -> tuple[list[str], list[str]]:
+        count = self.layout.count(outputs)
+        notes: list[str] = []
+        if names is None:
             if count in (None, 91) and self._numbered_as_coco(outputs):
                 names = coco_ids()
                 notes.append("the detector's file doesn't name its classes: COCO's ids 1-90 are assumed")

@@ -192,7 +192,7 @@ def test_a_layout_is_recognised_and_its_box_is_where_it_should_be(
         assert box == pytest.approx(BOX, abs=0.01)
         assert score == pytest.approx(0.72, abs=1e-3)
         assert detector.names[number] == "car"
-        assert len(detector.notes) == 1 and "COCO's" in detector.notes[0]
+        assert "COCO's" in detector.notes[0] and len(detector.notes) == (2 if case == "detr" else 1)
 
 
 def test_boxes_in_pixels_of_a_yolox_are_told(write_constant: WriteConstant) -> None:
@@ -209,6 +209,20 @@ def test_names_and_half_precision_of_an_ultralytics_export(write_constant: Write
     with Detector(path) as detector:
         assert detector.names[2] == "thing 2" and not detector.notes
         assert only_box(detector(FRAME, 0.3))[2] == 2
+
+
+def test_names_tell_the_kinds_of_detr_apart(write_constant: WriteConstant, tmp_path: Path) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("person\nbus\ntram\ncar\nbike\n")
+    # five classes, of which the fourth is found: RT-DETR's kind, and DETR's with "no object" after them
+    for outputs, kind in ((detr(5, softmax=False), "detr-sigmoid"), (detr(6, softmax=True), "detr")):
+        path = write_constant(outputs)
+        with Detector(path, DetectorOptions(classes=names)) as detector:
+            box, score, number = only_box(detector(FRAME, 0.3))
+            assert (detector.layout.name, detector.names[number], detector.notes) == (kind, "car", [])
+            assert box == pytest.approx(BOX, abs=0.01) and score == pytest.approx(0.72, abs=1e-3)
+        with Detector(path) as detector:
+            assert detector.layout.name == "detr" and "--decode detr-sigmoid" in detector.notes[1]
 
 
 def test_masks_and_key_points_are_cut_off_the_boxes(write_constant: WriteConstant) -> None:

@@ -90,7 +90,7 @@ DETR = Layout(
 DETR_SIGMOID = Layout(
     name="detr-sigmoid",
     tensors="logits [1,Q,C], pred_boxes [1,Q,4]: sigmoid, as Deformable DETR, RT-DETR and D-FINE; recognised "
-    "by 80 or 91 classes, or told",
+    "by 80 or 91 classes, by as many names of classes, or told",
     preprocess=Preprocess("stretch"),
     fits=lambda outputs, size: _count(outputs) in (80, 91),
     decode=_decode_sigmoid,

@@ -17,7 +17,7 @@ def _only(outputs: Tensors) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]
 
 def _fits_six(outputs: Tensors, size: Size) -> bool:
     shape = _only(outputs).shape
-    six = len(shape) == 3 and shape[0] == 1 and shape[1] <= _MOST and shape[2] == 6
+    six = len(outputs) == 1 and len(shape) == 3 and shape[0] == 1 and shape[1] <= _MOST and shape[2] == 6
     return six and not are_shares(_only(outputs)[0])
 
 
