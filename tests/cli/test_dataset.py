@@ -263,10 +263,12 @@ def test_what_a_tree_says_of_many_pictures(here: Path, write_model: WriteModel) 
     labels = here / "bdd" / "labels" / "det_20" / "det_val.json"
     labels.parent.mkdir(parents=True)
     labels.write_text(json.dumps({"frames": frames, "config": {}}))
-    (here / "bdd" / "README.txt").write_text("What this is.\n")
+    (here / "bdd" / "README.txt").write_bytes(b"What this is: stra\xdfe\n")
+    labels.with_name("cut.json").write_text('[{"name": "a.jpg", ')
     arguments = ["--dataset", "--model", invert, "--suffix", "_dark", "-o"]
     code, stdout, stderr = cli("translate", "bdd", *arguments, "bdd-dark")
     assert code == 1 and "det_val.json: labels b.jpg, but there is no such picture" in stderr
+    assert "cut.json: can't be read as JSON" in stderr and "2 faults" in stderr
     assert "note: 1 files belong to no picture and stay behind: README.txt" in stdout
     made = json.loads((here / "bdd-dark" / "labels" / "det_20" / "det_val.json").read_text())
     assert made == {"frames": [{**frames[0], "name": "a_dark.jpg"}], "config": {}}
@@ -278,7 +280,7 @@ def test_what_a_tree_says_of_many_pictures(here: Path, write_model: WriteModel) 
     (here / "kitti" / "ImageSets").mkdir()
     (here / "kitti" / "ImageSets" / "train.txt").write_text("000001\n")
     code, stdout, stderr = cli("translate", "kitti", *arguments, "kitti-dark")
-    assert code == 1 and "label_2/000002.txt: labels, but there is no picture of that name" in stderr
+    assert code == 1 and "label_2/000002.txt: holds labels of no picture that is there" in stderr
     assert (here / "kitti-dark" / "ImageSets" / "train.txt").read_text() == "000001_dark\n"
     assert "2 translated" in stdout
 
@@ -308,12 +310,16 @@ def test_what_another_run_made_under_other_names_goes(here: Path, write_model: W
     content["pictures"].append({**content["pictures"][0], "file": "../set/train/images/train.png"})
     content["pictures"].append({**content["pictures"][0], "file": "train/images/mine.png"})
     record_file.write_text(json.dumps(content))
-    for again in ("--overwrite", "--resume"):
-        assert cli(*arguments, again)[0] == 0
-        files = {p.relative_to(here / "out").as_posix() for p in (here / "out").rglob("*") if p.is_file()}
-        pictures = {f"{split}/images/{split}.png" for split in ("train", "val")}
-        labels = {f"{split}/labels/{split}.txt" for split in ("train", "val")}
-        assert files == {"data.yaml", "dataset.json", "train/images/mine.png"} | pictures | labels
+    # to go on is no reason to throw work away, but it is said
+    code, stdout, _ = cli(*arguments, "--resume")
+    assert code == 0 and "note: 2 pictures that an earlier run made under other names, such as" in stdout
+    dark = here / "out" / "train" / "images" / "train_dark.png"
+    assert dark.is_file()
+    assert cli(*arguments, "--overwrite")[0] == 0
+    files = {p.relative_to(here / "out").as_posix() for p in (here / "out").rglob("*") if p.is_file()}
+    pictures = {f"{split}/images/{split}.png" for split in ("train", "val")}
+    labels = {f"{split}/labels/{split}.txt" for split in ("train", "val")}
+    assert files == {"data.yaml", "dataset.json", "train/images/mine.png"} | pictures | labels
     assert value_of(here / "set" / "train" / "images" / "train.png") == 40
 
 
@@ -323,7 +329,7 @@ def test_labels_of_yolo_without_a_picture_are_named(here: Path, write_model: Wri
     (here / "set" / "train" / "labels" / "gone.txt").write_text("")
     (here / "set" / "train" / "labels" / "classes.txt").write_text("car\n")
     code, stdout, stderr = cli("translate", "set/data.yaml", "--model", write_model("invert"), "-o", "out")
-    assert code == 1 and "1 faults" in stderr and "gone.txt: labels, but there is no picture" in stderr
+    assert code == 1 and "1 faults" in stderr and "gone.txt: holds labels of no picture" in stderr
     assert "2 translated" in stdout
 
 

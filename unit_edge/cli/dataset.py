@@ -140,6 +140,12 @@ def translate_dataset(
         raise Interrupted(wish.signal_number)
     if not quiet:
         typer.echo(f"{folder}: {found.kind}, {_said(outcome)}")
+        if outcome.others and resume:
+            one = printable(str(outcome.others[0].file))
+            typer.echo(
+                f"note: {len(outcome.others)} pictures that an earlier run made under other names, such as "
+                f"{one}, are still there; --overwrite instead of --resume removes them"
+            )
         if found.left:
             some = ", ".join(map(printable, map(str, found.left[:_NAMED_AT_MOST])))
             more = ", ..." if len(found.left) > _NAMED_AT_MOST else ""

@@ -80,20 +80,25 @@ class Journal:
             self._path.unlink(missing_ok=True)
 
 
-def write_record(folder: Path, about: dict[str, Any], entries: Sequence[Entry]) -> None:
-    """Writes a data set's dataset.json.
+def write_record(
+    folder: Path, about: dict[str, Any], entries: Sequence[Entry], others: Sequence[Entry]
+) -> None:
+    """Writes a data set's dataset.json; `others` are of an earlier run, and there, but not of this set.
 
     Raises:
         SinkError: it can't be written.
     """
     content = {"schema": SCHEMA, **about, "pictures": [asdict(entry) for entry in entries]}
+    if others:
+        content["others"] = [asdict(entry) for entry in others]
     write_output(folder / NAME, (json.dumps(content, indent=1) + "\n").encode())
 
 
 def _of_json(path: Path) -> list[Entry]:
     try:
-        return [build(Entry, entry) for entry in json.loads(path.read_text(encoding="utf-8"))["pictures"]]
-    except (ValueError, KeyError, TypeError):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return [build(Entry, entry) for entry in [*content.get("others", ()), *content["pictures"]]]
+    except (ValueError, KeyError, TypeError, AttributeError):
         return []
 
 

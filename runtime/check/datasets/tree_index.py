@@ -31,15 +31,18 @@ class TreeIndex:
             self._by_file.setdefault(picture.name.name, []).append(picture.name)
 
     def takes(self, path: Path, name: PurePosixPath, faults: list[str]) -> bool:
-        """Whether a file is such a one; it is looked at, and what it lists in vain is a fault."""
-        suffix = path.suffix.lower()
+        """Whether a file is such a one; it is looked at, and what it lists in vain is a fault.
+
+        So is a damaged .json. A text that can't be read as one is no list.
+        """
         try:
-            if suffix == ".txt":
-                return self._takes_list(path, name, faults)
-            return suffix == ".json" and self._takes_json(path, name, faults)
+            if path.suffix.lower() == ".json":
+                return self._takes_json(path, name, faults)
+            return path.suffix.lower() == ".txt" and self._takes_list(path, name, faults)
         except DataError as error:
-            faults.append(str(error))
-            return False
+            if path.suffix.lower() == ".json":
+                faults.append(str(error))
+            return path.suffix.lower() == ".json"
 
     def files(self, written: Written) -> dict[PurePosixPath, bytes]:
         made = {name: self._list(path, written) for path, name in self._lists}

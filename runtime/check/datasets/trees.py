@@ -47,7 +47,7 @@ def read_tree(root: Path) -> DataSet:
             if path in taken or index.takes(path, names[path], dataset.faults):
                 continue
             if is_label(names[path].parts):
-                dataset.faults.append(f"{path}: labels, but there is no picture of that name")
+                dataset.faults.append(f"{path}: holds labels of no picture that is there")
             else:
                 dataset.left.append(names[path])
         return dataset

@@ -47,7 +47,7 @@ def _labels_alone(found: YoloSet, of_pictures: set[Path]) -> list[str]:
     beside = {folder: label_path(folder / "x").parent for folder in folders}
     files = {file for folder, labels in beside.items() if labels != folder for file in labels.rglob("*.txt")}
     return [
-        f"{file}: labels, but there is no picture of that name"
+        f"{file}: holds labels of no picture that is there"
         for file in sorted(files - of_pictures)
         if file.name != NAMES_FILE
     ]

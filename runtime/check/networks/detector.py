@@ -67,9 +67,8 @@ class Detector:
             outputs, _ = self._network(grey, Preprocess())
             outputs = boxes_alone(str(self.path), outputs, self._network.metadata)
             told = self._told_names()
-            self.layout = layout_of(
-                str(self.path), outputs, self._network.size, options.decode, told and len(told)
-            )
+            count = None if told is None else len(told)
+            self.layout = layout_of(str(self.path), outputs, self._network.size, options.decode, count)
             self.preprocess = self.layout.preprocess.changed(options.preprocess)
             self.names, self.notes = self._find_names(outputs, told)
             if self.layout is DETR and told is None and options.decode is None:
