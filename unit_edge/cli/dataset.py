@@ -148,8 +148,8 @@ def translate_dataset(
             )
         if found.left:
             some = ", ".join(map(printable, map(str, found.left[:_NAMED_AT_MOST])))
-            more = ", ..." if len(found.left) > _NAMED_AT_MOST else ""
-            typer.echo(f"note: {len(found.left)} files belong to no picture and stay behind: {some}{more}")
+            some += ", ..." if len(found.left) > _NAMED_AT_MOST else ""
+            typer.echo(f"note: {len(found.left)} files belong to no picture and stay behind: {some}")
     if outcome.faults:
         named = "; ".join(outcome.faults[:_NAMED_AT_MOST])
         more = len(outcome.faults) - _NAMED_AT_MOST

@@ -25,13 +25,14 @@ def read_coco_set(path: Path, images: Path | None) -> DataSet:
         DataError: it is no COCO or BDD file, or no picture of it is found.
     """
     content = read_json(path)
-    frames = frames_of(content)
-    if isinstance(content, list) or frames is not None:
-        labels = read_bdd(path, content if frames is None else frames)
-    elif isinstance(content, dict):
-        labels = read_coco(path, content)
-    else:
+    if not isinstance(content, dict | list):
         raise DataError(f"{path}: holds no data set; expected COCO's or BDD100K's JSON")
+    frames = content if isinstance(content, list) else frames_of(content)
+    if frames is not None:
+        labels = read_bdd(path, frames)
+    else:
+        assert isinstance(content, dict), "a list has frames"
+        labels = read_coco(path, content)
     names, faults, kind = list(labels.pictures), list(labels.faults), labels.kind
     folders = [images] if images else [path.parent / "images", path.parent.parent / "images", path.parent]
     folder = next((f for f in folders if any(is_there(f / name) for name in names[:50])), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from unit_edge.errors import DataError
@@ -40,7 +41,7 @@ def read_tree(root: Path) -> DataSet:
             key = key_of(names[path].parts)
             labels = others.get(key, []) if key is not None else []
             found.append(Picture(path, names[path], tuple((label, names[label]) for label in labels)))
-        index = TreeIndex(found, lambda name, kind=kind: stem_of(kind, name))
+        index = TreeIndex(found, partial(stem_of, kind))
         dataset = DataSet(kind, root, found, index)
         taken = chosen | {label for picture in found for label, _ in picture.labels}
         for path in files:

@@ -133,6 +133,11 @@ def detr(count: int, softmax: bool) -> dict[str, NDArray[Any]]:
     return {"logits": logits, "pred_boxes": boxes}
 
 
+def rf_detr() -> dict[str, NDArray[Any]]:
+    outputs = detr(91, softmax=False)
+    return {"dets": outputs["pred_boxes"], "labels": outputs["logits"]}
+
+
 def rtdetr() -> dict[str, NDArray[Any]]:
     rows = np.zeros((1, 300, 84), np.float32)
     rows[0, 4] = [*(np.array(centre(STRETCHED)) / SIDE), *scores(80, 2, 0.72)]
@@ -170,7 +175,8 @@ CASES = {
     "ssd-raw": ssd_raw(),
     "detr": detr(92, softmax=True),
     "detr-sigmoid": detr(80, softmax=False),
-    "detr-sigmoid (ids)": detr(91, softmax=False),
+    "deformable-detr": detr(91, softmax=False),
+    "deformable-detr (RF-DETR)": rf_detr(),
     "rtdetr": rtdetr(),
     "rtdetr (ranked)": rtdetr_ranked(),
     "fastestdet": fastestdet(),
@@ -209,6 +215,17 @@ def test_names_and_half_precision_of_an_ultralytics_export(write_constant: Write
     with Detector(path) as detector:
         assert detector.names[2] == "thing 2" and not detector.notes
         assert only_box(detector(FRAME, 0.3))[2] == 2
+
+
+def test_what_transformers_processors_do_to_the_picture(write_constant: WriteConstant) -> None:
+    """Of DETR, Deformable DETR and RT-DETR: only the last doesn't normalise."""
+    for outputs, expected in (
+        (detr(92, softmax=True), "stretch,rgb,imagenet"),
+        (detr(91, softmax=False), "stretch,rgb,imagenet"),
+        (detr(80, softmax=False), "stretch,rgb,0-1"),
+    ):
+        with Detector(write_constant(outputs)) as detector:
+            assert detector.preprocess.text == expected
 
 
 def test_names_tell_the_kinds_of_detr_apart(write_constant: WriteConstant, tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ _MOST = 1000  # queries
 def _queries(outputs: Tensors) -> tuple[Array, Array] | None:
     """logits float[Q,C] and boxes float[Q,4]."""
     logits, boxes = by_name(outputs, "logits", "pred_logits"), by_name(outputs, "pred_boxes", "boxes")
+    if logits is None and boxes is None:  # RF-DETR's export
+        logits, boxes = outputs.get("labels"), outputs.get("dets")
     if logits is None or boxes is None or logits.ndim != 3 or boxes.shape[-1] != 4:
         return None
     return logits[0], boxes[0]
@@ -87,12 +89,22 @@ DETR = Layout(
     coco_ids=True,
     count=lambda outputs: None if (count := _count(outputs)) is None else count - 1,
 )
+DEFORMABLE = Layout(
+    name="deformable-detr",
+    tensors="logits [1,Q,C], pred_boxes [1,Q,4], RF-DETR's labels and dets: sigmoid, as Deformable and "
+    "Conditional DETR; recognised by 91 classes or RF-DETR's names, or told",
+    preprocess=_IMAGENET,
+    fits=lambda outputs, size: _count(outputs) is not None and (_count(outputs) == 91 or "dets" in outputs),
+    decode=_decode_sigmoid,
+    coco_ids=True,
+    count=_count,
+)
 DETR_SIGMOID = Layout(
     name="detr-sigmoid",
-    tensors="logits [1,Q,C], pred_boxes [1,Q,4]: sigmoid, as Deformable DETR, RT-DETR and D-FINE; recognised "
-    "by 80 or 91 classes, by as many names of classes, or told",
+    tensors="logits [1,Q,C], pred_boxes [1,Q,4]: sigmoid, as RT-DETR and D-FINE; recognised by 80 classes, "
+    "by as many names of classes, or told",
     preprocess=Preprocess("stretch"),
-    fits=lambda outputs, size: _count(outputs) in (80, 91),
+    fits=lambda outputs, size: _count(outputs) == 80,
     decode=_decode_sigmoid,
     coco_ids=True,
     count=_count,

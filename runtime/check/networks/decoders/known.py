@@ -15,6 +15,7 @@ LAYOUTS = (
     nms.END2END,
     nms.YOLOV7,
     ssd.SSD,
+    detr.DEFORMABLE,
     detr.DETR_SIGMOID,
     detr.DETR,
     detr.RTDETR,
