@@ -17,10 +17,10 @@ help: ## List what make can do
 	@$(PIP) --editable ".[cpu]"
 	@touch $@
 
-.venv/dev.done: .venv/runtime.done
-	@echo "installing training, export and test tools into .venv"
+.venv/dev.done: .venv/bin/python pyproject.toml constraints.txt
+	@echo "installing the runtime, training, export and test tools into .venv"
 	@$(PIP) --editable ".[cpu,train,export,imagenet,dev,docs]"
-	@touch $@
+	@touch .venv/runtime.done $@
 
 .typing/unit_edge: $(wildcard unit_edge/*.py unit_edge/*/__init__.py)
 	@rm -rf .typing && mkdir -p $@
