@@ -63,6 +63,7 @@ docs: dev .typing/unit_edge ## Build the documentation into site/; dead links an
 
 pictures: .venv/dev.done demo/bikes.mp4 ## Make the README's and the site's pictures anew, with the bundled models
 	@$(PY) docs/make_pictures.py demo/bikes.mp4
+	@$(PY) docs/experiments/guide_pictures.py docs/samples/guides.jpg
 
 PREFIX ?= $(HOME)/.local
 
