@@ -42,7 +42,7 @@ def read_tree(root: Path) -> DataSet:
             labels = others.get(key, []) if key is not None else []
             found.append(Picture(path, names[path], tuple((label, names[label]) for label in labels)))
         index = TreeIndex(found, partial(stem_of, kind))
-        dataset = DataSet(kind, root, found, index)
+        dataset = DataSet(kind=kind, root=root, pictures=found, index=index)
         taken = chosen | {label for picture in found for label, _ in picture.labels}
         for path in files:
             if path in taken or index.takes(path, names[path], dataset.faults):
