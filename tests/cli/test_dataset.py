@@ -167,6 +167,22 @@ def test_paths_of_yolo_stay_with_the_new_set(here: Path, write_model: WriteModel
     assert parsed == {"train": "train/images", "val": "val/images", "nc": 1}
 
 
+def test_masks_of_yolos_semantic_segmentation_come_along(here: Path, write_model: WriteModel) -> None:
+    write_picture(here / "set" / "images" / "train" / "a.jpg")
+    write_picture(here / "set" / "classes" / "train" / "a.png", 3)
+    write_picture(here / "set" / "val" / "b.jpg")
+    write_picture(here / "set" / "val" / "b.png")  # a picture of its own
+    (here / "set" / "data.yaml").write_text(
+        "train: images/train\nval: val\nnames: [car]\nmasks_dir: classes\n"
+    )
+    arguments = ["translate", "set/data.yaml", "--model", write_model("invert"), "--suffix", "_dark"]
+    assert cli(*arguments, "-o", "out")[0] == 0
+    made = here / "out" / "classes" / "train" / "a_dark.png"
+    assert made.read_bytes() == (here / "set" / "classes" / "train" / "a.png").read_bytes()
+    assert value_of(here / "out" / "val" / "b_dark.png") == 215
+    assert "masks_dir: classes" in (here / "out" / "data.yaml").read_text()
+
+
 def test_a_data_yaml_elsewhere(here: Path, write_model: WriteModel) -> None:
     roboflow(here / "set")
     (here / "elsewhere").mkdir()

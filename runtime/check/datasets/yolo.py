@@ -33,9 +33,11 @@ def read_yolo_set(path: Path) -> DataSet:
         if not is_there(picture):
             faults.append(f"{picture}: listed in {split}, but no such picture")
             continue
-        label = label_path(picture)
-        labels = ((label, _name(label, root)),) if label.is_file() else ()
-        pictures.append(Picture(picture, _name(picture, root), labels))
+        labels, mask = [label_path(picture)], label_path(picture, found.masks, ".png")
+        if mask.parent != picture.parent:
+            labels.append(mask)
+        own = tuple((label, _name(label, root)) for label in labels if label.is_file())
+        pictures.append(Picture(picture, _name(picture, root), own))
     faults += _labels_alone(found, {label_path(picture) for picture in listed})
     index = YoloIndex(path, found, root)
     return DataSet(kind="YOLO", root=root, pictures=pictures, index=index, faults=faults)

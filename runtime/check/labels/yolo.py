@@ -26,11 +26,13 @@ class YoloSet:
         root: what its paths are relative to, absolute.
         splits: of each split that it has, the folders and lists that its entry names, absolute.
         names: of the classes.
+        masks: name of the folder of masks, for semantic segmentation, beside that of pictures.
     """
 
     root: Path
     splits: dict[str, list[Path]]
     names: list[str]
+    masks: str = "masks"
 
     def pictures(self, split: str) -> list[Path]:
         """The pictures of a split: from folders, and from .txt lists of pictures.
@@ -85,7 +87,7 @@ def read_data_yaml(path: Path) -> YoloSet:
     }
     if not splits:
         raise DataError(f"{path}: has none of train, val and test; expected folders of pictures")
-    return YoloSet(root, splits, names)
+    return YoloSet(root=root, splits=splits, names=names, masks=str(content.get("masks_dir") or "masks"))
 
 
 def _names(path: Path, content: dict[object, object]) -> list[str]:
@@ -111,14 +113,17 @@ def _entry(root: Path, said: str) -> Path:
     return inside if not path.exists() and inside.exists() else path
 
 
-def label_path(picture: Path) -> Path:
-    """Where ultralytics looks for a picture's labels: the last folder `images` becomes `labels`."""
+def label_path(picture: Path, folder: str = "labels", suffix: str = ".txt") -> Path:
+    """Where ultralytics looks for a picture's labels: the last folder `images` becomes `labels`.
+
+    Masks of semantic segmentation are found in the same way, with another folder and suffix.
+    """
     parts = list(picture.parts)
     for place in range(len(parts) - 2, -1, -1):
         if parts[place] == "images":
-            parts[place] = "labels"
+            parts[place] = folder
             break
-    return Path(*parts).with_suffix(".txt")
+    return Path(*parts).with_suffix(suffix)
 
 
 def read_yolo(path: Path, pictures: Sequence[Path]) -> LabelSet:
