@@ -425,6 +425,8 @@ def test_what_keeps_too_few_boxes_is_left_out_or_flagged(
         (["empty", "--to", "night", "--dataset"], "no data set is recognised"),
         (["no.json", "--to", "night"], "no.json: no such file; expected a COCO"),
         (["no.yaml", "--to", "night"], "no.yaml: no such file; expected a YOLO data.yaml"),
+        (["long.yaml", "--to", "night"], "no such folder or list, but the data.yaml names it as its train"),
+        (["gaps.yaml", "--to", "night"], "its names are numbered 0, 2...; expected every number from 0 to 1"),
         (["bad.json", "--to", "night"], "can't be read as JSON"),
         (["bad.yaml", "--to", "night"], "no data.yaml"),
         (["numbers.json", "--to", "night"], "an entry without a name; expected BDD100K's list"),
@@ -438,6 +440,8 @@ def test_errors_are_one_line_and_leave_nothing(
     (here / "empty").mkdir()
     (here / "bad.json").write_text("{")
     (here / "bad.yaml").write_text("3")
+    (here / "long.yaml").write_text(f"names: [car]\ntrain: {'x' * 300}\n")
+    (here / "gaps.yaml").write_text("names: {0: car, 2: bus}\ntrain: empty\n")
     (here / "numbers.json").write_text('[{"name": "a.png"}, 3]')
     (here / "odd.json").write_text('{"images": [3], "annotations": [], "categories": []}')
     before = sorted(here.rglob("*"))

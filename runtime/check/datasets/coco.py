@@ -8,10 +8,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from unit_edge.errors import DataError
-from unit_edge.runtime.check.datasets.dataset import DataSet, Picture, Written, is_there
+from unit_edge.runtime.check.datasets.dataset import DataSet, Picture, Written
 from unit_edge.runtime.check.labels.bdd import frames_of, read_bdd
 from unit_edge.runtime.check.labels.coco import key_of, read_coco
 from unit_edge.runtime.check.labels.read import read_json
+from unit_edge.runtime.check.labels.there import is_file
 
 _IMAGES = PurePosixPath("images")
 
@@ -35,7 +36,7 @@ def read_coco_set(path: Path, images: Path | None) -> DataSet:
         labels = read_coco(path, content)
     names, faults, kind = list(labels.pictures), list(labels.faults), labels.kind
     folders = [images] if images else [path.parent / "images", path.parent.parent / "images", path.parent]
-    folder = next((f for f in folders if any(is_there(f / name) for name in names[:50])), None)
+    folder = next((f for f in folders if any(is_file(f / name) for name in names[:50])), None)
     if folder is None:
         tried = ", ".join(map(str, folders))
         raise DataError(f"{path}: its pictures are in none of {tried}; say where with --images DIR")
@@ -44,7 +45,7 @@ def read_coco_set(path: Path, images: Path | None) -> DataSet:
         relative = PurePosixPath(name)
         if relative.is_absolute() or ".." in relative.parts:
             faults.append(f"{path}: {name}: lies outside of the data set and is left out")
-        elif not is_there(folder / name):
+        elif not is_file(folder / name):
             faults.append(f"{folder / name}: listed, but no such picture")
         else:
             pictures.append(Picture(folder / name, _IMAGES / relative))

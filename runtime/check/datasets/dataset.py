@@ -55,14 +55,6 @@ class DataSet:
     left: list[PurePosixPath] = field(default_factory=list)
 
 
-def is_there(path: Path) -> bool:
-    """Whether a name, whoever wrote it, is a file's; a name that no file can have is none."""
-    try:
-        return path.is_file()
-    except OSError:  # too long
-        return False
-
-
 def rest_of(name: PurePosixPath, stem: str) -> str:
     """What a file's name has after the picture's stem: _leftImg8bit.png.
 

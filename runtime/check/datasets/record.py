@@ -11,6 +11,7 @@ from typing import Any
 from unit_edge.errors import SinkError
 from unit_edge.files.typed import build
 from unit_edge.files.writing import write_output
+from unit_edge.runtime.check.labels.there import is_file
 
 NAME = "dataset.json"
 _JOURNAL = ".dataset.jsonl"
@@ -66,7 +67,7 @@ class Journal:
         found = []
         for path, parse in ((folder / NAME, _of_json), (self._path, _of_lines)):
             if path.is_file():
-                found += [e for e in parse(path) if e.file is None or (folder / e.file).is_file()]
+                found += [e for e in parse(path) if e.file is None or is_file(folder / e.file)]
         return found
 
     def add(self, entry: Entry) -> None:

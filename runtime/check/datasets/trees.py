@@ -10,6 +10,7 @@ from unit_edge.errors import DataError
 from unit_edge.media.images import is_image
 from unit_edge.runtime.check.datasets.dataset import DataSet, Picture
 from unit_edge.runtime.check.datasets.tree_index import TreeIndex
+from unit_edge.runtime.check.labels.there import files_below
 
 _CITYSCAPES = ("leftImg8bit", "rightImg8bit")
 _KITTI = ("image_2", "image_3", "image_02", "image_03")
@@ -25,7 +26,7 @@ def read_tree(root: Path) -> DataSet:
     Raises:
         DataError: the folders are of no known data set.
     """
-    files = sorted(path for path in root.rglob("*") if path.is_file())
+    files = files_below(root)
     names = {path: PurePosixPath(path.relative_to(root).as_posix()) for path in files}
     for kind, is_picture, is_label, key_of in _KINDS:
         pictures = [path for path in files if is_image(path) and is_picture(names[path].parts)]

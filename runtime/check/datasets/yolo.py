@@ -6,8 +6,9 @@ import os
 from pathlib import Path, PurePosixPath
 
 from unit_edge.errors import DataError
-from unit_edge.runtime.check.datasets.dataset import DataSet, Picture, Written, is_there
+from unit_edge.runtime.check.datasets.dataset import DataSet, Picture, Written
 from unit_edge.runtime.check.labels.text import NAMES_FILE
+from unit_edge.runtime.check.labels.there import files_below, is_file, is_folder
 from unit_edge.runtime.check.labels.yaml_file import as_yaml, read_yaml
 from unit_edge.runtime.check.labels.yolo import (
     YoloSet,
@@ -30,13 +31,13 @@ def read_yolo_set(path: Path) -> DataSet:
     pictures: list[Picture] = []
     faults: list[str] = []
     for picture, split in listed.items():
-        if not is_there(picture):
+        if not is_file(picture):
             faults.append(f"{picture}: listed in {split}, but no such picture")
             continue
         labels, mask = [label_path(picture)], label_path(picture, found.masks, ".png")
         if mask.parent != picture.parent:
             labels.append(mask)
-        own = tuple((label, _name(label, root)) for label in labels if label.is_file())
+        own = tuple((label, _name(label, root)) for label in labels if is_file(label))
         pictures.append(Picture(picture, _name(picture, root), own))
     faults += _labels_alone(found, {label_path(picture) for picture in listed})
     index = YoloIndex(path, found, root)
@@ -45,13 +46,13 @@ def read_yolo_set(path: Path) -> DataSet:
 
 def _labels_alone(found: YoloSet, of_pictures: set[Path]) -> list[str]:
     """The files of labels, beside the folders of pictures, that are of no picture; a line each."""
-    folders = [entry for entries in found.splits.values() for entry in entries if entry.is_dir()]
+    folders = [entry for entries in found.splits.values() for entry in entries if is_folder(entry)]
     beside = {folder: label_path(folder / "x").parent for folder in folders}
-    files = {file for folder, labels in beside.items() if labels != folder for file in labels.rglob("*.txt")}
+    files = {file for folder, labels in beside.items() if labels != folder for file in files_below(labels)}
     return [
         f"{file}: holds labels of no picture that is there"
         for file in sorted(files - of_pictures)
-        if file.name != NAMES_FILE
+        if file.suffix == ".txt" and file.name != NAMES_FILE
     ]
 
 
@@ -59,7 +60,7 @@ def _root(path: Path, found: YoloSet, pictures: list[Path]) -> Path:
     """What the data.yaml says, or else, where pictures lie elsewhere, the folder that all of them are in."""
     files = [*pictures, *map(label_path, pictures)]
     files += [
-        entry / "x" if entry.is_dir() else entry for entries in found.splits.values() for entry in entries
+        entry / "x" if is_folder(entry) else entry for entries in found.splits.values() for entry in entries
     ]
     if all(file.is_relative_to(found.root) for file in files):
         return found.root
@@ -95,7 +96,7 @@ class YoloIndex:
             made |= {
                 name: self._list(entry, written)
                 for entry, name in zip(entries, names, strict=True)
-                if entry.is_file()
+                if is_file(entry)
             }
         made[PurePosixPath(self._path.name)] = as_yaml(own)
         return made

@@ -11,6 +11,7 @@ from unit_edge.errors import DataError
 from unit_edge.media.images import is_image
 from unit_edge.runtime.check.labels.labelset import Labels, LabelSet
 from unit_edge.runtime.check.labels.text import lines_of, read_yolo_files
+from unit_edge.runtime.check.labels.there import files_below, is_file, is_folder
 from unit_edge.runtime.check.labels.yaml_file import read_yaml
 from unit_edge.text.numbers import whole_number
 
@@ -42,9 +43,9 @@ class YoloSet:
         """
         found: list[Path] = []
         for path in self.splits[split]:
-            if path.is_dir():
-                found += sorted(p for p in path.rglob("*") if p.is_file() and is_image(p))
-            elif path.is_file():
+            if is_folder(path):
+                found += filter(is_image, files_below(path))
+            elif is_file(path):
                 found += listed_pictures(path)
             else:
                 raise DataError(
@@ -79,7 +80,7 @@ def read_data_yaml(path: Path) -> YoloSet:
     names = _names(path, content)
     said = Path(str(content.get("path") or "."))
     places = [plain(folder / said) for folder in (path.parent, Path())]
-    root = next((place for place in places if place.is_dir()), places[0])
+    root = next((place for place in places if is_folder(place)), places[0])
     splits = {
         split: [_entry(root, str(item)) for item in (entry if isinstance(entry, list) else [entry])]
         for split in SPLITS
@@ -110,7 +111,8 @@ def _names(path: Path, content: dict[object, object]) -> list[str]:
 def _entry(root: Path, said: str) -> Path:
     path = plain(root / said)
     inside = plain(root / said.removeprefix("../"))
-    return inside if not path.exists() and inside.exists() else path
+    there = [place for place in (path, inside) if is_folder(place) or is_file(place)]
+    return there[0] if there else path
 
 
 def label_path(picture: Path, folder: str = "labels", suffix: str = ".txt") -> Path:
@@ -129,7 +131,7 @@ def label_path(picture: Path, folder: str = "labels", suffix: str = ".txt") -> P
 def read_yolo(path: Path, pictures: Sequence[Path]) -> LabelSet:
     """The labels that a data.yaml has of some pictures; one without a file has no objects."""
     files = [label_path(picture) for picture in pictures]
-    found = read_yolo_files([file for file in files if file.is_file()], read_data_yaml(path).names)
+    found = read_yolo_files([file for file in files if is_file(file)], read_data_yaml(path).names)
     for picture in pictures:
         if picture.stem not in found.pictures:
             found.pictures[picture.stem] = Labels(shares=True)
