@@ -9,12 +9,12 @@ from unit_edge.errors import DataError
 
 
 def is_file(path: Path) -> bool:
-    """As Path.is_file, but a name that none can have, or that may not be looked at, is none."""
+    """Whether a file is there; a name that none can have, or that may not be looked at, is none."""
     return os.path.isfile(path)  # noqa: PTH113
 
 
 def is_folder(path: Path) -> bool:
-    """As Path.is_dir, but a name that none can have, or that may not be looked at, is none."""
+    """Whether a folder is there; a name that none can have, or that may not be looked at, is none."""
     return os.path.isdir(path)  # noqa: PTH112
 
 
