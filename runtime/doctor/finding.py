@@ -69,7 +69,7 @@ def load(module: str, package: str, way: Callable[[], Any] | None = None) -> Any
 
 
 def _cure(package: str, text: str) -> str | None:
-    if "libGL.so" in text or "libgthread" in text:
+    if package == "opencv" and _DESKTOPS.match(text):
         return remedy("libgl")
     if package == "opencv" and ("numpy" in text.lower() or "_ARRAY_API" in text):
         return remedy("numpy-1")  # the system's OpenCV is built for numpy 1

@@ -10,8 +10,8 @@ from commands import cli
 from tiny_training import DARK_AND_BRIGHT, NETWORK_AND_DATA, write_dark_and_bright
 
 pytest.importorskip("torch")
-from unit_edge.cli.train import show_what_is_there  # noqa: E402
-from unit_edge.settings import load_config  # noqa: E402
+from unit_edge.cli.train import show_what_is_there
+from unit_edge.settings import load_config
 
 SETTINGS = f"""{DARK_AND_BRIGHT}{NETWORK_AND_DATA}validation = 0.2
 [optim]
