@@ -4,7 +4,7 @@ PY := .venv/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo test lint typecheck docs pictures dist man install-man install-completion bench bench-train gpu fuzz mutants clean
+.PHONY: help setup dev demo test lint typecheck docs pictures dist address man install-man install-completion bench bench-train gpu fuzz mutants clean
 
 help: ## List what make can do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -88,6 +88,9 @@ dist: .venv/release.done ## Make sdist, wheel, SBOM and checksums in dist/, and 
 	@.venv/release/bin/check-wheel-contents dist/*.whl
 	@.venv/release/bin/validate-pyproject pyproject.toml
 	@.venv/release/bin/python release/check_types.py dist/*.whl
+
+address: ## Move the project: URL=https://github.com/OWNER/NAME goes wherever its address stands
+	@$(PYTHON) release/address.py "$(URL)"
 
 # the ways back are the same networks with other weights
 BUNDLED = day2night-edge-s clear2snow-edge-s clear2rain-edge-s
