@@ -108,7 +108,7 @@ def test_errors_say_what_is_wrong(write_clip: WriteClip, write_model: WriteModel
     with pytest.raises(ConfigError, match=r"unknown domain 'nigth'; known: "):
         translate_video(clip, output, "nigth")
     with pytest.raises(
-        ConfigError, match="several models translate to clear.* or name one: rain2clear-edge-s, snow2"
+        ConfigError, match=r"several models translate to clear.* or name one: rain2clear-edge-s, snow2"
     ):
         translate_video(clip, output, "clear")
     for missing in ("missing.onnx", Path("missing"), "models/missing"):
