@@ -74,6 +74,21 @@ def test_coco_is_read_as_pycocotools_reads_it(tmp_path: Path) -> None:
     assert labels is not None and labels.boxes == [(x, y, x + width, y + height)]
 
 
+def test_pictures_of_one_name_in_several_folders(tmp_path: Path) -> None:
+    names = ["night/a.png", "day/a.png", "a.png"]
+    images = [{"id": number, "file_name": name} for number, name in enumerate(names)]
+    boxes = [{"id": k, "image_id": k, "category_id": 3, "bbox": [k, 0, 9, 9]} for k in range(3)]
+    path = tmp_path / "coco.json"
+    path.write_text(json.dumps(coco(images=images, annotations=boxes)))
+    found = read_labels(path, [], [])
+    for place, folder in enumerate(("night", "day", "other")):
+        labels = found.of(tmp_path / folder / "a.png")
+        assert labels is not None and labels.boxes == [(place, 0, place + 9, 9)]
+    assert found.without_picture([tmp_path / "day" / "a.png"]) == ["night/a.png", "a.png"]
+    path.write_text(json.dumps(coco(images=images[:2], annotations=boxes[:2])))
+    assert read_labels(path, [], []).of(tmp_path / "other" / "a.png") is None  # it could be either
+
+
 def test_what_is_wrong_with_coco_is_named_and_the_rest_used(tmp_path: Path) -> None:
     good = coco()["annotations"][0]
     changes = {
