@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from unit_edge.errors import DataError
 
+_AT_MOST = 1e9
 ANY_CLASS = "DontCare"
 """KITTI's name of a region in which nobody labelled anything: a crowd of every class."""
 
@@ -86,15 +87,15 @@ class LabelSet:
 
 
 def number(value: object, where: str) -> float:
-    """A value as a finite number.
+    """A value as a number.
 
     Raises:
-        DataError: it is none.
+        DataError: it is none, or larger than a picture can be.
     """
     try:
         found = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         found = float("nan")
-    if not np.isfinite(found):
-        raise DataError(f"{where}: {value!r} is no number")
+    if not abs(found) <= _AT_MOST:
+        raise DataError(f"{where}: {value!r} is no number of {_AT_MOST:.0e} at most")
     return found

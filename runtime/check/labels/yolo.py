@@ -11,6 +11,7 @@ from unit_edge.media.images import is_image
 from unit_edge.runtime.check.labels.labelset import Labels, LabelSet
 from unit_edge.runtime.check.labels.text import lines_of, read_yolo_files
 from unit_edge.runtime.check.labels.yaml_file import read_yaml
+from unit_edge.runtime.check.networks.names import as_names
 
 SPLITS = ("train", "val", "test")
 
@@ -58,10 +59,8 @@ def read_data_yaml(path: Path) -> YoloSet:
     content = read_yaml(path)
     if not isinstance(content, dict):
         raise DataError(f"{path}: no data.yaml; expected train, val and names in it")
-    names = content.get("names")
-    if isinstance(names, dict):
-        names = [str(names[key]) for key in sorted(names)]
-    if not isinstance(names, list) or not names:
+    names = as_names(content.get("names"))
+    if names is None:
         raise DataError(f"{path}: names no classes; expected names: as a list, or as number: name")
     splits = {
         split: [str(item) for item in (entry if isinstance(entry, list) else [entry])]
@@ -71,7 +70,7 @@ def read_data_yaml(path: Path) -> YoloSet:
     if not splits:
         raise DataError(f"{path}: has none of train, val and test; expected folders of pictures")
     root = Path(str(content.get("path") or "."))
-    return YoloSet(root if root.is_absolute() else path.parent / root, splits, [str(name) for name in names])
+    return YoloSet(root if root.is_absolute() else path.parent / root, splits, names)
 
 
 def label_path(picture: Path) -> Path:
