@@ -8,10 +8,9 @@ from pathlib import Path
 
 from unit_edge.errors import DataError
 from unit_edge.media.images import is_image
-from unit_edge.runtime.check.labels.labelset import Labels, LabelSet
+from unit_edge.runtime.check.labels.labelset import Labels, LabelSet, as_names
 from unit_edge.runtime.check.labels.text import lines_of, read_yolo_files
 from unit_edge.runtime.check.labels.yaml_file import read_yaml
-from unit_edge.runtime.check.networks.names import as_names
 
 SPLITS = ("train", "val", "test")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from unit_edge.errors import ConfigError
 from unit_edge.files.reading import parse_json, read_bounded
+from unit_edge.runtime.check.labels.labelset import as_names
 
 COCO = (
     *("person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat", "traffic light"),
@@ -92,16 +93,3 @@ def names_in(metadata: dict[str, str]) -> list[str] | None:
         return as_names(ast.literal_eval(said))
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):  # as its documentation has it
         return None
-
-
-def as_names(value: object) -> list[str] | None:
-    """A list of names, or a dict of number → name whose gaps become ""."""
-    if isinstance(value, dict):
-        try:
-            by_number = {int(key): str(name) for key, name in value.items()}
-        except (TypeError, ValueError, OverflowError):
-            return None
-        if not by_number or min(by_number) < 0 or max(by_number) > 100_000:
-            return None
-        return [by_number.get(number, "") for number in range(max(by_number) + 1)]
-    return [str(name) for name in value] if isinstance(value, list) and value else None
