@@ -4,7 +4,7 @@ PY := .venv/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo test lint typecheck docs pictures dist man install-man install-completion bench bench-train gpu fuzz mutants clean
+.PHONY: help setup dev demo test lint typecheck docs pictures dist dist-test address man install-man install-completion bench bench-train gpu fuzz mutants clean
 
 help: ## List what make can do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -89,6 +89,13 @@ dist: .venv/release.done ## Make sdist, wheel, SBOM and checksums in dist/, and 
 	@.venv/release/bin/check-wheel-contents dist/*.whl
 	@.venv/release/bin/validate-pyproject pyproject.toml
 	@.venv/release/bin/python release/check_types.py dist/*.whl
+
+dist-test: ## Unpack the sdist of dist/, and let it check and test itself as a new machine would
+	@rm -rf build/sdist && mkdir -p build/sdist && tar -xf dist/*.tar.gz -C build/sdist --strip-components 1
+	@$(MAKE) -C build/sdist $(or $(GOALS),lint typecheck docs test)
+
+address: ## Move the project: URL=https://github.com/OWNER/NAME goes wherever its address stands
+	@$(PYTHON) release/address.py "$(URL)"
 
 # the ways back are the same networks with other weights
 BUNDLED = day2night-edge-s clear2snow-edge-s clear2rain-edge-s

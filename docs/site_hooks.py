@@ -17,8 +17,6 @@ sys.path.insert(0, str(ROOT / "docs"))
 
 import reference  # noqa: E402
 
-_BLOB = "https://github.com/unit-edge/unit-edge/blob/main/"
-
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds them before links are looked at."""
@@ -33,11 +31,12 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, **_: object) -> str:
+def on_page_markdown(markdown: str, config: MkDocsConfig, **_: object) -> str:
     """Names of files of the repository, in code, become links to them."""
 
     def link(found: re.Match[str]) -> str:
-        return f"[`{found[1]}`]({_BLOB}{found[1]})" if (ROOT / found[1]).is_file() else found[0]
+        known = (ROOT / found[1]).is_file()
+        return f"[`{found[1]}`]({config.repo_url}/blob/main/{found[1]})" if known else found[0]
 
     parts = re.split(r"(```.*?```)", markdown, flags=re.DOTALL)
     name = r"(?<![\[`])`((?:unit_edge|train|export|runtime|docs|models|tests)/[\w./-]+\.\w+)`(?!`)"

@@ -40,7 +40,11 @@ def find_model(
         raise ConfigError(f"unknown domain {to!r}; known: {known}")
     sources = sorted(manifest.source for _, manifest in to_domain)
     if source is None and len(to_domain) > 1:
-        raise ConfigError(f"several models translate to {to}; add --from with one of: {', '.join(sources)}")
+        names = ", ".join(sorted(manifest.name for _, manifest in to_domain))
+        raise ConfigError(
+            f"several models translate to {to}; add --from with one of: {', '.join(sources)}; "
+            f"or name one: {names}"
+        )
     for path, manifest in to_domain:
         if source in (None, manifest.source):
             return path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,8 @@ from unit_edge.text.printable import one_line
 OK, WARNING, MISSING, BROKEN = "ok", "warning", "missing", "broken"
 SHORT = 160
 """The most characters of an error in a finding."""
+_DESKTOPS = re.compile(r"lib(GL|EGL|xcb|X11|xkbcommon|SM|ICE|glib|gthread)\b.*\.so")
+"""Libraries that OpenCV's wheel with windows takes from the system, and that a server's lacks."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ def load(module: str, package: str, way: Callable[[], Any] | None = None) -> Any
 
 
 def _cure(package: str, text: str) -> str | None:
-    if "libGL.so" in text or "libgthread" in text:
+    if package == "opencv" and _DESKTOPS.match(text):
         return remedy("libgl")
     if package == "opencv" and ("numpy" in text.lower() or "_ARRAY_API" in text):
         return remedy("numpy-1")  # the system's OpenCV is built for numpy 1

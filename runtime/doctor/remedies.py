@@ -72,7 +72,9 @@ def remedy(what: str, machine: Machine | None = None) -> str | None:
         "one-opencv": _one_opencv(machine),
         "gstreamer": "sudo apt install python3-opencv gstreamer1.0-plugins-base" if machine.apt else None,
         "gstreamer-wheel": _gstreamer_for_wheel() if machine.apt else None,
-        "libgl": "sudo apt install libgl1 libglib2.0-0" if machine.apt else None,
+        "libgl": "sudo apt install libgl1 libglib2.0-0"
+        if machine.apt
+        else "pip uninstall -y opencv-python && pip install opencv-python-headless",
         "av": 'pip install "av>=17.1,<20"',
         "av-anew": 'pip install --force-reinstall "av>=17.1,<20"',
         "onnxruntime": f'pip install "unit-edge[{onnxruntime}]"',

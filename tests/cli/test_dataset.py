@@ -83,6 +83,29 @@ def test_coco_is_read_back_by_pycocotools(here: Path, coco: Path, write_model: W
     assert not list((here / "out").glob(".*"))
 
 
+def test_a_journal_that_is_a_link_empties_no_file(here: Path, coco: Path, write_model: WriteModel) -> None:
+    """Somebody who prepares the output's folder must not choose what is written to."""
+    (here / "out").mkdir()
+    victim = here / "victim"
+    victim.write_text("precious")
+    (here / "out" / ".dataset.jsonl").symlink_to(victim)
+    for way in ("--overwrite", "--resume"):
+        code, _, stderr = cli("translate", coco, "--model", write_model("invert"), "-o", "out", "-q", way)
+        assert code == 1 and ".dataset.jsonl: can't be written (is a link or a pipe" in stderr, stderr
+        assert victim.read_text() == "precious"
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\n", b"[" * 100_000, b"{}\n", b'"x"\n'])
+def test_a_damaged_journal_is_made_anew(
+    here: Path, coco: Path, write_model: WriteModel, content: bytes
+) -> None:
+    (here / "out").mkdir()
+    for name in (".dataset.jsonl", "dataset.json"):
+        (here / "out" / name).write_bytes(content)
+    code, _, stderr = cli("translate", coco, "--model", write_model("invert"), "-o", "out", "-q", "--resume")
+    assert (code, stderr) == (0, "") and len(record(here / "out")["pictures"]) == 4
+
+
 def test_several_domains_get_ids_of_their_own(here: Path, coco: Path) -> None:
     module = pytest.importorskip("pycocotools.coco", reason='needs pip install "unit-edge[check]"')
     code, _, _ = cli("translate", coco, "--to", "night,snow", "-o", "out", "-q")

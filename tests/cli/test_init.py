@@ -80,6 +80,23 @@ def test_the_tutorial_to_the_letter(here: Path) -> None:
     assert code == 0 and "my-evaluation: evaluation.json" in output, errors
 
 
+@pytest.mark.parametrize(("step_s", "hours"), [(8.0, None), (0.1, None), (8.0, "3")])
+def test_a_run_longer_than_an_afternoon_says_how_to_shorten_it(
+    monkeypatch: pytest.MonkeyPatch, step_s: float, hours: str | None
+) -> None:
+    from unit_edge.train.bench import step_time
+
+    measured = step_time.StepTime(step_s, step_s / 4, None, "cpu", 1)
+    monkeypatch.setattr(step_time, "measure_steps", lambda *_: measured)
+    code, output, errors = cli(
+        "init", "day", "night", "--data", "DATA", *(["--hours", hours] if hours else [])
+    )
+    assert code == 0, errors
+    assert ("--hours 3" in errors) == (step_s == 8.0 and hours is None)
+    if hours:
+        assert "about 3 h" in output or "about 2 h" in output
+
+
 def test_resume_remembers_the_data_or_says_what_to_say(here: Path) -> None:
     cli("configs", "day-night", "-o", "my.toml")
     tiny = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import os
@@ -18,8 +19,8 @@ from commands import cli
 
 from unit_edge.cli.terminal import progress
 from unit_edge.cli.terminal.say import echo_json, echo_wide
-from unit_edge.errors import BackendError, ModelError
-from unit_edge.files.writing import replacing
+from unit_edge.errors import BackendError, ModelError, SinkError
+from unit_edge.files.writing import check_writable, replacing
 
 WriteModel = Callable[..., Path]
 WriteClip = Callable[..., Path]
@@ -211,3 +212,23 @@ def test_what_the_caller_has_closed_costs_no_file(
         assert run("nothing.png", "-o", "c.png", *backend) == 1
     write_clip("v.mp4", frames=2)
     assert run("v.mp4", "-o", "-", "-q", *backend) == (1 if 1 in closed else 0)
+
+
+def test_what_cant_be_written_is_said_before_the_work(tmp_path: Path) -> None:
+    """Below a file, where access() says that root may write."""
+    (tmp_path / "file").touch()
+    code, out, err = cli("bench", "day2night-edge-s", "-o", tmp_path / "file" / "x")
+    assert (code, out) == (1, "") and "can't be written to (Not a directory)" in err
+    check_writable(tmp_path / "new" / "sheet.png")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    with pytest.raises(SinkError, match=r"s\.png: /proc can't be written to"):
+        check_writable(Path("/proc/s.png"))
+
+
+def test_build_for_a_board_names_the_bundle_and_no_extra(tmp_path: Path) -> None:
+    """Where there is no TensorRT, an extra wouldn't bring a Jetson's."""
+    if importlib.util.find_spec("tensorrt") is not None:
+        pytest.skip("TensorRT is here")
+    code, _, err = cli("build", "day2night-edge-s", "--board", "orin-nano", "--backend", "tensorrt")
+    assert code == 1 and "unit-edge export RUN --to DOMAIN --board orin-nano" in err
+    assert "pip install" not in err

@@ -115,7 +115,7 @@ def test_no_command_looks_anything_up_or_leaves_a_file(
         "adapt": [str(tmp_path / "digits.toml"), "--run", digits, "--data", str(tmp_path)],
         "accuracy": [digits, str(tmp_path / "thick" / "test.npz")],
         "configs": [],
-        "evaluate": [model, "--clip", clip, "--frames", "6"],
+        "evaluate": [model, "--clip", clip, "--frames", "6", "-o", str(tmp_path / "evaluated")],
         "init": ["dark", "bright", "--data", str(tmp_path / "pictures"), "-o", str(tmp_path / "init.toml")],
     }
     write_dark_and_bright(tmp_path / "pictures", 12, (320, 180))

@@ -10,6 +10,8 @@ from commands import cli
 from tiny_training import DARK_AND_BRIGHT, NETWORK_AND_DATA, write_dark_and_bright
 
 pytest.importorskip("torch")
+from unit_edge.cli.train import show_what_is_there
+from unit_edge.settings import load_config
 
 SETTINGS = f"""{DARK_AND_BRIGHT}{NETWORK_AND_DATA}validation = 0.2
 [optim]
@@ -76,3 +78,27 @@ def test_errors_are_one_line_before_any_training(
     assert last.startswith("error: ")
     assert message in last
     assert not (here / "runs").exists()
+
+
+@pytest.mark.parametrize("alone_from", [0.5, 1.0])
+def test_the_end_names_the_weights_to_take(
+    here: Path, alone_from: float, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What scored best may be from before a guide's last steps alone, which mend what scores don't see."""
+    (here / "guided.toml").write_text(
+        f'{SETTINGS}[guide]\nname = "night"\nsegmenter = "x.onnx"\nfeatures = 0\nalone_from = {alone_from}\n'
+    )
+    for name in ("weights", "best"):
+        (here / f"{name}.safetensors").touch()
+    show_what_is_there(load_config(here / "guided.toml"), here)
+    shown = capsys.readouterr().out
+    (export,) = (line for line in shown.splitlines() if "unit-edge export" in line)
+    assert ("--best" in export) == (alone_from == 1.0)
+    assert ("take these" in shown) == (alone_from == 0.5)
+
+
+def test_progress_in_a_log_is_lines() -> None:
+    code, _, err = cli("train", "my.toml")
+    assert code == 0 and "\r" not in err
+    assert all(line.strip() for line in err.splitlines())
+    assert sum("2/2" in line for line in err.splitlines()) == 1

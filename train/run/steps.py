@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -63,6 +64,7 @@ def run_steps(
     unsaved = False
     if viewer and state.step >= steps:
         bar.write(checkpoint.finished(run, state.step), file=sys.stderr)
+        state.save_weights(run)  # it may have been killed after its last checkpoint, before they were written
     try:
         for batch in batches:
             with _telling_how_to_go_on(run):
@@ -112,12 +114,25 @@ def _telling_how_to_go_on(run: Path) -> Iterator[None]:
         raise TrainingError(f"{error}; {checkpoint.how_to_go_on(run)}") from None
 
 
+class _Lines(io.TextIOBase):
+    """Stderr for a bar that isn't redrawn: what it draws is a line each, and what it wipes out none."""
+
+    def write(self, text: str) -> int:
+        line = text.strip()
+        return sys.stderr.write(f"{line}\n") if line else 0
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
 def progress_bar(group: Group, **options: Any) -> Any:
-    """A bar of steps, in the process that writes alone; seldom drawn anew where nobody watches."""
+    """A bar of steps, in the process that writes alone; where nobody watches, a line every 30 s."""
+    watched = sys.stderr.isatty()
     return tqdm(
         unit="step",
+        file=None if watched else _Lines(),
         dynamic_ncols=True,
-        mininterval=1.0 if sys.stderr.isatty() else 30.0,
+        mininterval=1.0 if watched else 30.0,
         disable=not group.is_main_process,
         **options,
     )

@@ -76,9 +76,11 @@ def build(
         with heartbeat(f"building an engine of {model}"):
             path = build_engine(resolve_model(model), output, options, overwrite=overwrite)
     except BackendError as error:
-        if board is None or "not installed" not in str(error):
+        missing, _, _ = str(error).partition("; install it")
+        if board is None or "not installed" not in missing:
             raise
         raise BackendError(
-            f"{error}; or let the board build it: `unit-edge export RUN --to DOMAIN --board {board}`"
+            f"{missing}, and an engine is built where it runs: let the board build it, "
+            f"`unit-edge export RUN --to DOMAIN --board {board}`"
         ) from None
     echo(f"{path}: {path.stat().st_size / 2**20:.1f} MiB")

@@ -15,6 +15,8 @@ from unit_edge.errors import ConfigError, SinkError
 from unit_edge.files.writing import replacing, write_output
 from unit_edge.text.printable import one_line
 
+_LONG_S = 5 * 3600
+
 
 def init(
     first: Annotated[
@@ -99,6 +101,8 @@ def init(
             err=True,
         )
     echo(f"{path}: {takes}")
+    if hours is None and steps.total_s(config) > _LONG_S:
+        echo("note: --hours 3 makes it a run of three hours; Ctrl-C and --resume part it", err=True)
     echo(f"next: {command}")
 
 

@@ -91,7 +91,7 @@ def train(
         return
     fit(chosen, run, data_root=root, resume=resume, device=device)
     if os.environ.get("RANK", "0") == "0":
-        _show_what_is_there(chosen, run)
+        show_what_is_there(chosen, run)
 
 
 def _show_what_it_takes(config: RunConfig, root: Path, device: str) -> None:
@@ -111,11 +111,13 @@ def _show_what_it_takes(config: RunConfig, root: Path, device: str) -> None:
     echo(f"\n{measure_steps(config, root, device, cost).summary(config)}")
 
 
-def _show_what_is_there(config: RunConfig, run: Path) -> None:
+def show_what_is_there(config: RunConfig, run: Path) -> None:
     """The end of a training: what it left, and what to do with it."""
+    # the last steps go without adversaries, which no score that came before them knows
+    alone = config.guide.is_alone(config.optim.steps, config.optim.steps)
     known = {
-        "weights.safetensors": "the networks",
-        "best.safetensors": "those that scored best",
+        "weights.safetensors": "the networks" + ", after the steps of the guide alone: take these" * alone,
+        "best.safetensors": "those that scored best" + ", be it before these steps" * alone,
         "contact-sheet.png": "held-out pictures and their translations",
         "samples": "the same as it went on",
         "log.jsonl": "losses and scores",
@@ -127,7 +129,7 @@ def _show_what_is_there(config: RunConfig, run: Path) -> None:
     if not config.network.encoders:
         return
     quoted, to = shlex.quote(str(run)), config.domain2.name
-    best = " --best" if (run / "best.safetensors").exists() else ""
+    best = " --best" if (run / "best.safetensors").exists() and not alone else ""
     echo(f"next: unit-edge evaluate {quoted}")
     echo(f"      unit-edge export {quoted} --to {to}{best} -o {shlex.quote(f'{run.name}-{to}.onnx')}")
 

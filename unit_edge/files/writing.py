@@ -139,8 +139,13 @@ def check_writable(path: Path) -> None:
     folder = path.absolute().parent
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
-    if not os.access(folder, os.W_OK):
-        raise SinkError(f"{path}: {folder} can't be written to; give another place")
+    try:  # what access() says isn't so of every file system
+        attempt = hidden_beside(folder / path.name)
+        os.close(create_alone(attempt))
+        attempt.unlink()
+    except OSError as error:
+        reason = error.strerror or error
+        raise SinkError(f"{path}: {folder} can't be written to ({reason}); give another place") from None
 
 
 def write_output(path: Path, content: bytes) -> None:

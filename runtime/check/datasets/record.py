@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from unit_edge.errors import SinkError
 from unit_edge.files.typed import build
-from unit_edge.files.writing import write_output
+from unit_edge.files.writing import open_unlinked, write_output
 from unit_edge.runtime.check.labels.there import is_file
 
 NAME = "dataset.json"
@@ -59,7 +61,8 @@ class Journal:
         for entry in self.earlier if resume else ():
             self.done[entry.source, entry.target, entry.sha256] = entry
         try:
-            self._file = self._path.open("a" if resume else "w", encoding="utf-8")
+            flags = os.O_WRONLY | (os.O_APPEND if resume else os.O_TRUNC)
+            self._file = os.fdopen(open_unlinked(self._path, flags), "a", encoding="utf-8")
         except OSError as error:
             raise SinkError(f"{self._path}: can't be written ({error.strerror or error})") from None
 
@@ -99,15 +102,13 @@ def _of_json(path: Path) -> list[Entry]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         return [build(Entry, entry) for entry in [*content.get("others", ()), *content["pictures"]]]
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return []
 
 
 def _of_lines(path: Path) -> list[Entry]:
     found = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
+    for line in path.read_bytes().splitlines():
+        with suppress(ValueError, RecursionError):  # the line that a crash cut off
             found.append(build(Entry, json.loads(line)))
-        except ValueError:  # the line that a crash cut off
-            continue
     return found

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from unit_edge.errors import DataError
 
+_AT_MOST = 1e9
 ANY_CLASS = "DontCare"
 """KITTI's name of a region in which nobody labelled anything: a crowd of every class."""
 
@@ -104,15 +105,28 @@ def _common_folders(name: PurePosixPath, path: Path) -> tuple[int, bool]:
 
 
 def number(value: object, where: str) -> float:
-    """A value as a finite number.
+    """A value as a number.
 
     Raises:
-        DataError: it is none.
+        DataError: it is none, or larger than a picture can be.
     """
     try:
         found = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         found = float("nan")
-    if not np.isfinite(found):
-        raise DataError(f"{where}: {value!r} is no number")
+    if not abs(found) <= _AT_MOST:
+        raise DataError(f"{where}: {value!r} is no number of {_AT_MOST:.0e} at most")
     return found
+
+
+def as_names(value: object) -> list[str] | None:
+    """A list of names, or a dict of number → name whose gaps become ""."""
+    if isinstance(value, dict):
+        try:
+            by_number = {int(key): str(name) for key, name in value.items()}
+        except (TypeError, ValueError, OverflowError):
+            return None
+        if not by_number or min(by_number) < 0 or max(by_number) > 100_000:
+            return None
+        return [by_number.get(number, "") for number in range(max(by_number) + 1)]
+    return [str(name) for name in value] if isinstance(value, list) and value else None

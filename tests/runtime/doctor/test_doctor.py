@@ -179,15 +179,17 @@ def test_a_crash_on_import_leaves_the_dependent_probes_out(world: World) -> None
     assert found["pyav"]["fact"] == "crashes with SIGSEGV"
 
 
-def test_a_backend_isnt_blamed_for_an_opencv_that_lacks_a_library(world: World) -> None:
-    lacking = "raise ImportError('libgthread-2.0.so.0: cannot open shared object file')"
+@pytest.mark.parametrize("library", ["libgthread-2.0.so.0", "libxcb.so.1", "libGL.so.1"])
+def test_a_backend_isnt_blamed_for_an_opencv_that_lacks_a_library(world: World, library: str) -> None:
+    lacking = f"raise ImportError('{library}: cannot open shared object file')"
     found = diagnose(world(modules={"cv2.py": lacking}), "opencv,onnxruntime")
     for name, fact in (
-        ("opencv", "can't be imported: libgthread"),
+        ("opencv", f"can't be imported: {library}"),
         ("onnxruntime", ", not tried: opencv can't"),
     ):
         assert found[name]["status"] == "broken" and fact in found[name]["fact"]
         assert found[name]["fix"] == remedy("libgl")
+    assert "opencv-python-headless" in str(remedy("libgl", Machine()))
 
 
 def test_an_exit_in_a_library_is_a_finding(world: World) -> None:
