@@ -17,10 +17,10 @@ help: ## List what make can do
 	@$(PIP) --editable ".[cpu]"
 	@touch $@
 
-.venv/dev.done: .venv/runtime.done
-	@echo "installing training, export and test tools into .venv"
+.venv/dev.done: .venv/bin/python pyproject.toml constraints.txt
+	@echo "installing the runtime, training, export and test tools into .venv"
 	@$(PIP) --editable ".[cpu,train,export,imagenet,dev,docs]"
-	@touch $@
+	@touch .venv/runtime.done $@
 
 .typing/unit_edge: $(wildcard unit_edge/*.py unit_edge/*/__init__.py)
 	@rm -rf .typing && mkdir -p $@
@@ -63,6 +63,7 @@ docs: dev .typing/unit_edge ## Build the documentation into site/; dead links an
 
 pictures: .venv/dev.done demo/bikes.mp4 ## Make the README's and the site's pictures anew, with the bundled models
 	@$(PY) docs/make_pictures.py demo/bikes.mp4
+	@$(PY) docs/experiments/guide_pictures.py docs/samples/guides.jpg
 
 PREFIX ?= $(HOME)/.local
 

@@ -190,19 +190,22 @@ def main() -> None:
     print(
         f"{len(sets[0].labels)} crops by day, {len(test.labels)} by night, {time.monotonic() - began:.0f} s"
     )
-    results, base = [], np.zeros(len(test.labels))
+    results, means = [], dict[str, NDArray[np.float64]]()
     for kind, extra in zip(KINDS, [None, *sets[1:]], strict=True):
         hits = np.stack([right(trained(sets[0], extra, seed), test) for seed in SEEDS]).astype(float)
-        mean = hits.mean(0)
-        base = mean if extra is None else base
+        mean = means[kind] = hits.mean(0)
         (accuracy,) = ratios(*by_picture(mean, test), seed=0)
-        (gain,) = ratios(*by_picture(mean - base, test), seed=0)
+        gains = {
+            other: ratios(*by_picture(mean - before, test), seed=0)[0].as_dict()
+            for other, before in means.items()
+            if other != kind
+        }
         found = hits[:, test.labels == 1].mean(), hits[:, test.labels == 0].mean()
         results.append(
             {
                 "trained_on": kind,
                 "accuracy": accuracy.as_dict(),
-                "gain": gain.as_dict(),
+                "gain_over": gains,
                 "of_seeds": [float(x) for x in hits.mean(1)],
                 "vehicles_right": float(found[0]),
                 "others_right": float(found[1]),

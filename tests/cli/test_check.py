@@ -324,6 +324,23 @@ def test_clips_against_labels_of_their_frames(here: Path, write_clip: WriteClip,
     assert code == 1 and "day.mp4: 5 frames have no labels" in stderr and "--label-step N" in stderr
     code, _, stderr = cli("check", "day", "night", *arguments[3:], "--label-step", "2")
     assert code == 1 and "--label-step is for labels of videos" in stderr
+    code, _, stderr = cli(*arguments, "--label-from", "1")
+    assert code == 1 and "gt.txt has labels of MOT, whose first frame has a fixed number" in stderr
+    # COCO's frames from 1, as some converters count them
+    frames = range(1, 9)
+    content = {
+        "videos": [{"id": 1, "name": "day"}],
+        "images": [{"id": k, "video_id": 1, "frame_id": k, "file_name": f"{k}.jpg"} for k in frames],
+        "annotations": [{"id": k, "image_id": k, "category_id": 1, "bbox": [8, 8, 32, 32]} for k in frames],
+        "categories": [{"id": 1, "name": "car"}],
+    }
+    (here / "videos.json").write_text(json.dumps(content))
+    arguments[6] = here / "videos.json"
+    code, stdout, stderr = cli(*arguments)
+    assert (code, stderr) == (0, "") and "taken to count from 1; --label-from 0 says otherwise" in stdout
+    assert "Against the labels of 8 frames (COCO video)" in stdout
+    code, _, stderr = cli(*arguments, "--label-from", "0")
+    assert code == 1 and "labels go to frame 8, but the clip ends with frame 7" in stderr
 
 
 def test_labels_that_do_not_fit_are_named(here: Path, bright: Path) -> None:

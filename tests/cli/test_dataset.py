@@ -83,6 +83,29 @@ def test_coco_is_read_back_by_pycocotools(here: Path, coco: Path, write_model: W
     assert not list((here / "out").glob(".*"))
 
 
+def test_a_journal_that_is_a_link_empties_no_file(here: Path, coco: Path, write_model: WriteModel) -> None:
+    """Somebody who prepares the output's folder must not choose what is written to."""
+    (here / "out").mkdir()
+    victim = here / "victim"
+    victim.write_text("precious")
+    (here / "out" / ".dataset.jsonl").symlink_to(victim)
+    for way in ("--overwrite", "--resume"):
+        code, _, stderr = cli("translate", coco, "--model", write_model("invert"), "-o", "out", "-q", way)
+        assert code == 1 and ".dataset.jsonl: can't be written (is a link or a pipe" in stderr, stderr
+        assert victim.read_text() == "precious"
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\n", b"[" * 100_000, b"{}\n", b'"x"\n'])
+def test_a_damaged_journal_is_made_anew(
+    here: Path, coco: Path, write_model: WriteModel, content: bytes
+) -> None:
+    (here / "out").mkdir()
+    for name in (".dataset.jsonl", "dataset.json"):
+        (here / "out" / name).write_bytes(content)
+    code, _, stderr = cli("translate", coco, "--model", write_model("invert"), "-o", "out", "-q", "--resume")
+    assert (code, stderr) == (0, "") and len(record(here / "out")["pictures"]) == 4
+
+
 def test_several_domains_get_ids_of_their_own(here: Path, coco: Path) -> None:
     module = pytest.importorskip("pycocotools.coco", reason='needs pip install "unit-edge[check]"')
     code, _, _ = cli("translate", coco, "--to", "night,snow", "-o", "out", "-q")
@@ -132,6 +155,71 @@ def test_lists_of_splits_get_every_domains_name(here: Path) -> None:
     assert (here / "out" / "train.txt").read_text() == "./images/x_night.png\n./images/x_rain.png\n"
 
 
+def roboflow(folder: Path) -> None:
+    """A picture and its label in each of train and val, in folders of their own."""
+    for split in ("train", "val"):
+        write_picture(folder / split / "images" / f"{split}.png")
+        (folder / split / "labels").mkdir()
+        (folder / split / "labels" / f"{split}.txt").write_text("0 0.5 0.5 0.2 0.2\n")
+
+
+def test_paths_of_yolo_stay_with_the_new_set(here: Path, write_model: WriteModel) -> None:
+    """Absolute ones, from which the new set would be trained on the old pictures, and Roboflow's ../"""
+    yaml = pytest.importorskip("yaml", reason='needs pip install "unit-edge[check]"')
+    invert = write_model("invert")
+    roboflow(here / "set")
+    root = here / "set"
+    picture, listed = root / "val" / "images" / "val.png", root / "val.txt"
+    listed.write_text(f"{picture}\n")
+    contents = {
+        "absolute.yaml": f"train: [{root}/train/images]\nval: {listed}\nnames: [car]\n",
+        "roboflow.yaml": "train: ../train/images\nval: ../val/images\nnc: 1\n",
+    }
+    for name, content in contents.items():
+        (here / "set" / name).write_text(content)
+        code, _, stderr = cli("translate", f"set/{name}", "--model", invert, "-o", name[:-5])
+        assert (code, stderr) == (0, "")
+        for split in ("train", "val"):
+            assert value_of(here / name[:-5] / split / "images" / f"{split}.png") == 215
+            assert (here / name[:-5] / split / "labels" / f"{split}.txt").is_file()
+    assert listed.read_text() == f"{picture}\n" and value_of(picture) == 40
+    parsed = yaml.safe_load((here / "absolute" / "absolute.yaml").read_text())
+    assert parsed == {"train": ["train/images"], "val": "val.txt", "names": ["car"]}
+    assert (here / "absolute" / "val.txt").read_text() == "./val/images/val.png\n"
+    parsed = yaml.safe_load((here / "roboflow" / "roboflow.yaml").read_text())
+    assert parsed == {"train": "train/images", "val": "val/images", "nc": 1}
+
+
+def test_masks_of_yolos_semantic_segmentation_come_along(here: Path, write_model: WriteModel) -> None:
+    write_picture(here / "set" / "images" / "train" / "a.jpg")
+    write_picture(here / "set" / "classes" / "train" / "a.png", 3)
+    write_picture(here / "set" / "val" / "b.jpg")
+    write_picture(here / "set" / "val" / "b.png")  # a picture of its own
+    (here / "set" / "data.yaml").write_text(
+        "train: images/train\nval: val\nnames: [car]\nmasks_dir: classes\n"
+    )
+    arguments = ["translate", "set/data.yaml", "--model", write_model("invert"), "--suffix", "_dark"]
+    assert cli(*arguments, "-o", "out")[0] == 0
+    made = here / "out" / "classes" / "train" / "a_dark.png"
+    assert made.read_bytes() == (here / "set" / "classes" / "train" / "a.png").read_bytes()
+    assert value_of(here / "out" / "val" / "b_dark.png") == 215
+    assert "masks_dir: classes" in (here / "out" / "data.yaml").read_text()
+
+
+def test_a_data_yaml_elsewhere(here: Path, write_model: WriteModel) -> None:
+    roboflow(here / "set")
+    (here / "elsewhere").mkdir()
+    yaml = here / "elsewhere" / "data.yaml"
+    yaml.write_text(f"train: {here}/set/train/images\nval: {here}/set/val/images\nnames: [car]\n")
+    invert = write_model("invert")
+    assert cli("translate", yaml, "--model", invert, "-o", "out")[0] == 0
+    assert value_of(here / "out" / "val" / "images" / "val.png") == 215
+    # what it is made of is never replaced, --overwrite or not
+    code, _, stderr = cli("translate", yaml, "--model", invert, "-o", "set", "--overwrite")
+    assert code == 1 and "pictures and labels of the data set" in stderr and "would be replaced" in stderr
+    assert value_of(here / "set" / "val" / "images" / "val.png") == 40
+
+
 def test_a_list_of_bdd_is_written_for_the_translated_pictures(here: Path, write_model: WriteModel) -> None:
     write_picture(here / "set" / "images" / "a.png")
     box = {"x1": 1, "y1": 2, "x2": 30, "y2": 40}
@@ -147,9 +235,11 @@ def test_ids_of_coco_that_are_no_keys_are_named(here: Path, coco: Path, write_mo
     content = json.loads(coco.read_text())
     content["images"][0]["id"] = [1]
     content["annotations"][0]["image_id"] = {}
+    content["images"].append({"id": 99, "file_name": "x" * 300 + ".png"})
     coco.write_text(json.dumps(content))
     code, stdout, stderr = cli("translate", coco, "--model", write_model("invert"), "-o", "out")
     assert code == 1 and stderr.count("\n") == 1 and "an image without file_name or id" in stderr
+    assert "xxx.png: listed, but no such picture" in stderr
     made = json.loads((here / "out" / "annotations" / "train.json").read_text())
     assert [image["id"] for image in made["images"]] == [11, 12, 13] and len(made["annotations"]) == 3
     assert "3 translated" in stdout
@@ -203,6 +293,37 @@ def test_trees(
     assert all("_dark" in name for name in files - {"dataset.json"})
 
 
+def test_what_a_tree_says_of_many_pictures(here: Path, write_model: WriteModel) -> None:
+    """BDD100K's list of labels in its tree, KITTI's lists of splits: written anew with the new names."""
+    invert = write_model("invert")
+    box = {"x1": 1, "y1": 2, "x2": 30, "y2": 40}
+    frames = [{"name": f"{name}.jpg", "labels": [{"category": "car", "box2d": box}]} for name in ("a", "b")]
+    write_picture(here / "bdd" / "images" / "100k" / "val" / "a.jpg")
+    labels = here / "bdd" / "labels" / "det_20" / "det_val.json"
+    labels.parent.mkdir(parents=True)
+    labels.write_text(json.dumps({"frames": frames, "config": {}}))
+    (here / "bdd" / "README.txt").write_bytes(b"What this is: stra\xdfe\n")
+    labels.with_name("cut.json").write_text('[{"name": "a.jpg", ')
+    arguments = ["--dataset", "--model", invert, "--suffix", "_dark", "-o"]
+    code, stdout, stderr = cli("translate", "bdd", *arguments, "bdd-dark")
+    assert code == 1 and "det_val.json: labels b.jpg, but there is no such picture" in stderr
+    assert "cut.json: can't be read as JSON" in stderr and "2 faults" in stderr
+    assert "note: 1 files belong to no picture and stay behind: README.txt" in stdout
+    made = json.loads((here / "bdd-dark" / "labels" / "det_20" / "det_val.json").read_text())
+    assert made == {"frames": [{**frames[0], "name": "a_dark.jpg"}], "config": {}}
+    for part in ("training", "testing"):
+        write_picture(here / "kitti" / part / "image_2" / "000001.png")
+    (here / "kitti" / "training" / "label_2").mkdir()
+    for name in ("000001", "000002"):
+        (here / "kitti" / "training" / "label_2" / f"{name}.txt").write_text("")
+    (here / "kitti" / "ImageSets").mkdir()
+    (here / "kitti" / "ImageSets" / "train.txt").write_text("000001\n")
+    code, stdout, stderr = cli("translate", "kitti", *arguments, "kitti-dark")
+    assert code == 1 and "label_2/000002.txt: holds labels of no picture that is there" in stderr
+    assert (here / "kitti-dark" / "ImageSets" / "train.txt").read_text() == "000001_dark\n"
+    assert "2 translated" in stdout
+
+
 def test_interrupted_ones_are_gone_on_with(here: Path, coco: Path, write_model: WriteModel) -> None:
     invert = write_model("invert")
     cli("translate", coco, "--model", invert, "-o", "out")
@@ -214,6 +335,41 @@ def test_interrupted_ones_are_gone_on_with(here: Path, coco: Path, write_model: 
     assert code == 0 and "4 translated, 3 of them before" in stdout
     assert (here / "out" / "images" / "a.png").stat().st_mtime_ns == first
     assert value_of(here / "out" / "images" / "b.png") == 215
+
+
+def test_what_another_run_made_under_other_names_goes(here: Path, write_model: WriteModel) -> None:
+    """A split that is a folder would have the pictures of both."""
+    roboflow(here / "set")
+    (here / "set" / "data.yaml").write_text("train: train/images\nval: val/images\nnames: [car]\n")
+    arguments = ["translate", "set/data.yaml", "--model", write_model("invert"), "-o", "out"]
+    assert cli(*arguments, "--suffix", "_dark")[0] == 0
+    (here / "out" / "train" / "images" / "mine.png").write_bytes(b"mine")
+    record_file = here / "out" / "dataset.json"
+    content = json.loads(record_file.read_text())
+    content["pictures"].append({**content["pictures"][0], "file": "../set/train/images/train.png"})
+    content["pictures"].append({**content["pictures"][0], "file": "train/images/mine.png"})
+    record_file.write_text(json.dumps(content))
+    # to go on is no reason to throw work away, but it is said
+    code, stdout, _ = cli(*arguments, "--resume")
+    assert code == 0 and "note: 2 pictures that an earlier run made under other names, such as" in stdout
+    dark = here / "out" / "train" / "images" / "train_dark.png"
+    assert dark.is_file()
+    assert cli(*arguments, "--overwrite")[0] == 0
+    files = {p.relative_to(here / "out").as_posix() for p in (here / "out").rglob("*") if p.is_file()}
+    pictures = {f"{split}/images/{split}.png" for split in ("train", "val")}
+    labels = {f"{split}/labels/{split}.txt" for split in ("train", "val")}
+    assert files == {"data.yaml", "dataset.json", "train/images/mine.png"} | pictures | labels
+    assert value_of(here / "set" / "train" / "images" / "train.png") == 40
+
+
+def test_labels_of_yolo_without_a_picture_are_named(here: Path, write_model: WriteModel) -> None:
+    roboflow(here / "set")
+    (here / "set" / "data.yaml").write_text("train: train/images\nval: val/images\nnames: [car]\n")
+    (here / "set" / "train" / "labels" / "gone.txt").write_text("")
+    (here / "set" / "train" / "labels" / "classes.txt").write_text("car\n")
+    code, stdout, stderr = cli("translate", "set/data.yaml", "--model", write_model("invert"), "-o", "out")
+    assert code == 1 and "1 faults" in stderr and "gone.txt: holds labels of no picture" in stderr
+    assert "2 translated" in stdout
 
 
 def test_what_is_missing_or_broken_is_named_and_the_rest_finished(
@@ -275,6 +431,10 @@ def test_what_keeps_too_few_boxes_is_left_out_or_flagged(
     [
         (["COCO"], "say what to translate to"),
         (["COCO", "--to", "dusk"], "dusk"),
+        (["COCO", "--to", "night,night"], "--to night,night: expected domains, each once"),
+        (["COCO", "--to", "night,"], "--to night,: expected domains, each once"),
+        (["COCO", "--to", "rain", "--rain-drops", "0.5"], "--rain-drops isn't for data sets"),
+        (["COCO", "--to", "night", "-o", "a", "-o", "b"], "a data set goes to one folder, not to 2"),
         (["COCO", "--to", "night", "-o", "set"], "is in the data set, or has it"),
         (["COCO", "--to", "night", "-o", "no/out"], "there is no folder no"),
         (["COCO", "--to", "night", "--images", "empty"], "its pictures are in none of empty"),

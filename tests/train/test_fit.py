@@ -106,6 +106,18 @@ def interrupt_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     monkeypatch.setattr(TrainingState, "advance", interrupted)
 
 
+def test_killed_between_the_last_checkpoint_and_its_weights_a_run_gets_them_when_resumed(
+    config: RunConfig, images: Path
+) -> None:
+    run = images / "run"
+    run_steps(config, run, images)
+    last = (run / "weights.safetensors").read_bytes()
+    run_steps(replace(config, optim=replace(config.optim, steps=4)), images / "short", images)
+    (run / "weights.safetensors").write_bytes((images / "short" / "weights.safetensors").read_bytes())
+    run_steps(config, run, images, resume=True)
+    assert (run / "weights.safetensors").read_bytes() == last
+
+
 @pytest.mark.parametrize("checkpoint_every", [2, 100])  # one in the warm-up, and none
 def test_a_run_that_was_killed_in_its_warm_up_can_be_resumed(
     config: RunConfig, images: Path, monkeypatch: pytest.MonkeyPatch, checkpoint_every: int

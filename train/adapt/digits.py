@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +15,9 @@ from numpy.typing import NDArray
 
 from unit_edge.config.adapt import CLASSES, SIDE
 from unit_edge.errors import DataError
-from unit_edge.files.writing import replacing
+from unit_edge.files.writing import replacing, what_else
 from unit_edge.media.images import IMAGE_SUFFIXES
+from unit_edge.text.printable import one_line
 from unit_edge.train.data.decode import ImageItem, read_image
 from unit_edge.train.data.frames_cache import cache_root
 
@@ -26,6 +26,7 @@ UNKNOWN = -1
 _SIDES = 8, 1024
 """Sides of an image in pixels, smallest and largest."""
 _ZERO_IN_SVHN = 10
+_BYTES_AT_MOST = 2**31
 _AT_ONCE = 10_000
 """Images that are converted at once."""
 
@@ -82,6 +83,8 @@ def read_digits(path: Path, channels: int, labelled: bool = True) -> Digits:
     Raises:
         DataError: it is missing, damaged or cut off, labels are not 0-9, or images have another shape.
     """
+    if other := what_else(path):
+        raise DataError(f"{path}: is {other}, expected a .npz, a .mat, or a folder")
     if path.is_dir():
         images, labels = _from_folder(path, labelled)
     elif path.suffix == ".npz":
@@ -98,6 +101,10 @@ def read_digits(path: Path, channels: int, labelled: bool = True) -> Digits:
 
 def _from_npz(path: Path, labelled: bool) -> tuple[NDArray[np.uint8], NDArray[Any] | None]:
     try:
+        with zipfile.ZipFile(path) as archive:
+            claimed = sum(part.file_size for part in archive.infolist())
+        if claimed > _BYTES_AT_MOST:
+            raise DataError(f"{path}: unpacks to {claimed} bytes; expected {_BYTES_AT_MOST} at most")
         with np.load(path, allow_pickle=False) as file:
             missing = {"x", "y"} - set(file.files)
             if "x" in missing or (missing and labelled):
@@ -105,10 +112,12 @@ def _from_npz(path: Path, labelled: bool) -> tuple[NDArray[np.uint8], NDArray[An
             images, labels = file["x"], None if missing else file["y"]
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; expected digits as .npz") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{path}: damaged or cut off ({error}); get the file again") from None
+    except DataError:
+        raise
+    except Exception as error:  # numpy and zipfile raise whatever they stumble over, MemoryError too
+        raise DataError(f"{path}: damaged or cut off ({one_line(error)}); get the file again") from None
+    if not isinstance(images, np.ndarray) or not isinstance(labels, np.ndarray | None):
+        raise DataError(f"{path}: x or y is no array of numpy's; get the file again")
     if images.ndim == 4 and images.shape[3] == 1:
         images = images[..., 0]
     sides = images.shape[1:3]

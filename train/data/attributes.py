@@ -9,7 +9,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from unit_edge.errors import DataError
+from unit_edge.files.reading import read_bounded
 
+_BYTES_AT_MOST = 2**30
 _VALUES = {"1": True, "0": False, "-1": False}
 
 
@@ -98,13 +100,15 @@ class AttributeTable:
 def _read(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Line numbers and cells; empty lines are left out."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_bounded(path, _BYTES_AT_MOST).decode("utf-8-sig")
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; expected a table of attributes") from None
     except OSError as error:
         raise DataError(f"{path}: can't be read ({error.strerror}); expected a table of attributes") from None
     except UnicodeDecodeError:
         raise DataError(f"{path}: not UTF-8 text; expected a table of attributes") from None
+    except ValueError as error:
+        raise DataError(f"{path}: {error}; expected a table of attributes") from None
     lines = text.splitlines()
     first = next((line for line in lines if line.strip()), "")
     separator = max(",;\t", key=first.count)

@@ -35,21 +35,21 @@ from unit_edge.train.guides.weather import (
 class RainSettings(Drawn):
     """One rain, drawn anew for each picture."""
 
-    exposure: Annotated[float, Uniform(0.07, 0.1)]
+    exposure: Annotated[float, Uniform(0.09, 0.13)]
     """Mean linear light of what is not sky."""
-    sky: Annotated[float, Uniform(0.5, 0.75)]
+    sky: Annotated[float, Uniform(0.6, 0.95)]
     """Linear light of the sky at the horizon."""
     tint: Annotated[float, Uniform(0.0, 0.5)]
     """Of the sky and the haze: 1 bluish, -1 warm."""
-    visibility_m: Annotated[float, LogUniform(2000, 6000)]
+    visibility_m: Annotated[float, LogUniform(4000, 12000)]
     """How far one sees: in rain, some kilometres."""
-    wetness: Annotated[float, Uniform(0.8, 1.0)]
+    wetness: Annotated[float, Uniform(0.5, 0.85)]
     """0: damp; 1: a film of water on all of the road."""
     puddles: Annotated[float, Uniform(0.1, 0.2)]
     """Share of the ground that water stands on."""
     roughness: Annotated[float, Uniform(0.035, 0.06)]
     """How far the mirror is blurred downwards, a share of the picture's height at the bottom."""
-    grey: Annotated[float, Uniform(0.0, 0.15)]
+    grey: Annotated[float, Uniform(-0.2, 0.05)]
     """Share of the colours that goes; below 0 they are richer, as those of wet leaves are."""
     lamps: Annotated[float, Uniform(0.8, 1.2)]
     """Strength of the lights that are on."""

@@ -155,6 +155,14 @@ class Learner(ABC, Generic[Config, Nets, Batch]):
         state = {"best": self.best, "skipped": self.skipped, **own_state}
         spare = () if self.best is None else (self.best[1],)
         checkpoint.save_checkpoint(run, self.step, tensors, state, self.config.log.keep, spare)
+        self.save_weights(run)
+
+    def save_weights(self, run: Path) -> None:
+        """Writes RUN/weights.safetensors, unless the networks can't be used yet.
+
+        Raises:
+            CheckpointError: they can't be written.
+        """
         if self._usable():
             checkpoint.save_weights(run, self.ema, self.step)
 

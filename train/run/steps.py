@@ -64,6 +64,7 @@ def run_steps(
     unsaved = False
     if viewer and state.step >= steps:
         bar.write(checkpoint.finished(run, state.step), file=sys.stderr)
+        state.save_weights(run)  # it may have been killed after its last checkpoint, before they were written
     try:
         for batch in batches:
             with _telling_how_to_go_on(run):

@@ -103,6 +103,15 @@ def check(
             help="Labels of clips are of every N-th frame: 6 for BDD100K's, of 30 FPS. [default: 1]",
         ),
     ] = None,
+    label_from: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=1,
+            metavar="0|1",
+            help="Number of a clip's first frame in a .json of labels. [default: 0; COCO's 1 if none is 0]",
+        ),
+    ] = None,
     rename: Annotated[
         str | None,
         typer.Option(metavar="LABEL=CLASS,...", help="What the detector calls classes of the labels."),
@@ -159,7 +168,11 @@ def check(
     for option, given in (("--ground-truth", ground_truth), ("--min-kept", min_kept), ("--only", only)):
         if detector is None and given is not None:
             raise ConfigError(f"{option} needs --detector FILE.onnx")
-    for option, value in (("--rename", rename), ("--label-step", label_step)):
+    for option, value in (
+        ("--rename", rename),
+        ("--label-step", label_step),
+        ("--label-from", label_from),
+    ):
         if ground_truth is None and value is not None:
             raise ConfigError(f"{option} needs --ground-truth PATH")
     with needs("check"), ExitStack() as stack:
@@ -217,9 +230,11 @@ def check(
             parts.append(Segmentation(segment, segment.names, seed=seed))
         if plates:
             parts.append(Structure(seed=seed))
-        floor = FLOOR
+        floor, truth = FLOOR, None
         if ground_truth is not None and detect is not None:
-            truth = read_ground_truth(ground_truth, rename, label_step, work, detect, confidence, iou, seed)
+            truth = read_ground_truth(
+                ground_truth, rename, label_step, label_from, work, detect, confidence, iou, seed
+            )
             parts.insert(0, truth)
             floor = AP_FLOOR
         line = Line(count_frames(work, selection), "frames", quiet=quiet)
@@ -234,7 +249,7 @@ def check(
             raise_faults(work.faults, 0)
         answers = {part.name: part.answer() for part in parts}
         about |= {"frames": seen.frames, "scenes": len(seen.scenes)}
-        notes = [note for used in (detect, segment) if used is not None for note in used.notes]
+        notes = [note for used in (detect, segment, truth) if used is not None for note in used.notes]
         notes += _notes(len(seen.scenes), work)
         if wish:
             notes.append("stopped before the end: the figures are of the frames until then")

@@ -16,8 +16,10 @@ from unit_edge.cli.options.dataset import INDEX_SUFFIXES
 from unit_edge.cli.subjects.checked import open_detector
 from unit_edge.cli.terminal.progress import Line
 from unit_edge.errors import ConfigError, SinkError, TruncatedError
+from unit_edge.text.printable import printable
 
 if TYPE_CHECKING:
+    from unit_edge.runtime.check.datasets.dataset import DataSet
     from unit_edge.runtime.check.datasets.translate import Outcome, Translator
     from unit_edge.runtime.check.pairs import Image
 
@@ -97,8 +99,11 @@ def translate_dataset(
         from unit_edge.runtime.check.datasets.open import read_dataset
         from unit_edge.runtime.check.datasets.translate import DatasetRequest, translate_dataset
 
+        if len(set(domains)) < len(domains) or "" in domains:
+            raise ConfigError(f"--to {','.join(domains)}: expected domains, each once, with commas between")
         _check_folder(Path(source), folder, overwrite=overwrite, resume=resume)
         found = read_dataset(Path(source), options.images)
+        _check_apart(found, folder)
         translators = _translators(domains, from_, model, precision, backend, threads, stack)
         suffix = options.suffix
         if suffix is None:
@@ -135,6 +140,16 @@ def translate_dataset(
         raise Interrupted(wish.signal_number)
     if not quiet:
         typer.echo(f"{folder}: {found.kind}, {_said(outcome)}")
+        if outcome.others and resume:
+            one = printable(str(outcome.others[0].file))
+            typer.echo(
+                f"note: {len(outcome.others)} pictures that an earlier run made under other names, such as "
+                f"{one}, are still there; --overwrite instead of --resume removes them"
+            )
+        if found.left:
+            some = ", ".join(map(printable, map(str, found.left[:_NAMED_AT_MOST])))
+            some += ", ..." if len(found.left) > _NAMED_AT_MOST else ""
+            typer.echo(f"note: {len(found.left)} files belong to no picture and stay behind: {some}")
     if outcome.faults:
         named = "; ".join(outcome.faults[:_NAMED_AT_MOST])
         more = len(outcome.faults) - _NAMED_AT_MOST
@@ -166,6 +181,20 @@ def _check_folder(source: Path, folder: Path, *, overwrite: bool, resume: bool) 
         raise SinkError(
             f"{folder}: exists already and isn't empty; add --resume to make what is missing, --overwrite "
             "to make all anew, or give another -o"
+        )
+
+
+def _check_apart(found: DataSet, folder: Path) -> None:
+    """Refuses a folder in which translations, or copies of labels, would replace what they are made of."""
+    files = [(picture.path, picture.name) for picture in found.pictures]
+    files += [label for picture in found.pictures for label in picture.labels]
+    read = {path.parent for path, _ in files}
+    written = {(folder / name).parent for _, name in files}
+    both = {path.resolve() for path in read} & {path.resolve() for path in written}
+    if both:
+        raise SinkError(
+            f"{folder}: pictures and labels of the data set, in {min(both)}, would be replaced; give another "
+            "folder with -o"
         )
 
 

@@ -140,6 +140,25 @@ def translate(
         targets = [domain.strip() for domain in to.split(",")] if to else []
         if not targets and model is None:
             raise ConfigError("say what to translate to: --to DOMAIN,..., or --model FILE.onnx")
+        for option, value in (
+            ("--show", show),
+            ("--side-by-side", side_by_side),
+            ("--steady", steady),
+            ("--rain-drops", rain_drops),
+            ("--snowflakes", snowflakes),
+            ("--size", size),
+            ("--start", start),
+            ("--duration", duration),
+            ("--sheet", sheet_path),
+            ("--batch", batch),
+            ("--codec", codec),
+        ):
+            if value:
+                raise ConfigError(
+                    f"{option} isn't for data sets, whose pictures are translated as they are; leave it out"
+                )
+        if output and len(output) > 1:
+            raise ConfigError(f"a data set goes to one folder, not to {len(output)}; give -o once")
         name = "-".join(targets) or "translated"
         cli_dataset.translate_dataset(
             source,

@@ -34,6 +34,8 @@ OPERATORS = {
 runs a graph inside a graph."""
 
 NODES_AT_MOST = 4096
+_FOREIGN_NODES_AT_MOST = 2**17
+"""Of networks that aren't ours: older exports spell a constant or an index out in dozens of operations."""
 BYTES_AT_MOST = 2**31
 """Of a file: what protobuf itself can hold."""
 _NAME_AT_MOST = 1024
@@ -75,6 +77,8 @@ def check_onnx(path: Path, *, any_operator: bool = False) -> None:
     except OSError as error:
         raise ModelError(f"{path}: can't be read ({error.strerror or error})") from None
     except Refused as refused:
+        if any_operator:
+            raise ModelError(f"{path}: damaged, or no network that runs here: {refused}") from None
         raise ModelError(
             f"{path}: damaged, or no ONNX model of ours: {refused}; export the model with `unit-edge export`"
         ) from None
@@ -103,6 +107,7 @@ class _Look:
 
     def __init__(self, any_operator: bool) -> None:
         self._any_operator = any_operator
+        self._nodes_at_most = _FOREIGN_NODES_AT_MOST if any_operator else NODES_AT_MOST
         self._fields = Fields().of
 
     def model(self, view: memoryview) -> None:
@@ -146,8 +151,8 @@ class _Look:
         for number, kind, value in self._fields(view):
             if number == 1:
                 nodes.append(inside(kind, value))
-                if len(nodes) > NODES_AT_MOST:
-                    raise Refused(f"more than {NODES_AT_MOST} operations")
+                if len(nodes) > self._nodes_at_most:
+                    raise Refused(f"more than {self._nodes_at_most} operations")
             elif number == 2:
                 _text(inside(kind, value))
             elif number == 5:

@@ -75,7 +75,7 @@ def check_plain(value: Any) -> None:
         if isinstance(one, dict):
             waiting += [(name, depth) for name in one]
             waiting += [(inner, depth + 1) for inner in one.values()]
-        elif isinstance(one, (list, tuple)):
+        elif isinstance(one, (list, tuple, set)):
             waiting += [(inner, depth + 1) for inner in one]
         elif isinstance(one, str):
             if any("\ud800" <= character <= "\udfff" for character in one):

@@ -44,6 +44,7 @@ class DataSet:
         pictures: in the order in which they are translated.
         index: None where each file is about one picture.
         faults: what is missing of it.
+        left: files that belong to no picture and are not taken over.
     """
 
     kind: str
@@ -51,6 +52,26 @@ class DataSet:
     pictures: list[Picture]
     index: Index | None = None
     faults: list[str] = field(default_factory=list)
+    left: list[PurePosixPath] = field(default_factory=list)
+
+
+def is_there(path: Path) -> bool:
+    """Whether a name, whoever wrote it, is a file's; a name that no file can have is none."""
+    try:
+        return path.is_file()
+    except OSError:  # too long
+        return False
+
+
+def rest_of(name: PurePosixPath, stem: str) -> str:
+    """What a file's name has after the picture's stem: _leftImg8bit.png.
+
+    Raises:
+        ValueError: the name doesn't begin with that stem.
+    """
+    if not name.name.startswith(stem):
+        raise ValueError(f"{name} doesn't begin with {stem}")
+    return name.name[len(stem) :]
 
 
 def renamed(name: PurePosixPath, old_stem: str, suffix: str) -> PurePosixPath:
@@ -59,6 +80,4 @@ def renamed(name: PurePosixPath, old_stem: str, suffix: str) -> PurePosixPath:
     Raises:
         ValueError: the name doesn't begin with that stem.
     """
-    if not name.name.startswith(old_stem):
-        raise ValueError(f"{name} doesn't begin with {old_stem}")
-    return name.with_name(old_stem + suffix + name.name[len(old_stem) :])
+    return name.with_name(old_stem + suffix + rest_of(name, old_stem))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from unit_edge.errors import SinkError
 from unit_edge.files.typed import build
-from unit_edge.files.writing import write_output
+from unit_edge.files.writing import open_unlinked, write_output
 
 NAME = "dataset.json"
 _JOURNAL = ".dataset.jsonl"
@@ -48,13 +50,18 @@ class Journal:
     """A line of JSON for each picture that is done, so that an interrupted run can be gone on with."""
 
     def __init__(self, folder: Path, *, resume: bool) -> None:
-        """Reads what an earlier run has done if `resume`; only entries whose file is still there count."""
+        """Reads what earlier runs have made; only entries whose file is still there count.
+
+        With `resume` these are `done`, else all of it is made anew.
+        """
         self._path = folder / _JOURNAL
         self.done: dict[tuple[str, str | None, str | None], Entry] = {}
-        for entry in self._read(folder) if resume else ():
+        self.earlier = self._read(folder)
+        for entry in self.earlier if resume else ():
             self.done[entry.source, entry.target, entry.sha256] = entry
         try:
-            self._file = self._path.open("a" if resume else "w", encoding="utf-8")
+            flags = os.O_WRONLY | (os.O_APPEND if resume else os.O_TRUNC)
+            self._file = os.fdopen(open_unlinked(self._path, flags), "a", encoding="utf-8")
         except OSError as error:
             raise SinkError(f"{self._path}: can't be written ({error.strerror or error})") from None
 
@@ -76,28 +83,31 @@ class Journal:
             self._path.unlink(missing_ok=True)
 
 
-def write_record(folder: Path, about: dict[str, Any], entries: Sequence[Entry]) -> None:
-    """Writes a data set's dataset.json.
+def write_record(
+    folder: Path, about: dict[str, Any], entries: Sequence[Entry], others: Sequence[Entry]
+) -> None:
+    """Writes a data set's dataset.json; `others` are of an earlier run, and there, but not of this set.
 
     Raises:
         SinkError: it can't be written.
     """
     content = {"schema": SCHEMA, **about, "pictures": [asdict(entry) for entry in entries]}
+    if others:
+        content["others"] = [asdict(entry) for entry in others]
     write_output(folder / NAME, (json.dumps(content, indent=1) + "\n").encode())
 
 
 def _of_json(path: Path) -> list[Entry]:
     try:
-        return [build(Entry, entry) for entry in json.loads(path.read_text(encoding="utf-8"))["pictures"]]
-    except (ValueError, KeyError, TypeError):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return [build(Entry, entry) for entry in [*content.get("others", ()), *content["pictures"]]]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return []
 
 
 def _of_lines(path: Path) -> list[Entry]:
     found = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
+    for line in path.read_bytes().splitlines():
+        with suppress(ValueError, RecursionError):  # the line that a crash cut off
             found.append(build(Entry, json.loads(line)))
-        except ValueError:  # the line that a crash cut off
-            continue
     return found

@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -15,7 +15,7 @@ from unit_edge.errors import SinkError, SourceError
 from unit_edge.files.writing import replacing, write_output
 from unit_edge.interrupt import StopWish
 from unit_edge.media.images import read_image
-from unit_edge.runtime.check.datasets.dataset import DataSet, Picture, renamed
+from unit_edge.runtime.check.datasets.dataset import DataSet, Picture, renamed, rest_of
 from unit_edge.runtime.check.datasets.record import Entry, Journal, write_record
 from unit_edge.runtime.check.datasets.trees import stem_of
 from unit_edge.runtime.check.pairs import Image, Translate
@@ -67,11 +67,13 @@ class Outcome:
         entries: of every picture, in order.
         faults: pictures that couldn't be read, and what the data set lacks.
         reused: how many were there from an earlier run.
+        others: what an earlier run made of the same pictures under names that none has now, and is there.
     """
 
     entries: list[Entry]
     faults: list[str]
     reused: int = 0
+    others: list[Entry] = field(default_factory=list)
 
 
 def draw(name: PurePosixPath, seed: int) -> float:
@@ -114,7 +116,8 @@ def translate_dataset(
         translators: one for each domain.
         request: what is to be made.
         about: goes into dataset.json.
-        resume: leave pictures alone that an earlier run has made with the same model.
+        resume: leave pictures alone that an earlier run has made with the same model; else what one made
+            under other names is removed.
         progress: is told the number of pictures done.
         wish: ends it between two pictures; indices and dataset.json are then not written.
 
@@ -131,6 +134,11 @@ def translate_dataset(
                 return outcome
             _one(dataset.kind, picture, folder, translators, request, journal, outcome)
             progress(count)
+        for entry, picture, suffix in _others(dataset, journal.earlier, outcome):
+            if resume:
+                outcome.others.append(entry)
+            else:
+                _remove(dataset.kind, picture, suffix, folder)
         written: dict[PurePosixPath, list[PurePosixPath]] = {}
         for entry in outcome.entries:
             if entry.file is not None:
@@ -138,7 +146,7 @@ def translate_dataset(
         for name, content in (dataset.index.files(written) if dataset.index else {}).items():
             _parent(folder / name)
             write_output(folder / name, content)
-        write_record(folder, about, outcome.entries)
+        write_record(folder, about, outcome.entries, outcome.others)
         finished = True
     finally:
         journal.close(finished=finished)
@@ -185,6 +193,36 @@ def _one(
                 (folder / renamed(place, stem, suffix)).unlink(missing_ok=True)
         journal.add(entry)
         outcome.entries.append(entry)
+
+
+def _others(
+    dataset: DataSet, earlier: Sequence[Entry], outcome: Outcome
+) -> Iterator[tuple[Entry, Picture, str]]:
+    """What earlier runs made of these pictures under names that none has now, with the suffixes of these.
+
+    Who reads a folder as a split would take them for more pictures of the set.
+    """
+    files = {entry.file for entry in outcome.entries}
+    pictures = {str(picture.name): picture for picture in dataset.pictures}
+    for entry in earlier:
+        picture = pictures.get(entry.source)
+        if entry.file is None or entry.file in files or picture is None:
+            continue
+        stem, made = stem_of(dataset.kind, picture.name), PurePosixPath(entry.file)
+        rest = rest_of(picture.name, stem)
+        suffix = made.name.removeprefix(stem).removesuffix(rest)
+        # whatever its record says, no other file is touched
+        if made != renamed(picture.name, stem, suffix):
+            continue
+        files.add(entry.file)
+        yield entry, picture, suffix
+
+
+def _remove(kind: str, picture: Picture, suffix: str, folder: Path) -> None:
+    """Removes what was made of a picture, with its labels."""
+    stem = stem_of(kind, picture.name)
+    for _, place in ((picture.path, picture.name), *picture.labels):
+        (folder / renamed(place, stem, suffix)).unlink(missing_ok=True)
 
 
 def _translated(

@@ -28,8 +28,16 @@ def read_bdd(path: Path, content: list[Any]) -> LabelSet:
     return found
 
 
-def read_bdd_tracking(path: Path, content: list[Any]) -> ClipLabels:
-    """The labels of clips: frames with `videoName` and `frameIndex`, from 0.
+def frames_of(content: object) -> list[dict[str, Any]] | None:
+    """The entries of BDD100K's list, or of Scalabel's object with one; None if it is neither."""
+    listed = content.get("frames") if isinstance(content, dict) else content
+    if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
+        return None
+    return listed
+
+
+def read_bdd_tracking(path: Path, content: list[Any], first: int = 0) -> ClipLabels:
+    """The labels of clips: frames with `videoName` and `frameIndex`, the first of which is `first`.
 
     Raises:
         DataError: it is no list of frames of videos.
@@ -40,16 +48,16 @@ def read_bdd_tracking(path: Path, content: list[Any]) -> ClipLabels:
         if isinstance(entry, dict):
             video = entry.get("videoName", entry.get("video_name"))
             index = entry.get("frameIndex", entry.get("frame_index"))
-        if not isinstance(video, str) or not isinstance(index, int) or index < 0:
+        if not isinstance(video, str) or not isinstance(index, int) or index < first:
             raise DataError(
                 f"{path}: an entry without videoName and frameIndex; expected BDD100K's tracking labels, a "
-                "list of a video's frames"
+                f"list of a video's frames, the first of which is {first}"
             )
         frames = found.clips.setdefault(clip_name(video), {})
-        if index in frames:
+        if index - first in frames:
             found.faults.append(f"{path}: frame {index} of {video} is listed twice; the first is used")
             continue
-        frames[index] = _labels(entry, f"{path}: frame {index} of {video}", found.faults)
+        frames[index - first] = _labels(entry, f"{path}: frame {index} of {video}", found.faults)
     return found
 
 

@@ -23,6 +23,7 @@ class ClipLabels:
         step: the labelled frames are every so many-th of the clip.
         alone: it is one clip's labels, for the one clip or folder that there is, whatever its name.
         faults: what of the files could not be used, one line each.
+        notes: what of them had to be assumed.
     """
 
     kind: str
@@ -32,6 +33,7 @@ class ClipLabels:
     step: int = 1
     alone: bool = False
     faults: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def of(self, path: Path, frame: int | None = None) -> Labels | None:
         """The labels of a clip's frame, or of a picture whose name ends with the frame's number."""

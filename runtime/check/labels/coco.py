@@ -38,8 +38,15 @@ def read_coco(path: Path, content: dict[str, Any]) -> LabelSet:
     return found
 
 
-def read_coco_videos(path: Path, content: dict[str, Any]) -> ClipLabels:
-    """The labels of clips: `videos` with names, and images with `video_id` and `frame_id`, from 0.
+def read_coco_videos(path: Path, content: dict[str, Any], first: int | None = None) -> ClipLabels:
+    """The labels of clips: `videos` with names, and images with `video_id` and `frame_id`.
+
+    CocoVID counts frames from 0, but what is converted from MOTChallenge's often from 1.
+
+    Args:
+        path: of the file, for messages.
+        content: the file, parsed.
+        first: number of a clip's first frame; if None, 1 where some frame is 1 and none is 0, else 0.
 
     Raises:
         DataError: it lacks one of CocoVID's four lists, or one holds something else.
@@ -50,21 +57,37 @@ def read_coco_videos(path: Path, content: dict[str, Any]) -> ClipLabels:
     found = ClipLabels("COCO video")
     names = {key_of(video.get("id")): clip_name(str(_name_of(video))) for video in videos if _name_of(video)}
     by_id: dict[Any, Labels] = {}
+    numbers = {_frame_of(image) for image in images}
+    if first is None and 1 in numbers and 0 not in numbers:
+        first = 1
+        found.notes.append(
+            f"{path}: no frame_id is 0 and some are 1, so they are taken to count from 1; --label-from 0 "
+            "says otherwise"
+        )
+    first = first or 0
     for image in images:
         key, video = key_of(image.get("id")), key_of(image.get("video_id"))
-        index = next((image[name] for name in _FRAME_KEYS if isinstance(image.get(name), int)), None)
+        index = _frame_of(image)
+        index = None if index is None else index - first
         if key is None or index is None or index < 0:
-            found.faults.append(f"{path}: an image without id or frame_id; expected a frame's number, from 0")
+            found.faults.append(
+                f"{path}: an image without id or frame_id; expected a frame's number, from {first}"
+            )
         elif video not in names:
             found.faults.append(f"{path}: image {key}: is of video {video}, which isn't listed with a name")
         elif key in by_id or index in found.clips.get(names[video], ()):
             found.faults.append(
-                f"{path}: image {key}: its id, or its frame {index} of {names[video]}, is another image's too"
+                f"{path}: image {key}: its id, or its frame {index + first} of {names[video]}, is another "
+                "image's too"
             )
         else:
             by_id[key] = found.clips.setdefault(names[video], {})[index] = Labels()
     _add_boxes(path, annotations, categories, by_id, found.faults)
     return found
+
+
+def _frame_of(image: dict[str, Any]) -> int | None:
+    return next((image[name] for name in _FRAME_KEYS if isinstance(image.get(name), int)), None)
 
 
 def _name_of(video: dict[str, Any]) -> object:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from unit_edge.errors import DataError
 
+_AT_MOST = 1e9
 ANY_CLASS = "DontCare"
 """KITTI's name of a region in which nobody labelled anything: a crowd of every class."""
 
@@ -50,16 +51,26 @@ class LabelSet:
         kind: "COCO", "YOLO", "KITTI" or "BDD".
         pictures: labels by the picture's name, with folders where the format has them.
         faults: what of the files could not be used, one line each.
+        notes: what of them had to be assumed.
     """
 
     kind: str
     pictures: dict[str, Labels] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def of(self, path: Path, frame: int | None = None) -> Labels | None:
-        """The labels of a picture: by its name, or else by its name without suffix; None if it has none."""
+        """The labels of a picture: by its name, or else by its name without suffix; None if it has none.
+
+        Where several labelled pictures have that name, in folders, the folders decide; None if they don't.
+        """
         index = self._index()
-        return index.get(path.name) or index.get(path.stem)
+        found = index.get(path.name) or index.get(path.stem) or []
+        if len(found) < 2:
+            return self.pictures[found[0]] if found else None
+        common = {name: _common_folders(PurePosixPath(name), path.absolute()) for name in found}
+        best = [name for name in found if common[name] == max(common.values())]
+        return self.pictures[best[0]] if len(best) == 1 else None
 
     def expected(self, frame: int | None) -> bool:
         """Whether a picture should have labels: each should."""
@@ -71,30 +82,51 @@ class LabelSet:
 
     def without_picture(self, paths: Sequence[Path]) -> list[str]:
         """Names of labelled pictures that are not among these."""
-        there = {name for path in paths for name in (path.name, path.stem)}
-        return [
-            name for name in self.pictures if not {PurePosixPath(name).name, PurePosixPath(name).stem} & there
-        ]
+        found = {id(self.of(path)) for path in paths}
+        return [name for name, labels in self.pictures.items() if id(labels) not in found]
 
-    def _index(self) -> dict[str, Labels]:
+    def _index(self) -> dict[str, list[str]]:
+        """Names of labelled pictures by their last part, with and without suffix."""
         if not hasattr(self, "_by_name"):
-            self._by_name: dict[str, Labels] = {}
-            for name, labels in self.pictures.items():
-                for key in (PurePosixPath(name).name, PurePosixPath(name).stem):
-                    self._by_name.setdefault(key, labels)
+            self._by_name: dict[str, list[str]] = {}
+            for name in self.pictures:
+                for key in {PurePosixPath(name).name, PurePosixPath(name).stem}:
+                    self._by_name.setdefault(key, []).append(name)
         return self._by_name
 
 
+def _common_folders(name: PurePosixPath, path: Path) -> tuple[int, bool]:
+    """How many folders from the last on two names share, and whether that is all that the first has."""
+    theirs, ours = name.parts[-2::-1], path.parts[-2::-1]
+    count = 0
+    while count < min(len(theirs), len(ours)) and theirs[count] == ours[count]:
+        count += 1
+    return count, count == len(theirs)
+
+
 def number(value: object, where: str) -> float:
-    """A value as a finite number.
+    """A value as a number.
 
     Raises:
-        DataError: it is none.
+        DataError: it is none, or larger than a picture can be.
     """
     try:
         found = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         found = float("nan")
-    if not np.isfinite(found):
-        raise DataError(f"{where}: {value!r} is no number")
+    if not abs(found) <= _AT_MOST:
+        raise DataError(f"{where}: {value!r} is no number of {_AT_MOST:.0e} at most")
     return found
+
+
+def as_names(value: object) -> list[str] | None:
+    """A list of names, or a dict of number → name whose gaps become ""."""
+    if isinstance(value, dict):
+        try:
+            by_number = {int(key): str(name) for key, name in value.items()}
+        except (TypeError, ValueError, OverflowError):
+            return None
+        if not by_number or min(by_number) < 0 or max(by_number) > 100_000:
+            return None
+        return [by_number.get(number, "") for number in range(max(by_number) + 1)]
+    return [str(name) for name in value] if isinstance(value, list) and value else None

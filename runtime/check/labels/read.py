@@ -54,13 +54,16 @@ def read_labels(path: Path, pictures: Sequence[Path], names: Sequence[str]) -> L
     raise DataError(f"{path}: holds no labels; expected {_EXPECTED}")
 
 
-def read_clip_labels(path: Path, clips: Sequence[Path], step: int = 1) -> ClipLabels:
+def read_clip_labels(
+    path: Path, clips: Sequence[Path], step: int = 1, first: int | None = None
+) -> ClipLabels:
     """Reads the labels of clips, frame by frame.
 
     Args:
         path: a file, or a folder with one a clip.
         clips: that are looked at.
         step: the labelled frames are every so many-th of the clips.
+        first: number of a clip's first frame in a .json, 0 or 1; None where it is to be seen by the others.
 
     Raises:
         DataError: it is missing, or of no known format.
@@ -71,9 +74,9 @@ def read_clip_labels(path: Path, clips: Sequence[Path], step: int = 1) -> ClipLa
     if sequence is not None:
         found = read_tracks([sequence])
     elif path.is_dir():
-        found = _read_clip_folder(path)
+        found = _read_clip_folder(path, first)
     else:
-        found = _read_clip_json(path)
+        found = _read_clip_json(path, first)
     found.step, found.alone = step, len(clips) == len(found.clips) == 1
     return found
 
@@ -85,29 +88,30 @@ def _sequence(path: Path) -> Path | None:
     return path if path.suffix.lower() == ".txt" and path.is_file() else None
 
 
-def _read_clip_folder(folder: Path) -> ClipLabels:
+def _read_clip_folder(folder: Path, first: int | None) -> ClipLabels:
     texts = sorted(folder.glob("*/gt/gt.txt")) or sorted(folder.glob("*.txt"))
     if texts:
         return read_tracks(texts)
-    parts = [_read_clip_json(path) for path in sorted(folder.glob("*.json"))]
+    parts = [_read_clip_json(path, first) for path in sorted(folder.glob("*.json"))]
     if not parts:
         raise DataError(f"{folder}: no labels in this folder; expected {_EXPECTED_OF_CLIPS}")
     whole = parts[0]
     for part in parts[1:]:
         whole.faults += part.faults
+        whole.notes += part.notes
         both = [name for name in part.clips if name in whole.clips]
         whole.faults += [f"{folder}: {name} is labelled in two files; the first is used" for name in both]
         whole.clips = part.clips | whole.clips
     return whole
 
 
-def _read_clip_json(path: Path) -> ClipLabels:
+def _read_clip_json(path: Path, first: int | None) -> ClipLabels:
     content = read_json(path, _EXPECTED_OF_CLIPS)
     if isinstance(content, dict) and "videos" in content:
-        return read_coco_videos(path, content)
+        return read_coco_videos(path, content, first)
     listed = content.get("frames") if isinstance(content, dict) else content
     if isinstance(listed, list):
-        return read_bdd_tracking(path, listed)
+        return read_bdd_tracking(path, listed, first or 0)
     raise DataError(f"{path}: holds no labels; expected {_EXPECTED_OF_CLIPS}")
 
 

@@ -12,7 +12,7 @@ from unit_edge.text.numbers import whole_number
 _KITTI_COLUMNS = (15, 16)  # the last is a result's score
 _TRACKING_COLUMNS = (17, 18)
 _YOLO_COLUMNS = 5
-_NAMES_FILE = "classes.txt"
+NAMES_FILE = "classes.txt"
 
 
 def read_folder(folder: Path, names: Sequence[str]) -> LabelSet:
@@ -25,7 +25,7 @@ def read_folder(folder: Path, names: Sequence[str]) -> LabelSet:
     Raises:
         DataError: there are none, or they are of neither format.
     """
-    files = sorted(path for path in folder.glob("*.txt") if path.name != _NAMES_FILE)
+    files = sorted(path for path in folder.glob("*.txt") if path.name != NAMES_FILE)
     if not files:
         raise DataError(
             f"{folder}: no .txt files in this folder; expected labels of YOLO or KITTI, one a picture"
@@ -35,7 +35,7 @@ def read_folder(folder: Path, names: Sequence[str]) -> LabelSet:
         return _read(files, "KITTI", [])
     if columns in _TRACKING_COLUMNS:
         raise DataError(f"{folder}: has KITTI tracking's labels; give the file of the one clip, as 0000.txt")
-    listed = folder / _NAMES_FILE
+    listed = folder / NAMES_FILE
     return _read(files, "YOLO", lines_of(listed) if listed.is_file() else names)
 
 

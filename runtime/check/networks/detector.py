@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from unit_edge.errors import ConfigError, ModelError
 from unit_edge.runtime.check.boxes import Boxes, suppressed
+from unit_edge.runtime.check.networks.decoders.detr import DETR
+from unit_edge.runtime.check.networks.decoders.extras import boxes_alone
 from unit_edge.runtime.check.networks.decoders.known import layout_of
 from unit_edge.runtime.check.networks.decoders.layout import Size, Tensors
 from unit_edge.runtime.check.networks.fit import PADDING, Preprocess
@@ -63,9 +65,17 @@ class Detector:
             # The shapes of its outputs are often left open in the file, so it is run once.
             grey = np.full((height, width, 3), PADDING, np.uint8)
             outputs, _ = self._network(grey, Preprocess())
-            self.layout = layout_of(str(self.path), outputs, self._network.size, options.decode)
+            outputs = boxes_alone(str(self.path), outputs, self._network.metadata)
+            told = self._told_names()
+            count = None if told is None else len(told)
+            self.layout = layout_of(str(self.path), outputs, self._network.size, options.decode, count)
             self.preprocess = self.layout.preprocess.changed(options.preprocess)
-            self.names, self.notes = self._find_names(outputs)
+            self.names, self.notes = self._find_names(outputs, told)
+            if self.layout is DETR and told is None and options.decode is None:
+                self.notes.append(
+                    "its last class is taken for no object, as DETR has it; of RT-DETR's kind, without one, "
+                    "say --decode detr-sigmoid, or name all classes with --classes"
+                )
             self._only = self._numbers(options.only)
             self._stack = stack.pop_all()
         return self
@@ -83,6 +93,7 @@ class Detector:
             ModelError: it gave a class that has no name.
         """
         outputs, placement = self._network(image, self.preprocess)
+        outputs = boxes_alone(str(self.path), outputs, self._network.metadata)
         boxes = self.layout.decode(outputs, self._network.size, floor)
         finite = np.isfinite(boxes.xyxy).all(1) & np.isfinite(boxes.scores)
         boxes = boxes.take(finite)
@@ -108,13 +119,15 @@ class Detector:
             "classes": len(self.names),
         }
 
-    def _find_names(self, outputs: Tensors) -> tuple[list[str], list[str]]:
-        count = self.layout.count(outputs)
-        names: list[str] | None = None
-        notes: list[str] = []
+    def _told_names(self) -> list[str] | None:
         if self._options.classes is not None:
-            names = read_names(self._options.classes)
-        elif (names := names_in(self._network.metadata)) is None:
+            return read_names(self._options.classes)
+        return names_in(self._network.metadata)
+
+    def _find_names(self, outputs: Tensors, names: list[str] | None) -> tuple[list[str], list[str]]:
+        count = self.layout.count(outputs)
+        notes: list[str] = []
+        if names is None:
             if count in (None, 91) and self._numbered_as_coco(outputs):
                 names = coco_ids()
                 notes.append("the detector's file doesn't name its classes: COCO's ids 1-90 are assumed")

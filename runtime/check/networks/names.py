@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
-import json
 from pathlib import Path
 
 from unit_edge.errors import ConfigError
+from unit_edge.files.reading import parse_json, read_bounded
+from unit_edge.runtime.check.labels.labelset import as_names
 
 COCO = (
     *("person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat", "traffic light"),
@@ -41,6 +42,8 @@ COCO = (
 )
 """The 80 classes of COCO's detection task, without the gaps that its category ids have."""
 
+_BYTES_AT_MOST = 2**20
+
 _GAPS = (0, 12, 26, 29, 30, 45, 66, 68, 69, 71, 83)
 """COCO's category ids that name nothing; 0 is the background."""
 
@@ -58,17 +61,17 @@ def read_names(path: Path) -> list[str]:
         ConfigError: it is missing, empty, or none of these.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_bounded(path, _BYTES_AT_MOST).decode("utf-8-sig")
+    except (OSError, ValueError) as error:
         raise ConfigError(f"--classes {path}: can't be read as text ({error})") from None
     if path.suffix.lower() in (".yaml", ".yml"):
         from unit_edge.runtime.check.labels.yaml_file import read_yaml
 
         value = read_yaml(path)
-        found = _as_list(value.get("names") if isinstance(value, dict) else None)
+        found = as_names(value.get("names") if isinstance(value, dict) else None)
     elif path.suffix.lower() == ".json":
         try:
-            found = _as_list(json.loads(text))
+            found = as_names(parse_json(text))
         except ValueError:
             found = None
     else:
@@ -83,20 +86,10 @@ def read_names(path: Path) -> list[str]:
 
 def names_in(metadata: dict[str, str]) -> list[str] | None:
     """Names that ultralytics' exports carry: metadata "names", {0: 'person', ...} in Python's notation."""
-    try:
-        return _as_list(ast.literal_eval(metadata["names"]))
-    except (KeyError, ValueError, SyntaxError):
+    said = metadata.get("names", "")
+    if len(said) > _BYTES_AT_MOST:
         return None
-
-
-def _as_list(value: object) -> list[str] | None:
-    """A list of names, or a dict of number → name whose gaps become ""."""
-    if isinstance(value, dict):
-        try:
-            by_number = {int(key): str(name) for key, name in value.items()}
-        except (TypeError, ValueError):
-            return None
-        if not by_number or min(by_number) < 0 or max(by_number) > 100_000:
-            return None
-        return [by_number.get(number, "") for number in range(max(by_number) + 1)]
-    return [str(name) for name in value] if isinstance(value, list) and value else None
+    try:
+        return as_names(ast.literal_eval(said))
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):  # as its documentation has it
+        return None

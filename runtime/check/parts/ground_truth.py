@@ -81,6 +81,11 @@ class GroundTruth:
         self._outside = 0
         self._unlabelled: dict[str, int] = defaultdict(int)
 
+    @property
+    def notes(self) -> list[str]:
+        """What of the labels had to be assumed."""
+        return self._labels.notes
+
     def see(self, pair: Pair, found: Found | None) -> None:
         assert found is not None, "this part needs a detector"
         if not self._labels.expected(pair.frame):

@@ -107,6 +107,31 @@ def test_labels_of_every_sixth_frame(tmp_path: Path) -> None:
     assert "labels go to frame 12, but the clip ends with frame 11" in line
 
 
+def test_frame_ids_of_coco_that_count_from_1(tmp_path: Path) -> None:
+    path = tmp_path / "labels.json"
+    # as ByteTrack's converter of MOT17 writes them
+    images = [{"id": k, "video_id": 5, "frame_id": k, "file_name": f"drive/{k:06}.jpg"} for k in (1, 2, 3)]
+    boxes = [{"id": 1, "image_id": 3, "category_id": 3, "bbox": [20, 10, 40, 30]}]
+    path.write_text(json.dumps(coco_video(images=images, annotations=boxes)))
+    found = read_clip_labels(path, [CLIP])
+    labels = found.of(CLIP, 2)
+    assert labels is not None and labels.boxes == [BOX] and found.of(CLIP, 3) is None
+    assert found.without_clip([(CLIP, 3)]) == []
+    (note,) = found.notes
+    assert "taken to count from 1; --label-from 0 says otherwise" in note
+    said = read_clip_labels(path, [CLIP], first=0)
+    assert said.of(CLIP, 2) is not said.of(CLIP, 3) is not None and not said.notes
+    assert len(said.without_clip([(CLIP, 3)])) == 1
+    # with a frame 0 they count from 0, and 1 is told to be wrong
+    path.write_text(json.dumps(coco_video(images=[{**images[0], "frame_id": 0}, *images[1:]])))
+    found = read_clip_labels(path, [CLIP])
+    assert found.of(CLIP, 0) is not None and not found.notes
+    assert "expected a frame's number, from 1" in read_clip_labels(path, [CLIP], first=1).faults[0]
+    # BDD100K's, which a program may number from 1 too
+    path.write_text(json.dumps(bdd_frames()))
+    assert read_clip_labels(path, [CLIP], first=1).of(CLIP, 1) is not None
+
+
 def test_one_clip_and_its_labels_need_no_common_name(tmp_path: Path) -> None:
     path = write(tmp_path, "COCO video")
     assert read_clip_labels(path, [Path("x.mp4")]).of(Path("x.mp4"), 2) is not None

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from unit_edge.errors import DataError
+from unit_edge.errors import ConfigError, DataError
+from unit_edge.runtime.check.datasets.open import read_dataset
 from unit_edge.runtime.check.labels.read import read_labels
-from unit_edge.runtime.check.labels.yolo import label_path
+from unit_edge.runtime.check.labels.yolo import label_path, read_data_yaml
+from unit_edge.runtime.check.networks.names import names_in, read_names
 
 WIDTH, HEIGHT = 200, 100
 BOX = [20.0, 10.0, 60.0, 40.0]
@@ -74,6 +77,21 @@ def test_coco_is_read_as_pycocotools_reads_it(tmp_path: Path) -> None:
     assert labels is not None and labels.boxes == [(x, y, x + width, y + height)]
 
 
+def test_pictures_of_one_name_in_several_folders(tmp_path: Path) -> None:
+    names = ["night/a.png", "day/a.png", "a.png"]
+    images = [{"id": number, "file_name": name} for number, name in enumerate(names)]
+    boxes = [{"id": k, "image_id": k, "category_id": 3, "bbox": [k, 0, 9, 9]} for k in range(3)]
+    path = tmp_path / "coco.json"
+    path.write_text(json.dumps(coco(images=images, annotations=boxes)))
+    found = read_labels(path, [], [])
+    for place, folder in enumerate(("night", "day", "other")):
+        labels = found.of(tmp_path / folder / "a.png")
+        assert labels is not None and labels.boxes == [(place, 0, place + 9, 9)]
+    assert found.without_picture([tmp_path / "day" / "a.png"]) == ["night/a.png", "a.png"]
+    path.write_text(json.dumps(coco(images=images[:2], annotations=boxes[:2])))
+    assert read_labels(path, [], []).of(tmp_path / "other" / "a.png") is None  # it could be either
+
+
 def test_what_is_wrong_with_coco_is_named_and_the_rest_used(tmp_path: Path) -> None:
     good = coco()["annotations"][0]
     changes = {
@@ -126,6 +144,64 @@ def test_yolo_lines_that_are_wrong(tmp_path: Path) -> None:
     assert labels is not None and np.allclose(labels.boxes[1], [0.1, 0.1, 0.3, 0.5])  # a polygon's box
     assert "line 2: class 2, but only 2 classes have names" in found.faults[0]
     assert "line 3: '1 0.2'; expected YOLO's" in found.faults[1]
+
+
+_BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{new}: &{new} [{', '.join(['*' + old] * 9)}]\n"
+    for old, new in zip("abcdefghi", "bcdefghij", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ("names: [a]\ntrain: 2001-99-99", "can't be read as YAML"),
+        ("names: [a]\ntrain: !!int x", "can't be read as YAML"),
+        ("names: [a]\ntrain: !!bool x", "can't be read as YAML"),
+        ("names: [a]\ntrain: !!timestamp 'x'", "can't be read as YAML"),
+        ("names: [a]\ntrain: " + "1" * 5000, "can't be read as YAML"),
+        ("names: [a]\ntrain: 0x" + "f" * 5000, "a number beyond 64 bits"),
+        ("names: [a]\ntrain: " + "[" * 3000, "nested more than 64 deep"),
+        ("names: [a]\ntrain: &a [*a]", "its aliases stand for more"),
+        (_BOMB + "names: *j\ntrain: x", "its aliases stand for more"),
+        ("names: {1: a, b: c}\ntrain: x", "are numbered 1, b"),
+        ("names: {.inf: a}\ntrain: x", "are numbered inf"),
+    ],
+)
+def test_hostile_yaml_is_one_line(tmp_path: Path, entry: str, expected: str) -> None:
+    path = tmp_path / "data.yaml"
+    path.write_text(entry + "\n")
+    for read in (lambda: read_labels(path, [], NAMES), lambda: read_dataset(path)):
+        with pytest.raises(DataError, match=expected) as raised:
+            read()
+        assert "\n" not in str(raised.value) and len(str(raised.value)) < 400
+
+
+def test_aliases_that_people_write_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "data.yaml"
+    path.write_text("train: &same [images]\nval: *same\nnames: {1: car, 0: person}\n")
+    found = read_data_yaml(path)
+    images = [tmp_path / "images"]
+    assert found.splits == {"train": images, "val": images} and found.names == ["person", "car"]
+
+
+@pytest.mark.parametrize(
+    "said", ["{[]: 1}", "{1e999: 'a'}", "[" * 5000, "{0: 'a'" + " " * 2**20 + "}", "{0: open}", "\0"]
+)
+def test_a_models_metadata_that_names_no_classes(said: str) -> None:
+    assert names_in({"names": said}) is None
+
+
+def test_hostile_files_of_names_are_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "names.json"
+    for content in ("[" * 100_000, "1" * 5000, '["a", "\\ud800"]'):
+        path.write_text(content)
+        with pytest.raises(ConfigError, match="no names in it"):
+            read_names(path)
+    pipe = tmp_path / "names.txt"
+    os.mkfifo(pipe)
+    with pytest.raises(ConfigError, match="no regular file"):
+        read_names(pipe)
 
 
 def test_where_ultralytics_looks_for_labels() -> None:

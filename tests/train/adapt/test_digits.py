@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -106,10 +108,48 @@ def pickled(path: Path) -> None:
     np.savez(path, x=np.array([{}], object), y=np.zeros(1))
 
 
+def zipped(path: Path, change: Callable[[bytearray], None]) -> None:
+    save(path, *written(40, 28, 1, 0))
+    content = bytearray(path.read_bytes())
+    change(content)
+    path.write_bytes(content)
+
+
+def claim(content: bytearray) -> None:
+    """Another method of compression, in both headers of the first array."""
+    for signature, place in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        at = content.find(signature) + place
+        content[at : at + 2] = b"\x63\0"
+
+
+def encrypt(content: bytearray) -> None:
+    for signature, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.find(signature) + place] |= 1
+
+
+def odd_header(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("x.npy", "y.npy"):
+            archive.writestr(name, b"\x93NUMPY\x01\0\x06\0{[]:1}")
+
+
+def enormous(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("x.npy", "y.npy"):
+            with archive.open(name, "w") as file:
+                about = {"descr": "|u1", "fortran_order": False, "shape": (2**50, 1, 1)}
+                np.lib.format.write_array_header_1_0(file, about)
+
+
 BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
     "labels": (break_labels, "labels 10, 11, 12; expected whole numbers 0 to 9"),
     "half labels": (lambda p: save(p, written(20, 28, 1, 0)[0], np.full(20, 1.5)), "labels 1.5; expected"),
     "cut off": (break_file, "damaged or cut off"),
+    "compression": (lambda p: zipped(p, claim), "damaged or cut off"),
+    "encrypted": (lambda p: zipped(p, encrypt), "damaged or cut off"),
+    "header": (odd_header, "damaged or cut off"),
+    "enormous": (enormous, "damaged or cut off"),
+    "one array": (lambda p: np.save(p.open("wb"), np.zeros(9)), "damaged or cut off"),
     "pickle": (pickled, "damaged or cut off"),
     "empty class": (drop_class, "no image of 4; expected images of all ten digits"),
     "one label too few": (
@@ -153,6 +193,25 @@ def test_bad_mat_is_one_line_and_leaves_nothing(tmp_path: Path, cache: Path) -> 
     with pytest.raises(DataError, match="has no array 'y'"):
         read_digits(path, 3)
     assert not list(cache.rglob("*.npy"))
+
+
+def test_more_than_two_gib_are_not_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "d.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x.npy", b"")
+    content = bytearray(path.read_bytes())
+    at = content.find(b"PK\x01\x02") + 24
+    content[at : at + 4] = (2**31 + 1).to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="unpacks to 2147483649 bytes; expected 2147483648 at most"):
+        read_digits(path, 1)
+
+
+@pytest.mark.parametrize("name", ["d.npz", "d.mat"])
+def test_a_pipe_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(DataError, match="is a pipe"):
+        read_digits(tmp_path / name, 1)
 
 
 def test_other_files_and_folders_are_refused(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,12 @@ def test_what_is_no_table(tmp_path: Path) -> None:
     (tmp_path / "picture.csv").write_bytes(b"\x89PNG\xff\xfe\x00")
     with pytest.raises(DataError, match="not UTF-8 text"):
         AttributeTable(tmp_path / "picture.csv", "x")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "table.csv")
+    with pytest.raises(DataError, match="no regular file; expected a table"):
+        AttributeTable(tmp_path / "table.csv", "Smiling")
 
 
 def test_the_real_celeba_table(data_root: Path) -> None:

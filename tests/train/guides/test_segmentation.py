@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnx
 import pytest
@@ -55,6 +56,17 @@ def test_classes_are_where_the_network_sees_them(tmp_path: Path) -> None:
     assert classes[:60, :, SceneClass.SKY].min() == 255
     assert classes[68:, :, SceneClass.ROAD].min() == 255
     assert classes[..., SceneClass.VEHICLE].max() == 0
+
+
+def test_a_street_network_as_it_is_published_opens(data_root: Path) -> None:
+    """ESPNetv2's file has 73,802 operations, for its exporter spelled every slice out."""
+    published = data_root.parent / "models" / "espnetv2_s_2.0_city_512x256.onnx"
+    if not published.is_file():
+        pytest.skip(f"no {published}")
+    image = cv2.imread(str(data_root / "bdd-day" / "bdd_trA00503.jpg"))
+    assert image is not None
+    sky = Segmenter(published)(np.asarray(image, np.uint8))[..., SceneClass.SKY]
+    assert sky[:20].mean() > 80 > 2 > sky[64:].mean()
 
 
 def test_a_picture_is_segmented_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,8 @@ from unit_edge.errors import ConfigError
 from unit_edge.registry import resolve_model
 from unit_edge.text.sizes import parse_size
 
+_FREELY_NUMBERED = ("COCO video", "BDD tracking")
+
 if TYPE_CHECKING:
     from unit_edge.runtime.check.networks.detector import Detector
     from unit_edge.runtime.check.pairs import Translate, Work
@@ -55,6 +57,7 @@ def read_ground_truth(
     path: Path,
     rename: str | None,
     step: int | None,
+    first: int | None,
     work: Work,
     detector: Detector,
     confidence: float,
@@ -67,6 +70,7 @@ def read_ground_truth(
         path: of the labels.
         rename: --rename, LABEL=CLASS with commas between.
         step: --label-step, of clips.
+        first: --label-from, of clips.
         work: the pictures or clips that are checked.
         detector: open.
         confidence: from which a box counts.
@@ -82,6 +86,8 @@ def read_ground_truth(
 
     if work.pictures and step is not None:
         raise ConfigError("--label-step is for labels of videos, and INPUT is of pictures; leave it out")
+    if work.pictures and first is not None:
+        raise ConfigError("--label-from is for labels of videos, and INPUT is of pictures; leave it out")
     names: dict[str, str] = {}
     for pair in rename.split(",") if rename else ():
         label, equals, name = pair.partition("=")
@@ -93,7 +99,12 @@ def read_ground_truth(
         labels = read_labels(path, files, detector.names)
         missing = [f"{name}: labelled, but no such picture" for name in labels.without_picture(files)]
     else:
-        labels = read_clip_labels(path, files, step or 1)
+        labels = read_clip_labels(path, files, step or 1, first)
+        if first is not None and labels.kind not in _FREELY_NUMBERED:
+            raise ConfigError(
+                f"--label-from is for a .json, and {path} has labels of {labels.kind}, whose first frame has "
+                "a fixed number; leave it out"
+            )
         missing = labels.without_clip([(file, stated_frames(file) or None) for file in files])
     work.faults += [*labels.faults, *(f"{path}: {line}" for line in missing)]
     return GroundTruth(

@@ -10,6 +10,7 @@ from unit_edge.runtime.check.networks.decoders.layout import (
     Layout,
     Size,
     Tensors,
+    are_shares,
     best_class,
     by_name,
     sigmoid,
@@ -23,6 +24,8 @@ _MOST = 1000  # queries
 def _queries(outputs: Tensors) -> tuple[Array, Array] | None:
     """logits float[Q,C] and boxes float[Q,4]."""
     logits, boxes = by_name(outputs, "logits", "pred_logits"), by_name(outputs, "pred_boxes", "boxes")
+    if logits is None and boxes is None:  # RF-DETR's export
+        logits, boxes = outputs.get("labels"), outputs.get("dets")
     if logits is None or boxes is None or logits.ndim != 3 or boxes.shape[-1] != 4:
         return None
     return logits[0], boxes[0]
@@ -48,13 +51,26 @@ def _pixels(boxes: Array, size: Size) -> Array:
 
 def _fits_rtdetr(outputs: Tensors, size: Size) -> bool:
     shape = next(iter(outputs.values())).shape
-    return len(outputs) == 1 and len(shape) == 3 and shape[0] == 1 and shape[1] <= _MOST and shape[2] > 6
+    rows = len(outputs) == 1 and len(shape) == 3 and shape[0] == 1 and shape[1] <= _MOST
+    return rows and (shape[2] > 6 or (shape[2] == 6 and are_shares(next(iter(outputs.values()))[0])))
+
+
+def _is_ranked(rows: Array) -> bool:
+    """Whether rows of 6 end with a score and the number of a class, not with the scores of two classes."""
+    return rows.shape[1] == 6 and bool((rows[:, 5] == np.round(rows[:, 5])).all())
 
 
 def _decode_rtdetr(outputs: Tensors, size: Size, floor: float) -> Boxes:
-    """float[1,Q,4+C]: centre and size in shares of the picture, scores."""
+    """Centre and size in shares of the picture; then scores, float[1,Q,4+C], or score and class, [1,Q,6]."""
     rows = next(iter(outputs.values()))[0]
+    if _is_ranked(rows):
+        return Boxes.of(_pixels(rows[:, :4], size), rows[:, 4], rows[:, 5]).above(max(floor, 1e-6))
     return best_class(_pixels(rows[:, :4], size), rows[:, 4:], floor)
+
+
+def _rtdetr_count(outputs: Tensors) -> int | None:
+    rows = next(iter(outputs.values()))[0]
+    return None if _is_ranked(rows) else rows.shape[1] - 4
 
 
 def _count(outputs: Tensors) -> int | None:
@@ -73,21 +89,32 @@ DETR = Layout(
     coco_ids=True,
     count=lambda outputs: None if (count := _count(outputs)) is None else count - 1,
 )
+DEFORMABLE = Layout(
+    name="deformable-detr",
+    tensors="logits [1,Q,C], pred_boxes [1,Q,4], RF-DETR's labels and dets: sigmoid, as Deformable and "
+    "Conditional DETR; recognised by 91 classes or RF-DETR's names, or told",
+    preprocess=_IMAGENET,
+    fits=lambda outputs, size: _count(outputs) is not None and (_count(outputs) == 91 or "dets" in outputs),
+    decode=_decode_sigmoid,
+    coco_ids=True,
+    count=_count,
+)
 DETR_SIGMOID = Layout(
     name="detr-sigmoid",
-    tensors="logits [1,Q,C], pred_boxes [1,Q,4]: sigmoid, as Deformable DETR, RT-DETR and D-FINE; recognised "
-    "by 80 or 91 classes, or told",
+    tensors="logits [1,Q,C], pred_boxes [1,Q,4]: sigmoid, as RT-DETR and D-FINE; recognised by 80 classes, "
+    "by as many names of classes, or told",
     preprocess=Preprocess("stretch"),
-    fits=lambda outputs, size: _count(outputs) in (80, 91),
+    fits=lambda outputs, size: _count(outputs) == 80,
     decode=_decode_sigmoid,
     coco_ids=True,
     count=_count,
 )
 RTDETR = Layout(
     name="rtdetr",
-    tensors="float[1,Q,4+C]: centre, size, scores, Q up to 1000: ultralytics' RT-DETR",
+    tensors="float[1,Q,4+C]: centre, size, scores, Q up to 1000, or [1,Q,6]: centre, size, score, class; "
+    "ultralytics' RT-DETR",
     preprocess=Preprocess("stretch"),
     fits=_fits_rtdetr,
     decode=_decode_rtdetr,
-    count=lambda outputs: next(iter(outputs.values())).shape[2] - 4,
+    count=_rtdetr_count,
 )

@@ -15,6 +15,7 @@ LAYOUTS = (
     nms.END2END,
     nms.YOLOV7,
     ssd.SSD,
+    detr.DEFORMABLE,
     detr.DETR_SIGMOID,
     detr.DETR,
     detr.RTDETR,
@@ -24,8 +25,17 @@ LAYOUTS = (
 """In the order in which they are tried: those that look like nothing else first."""
 
 
-def layout_of(detector: str, outputs: Tensors, size: Size, told: str | None) -> Layout:
+def layout_of(
+    detector: str, outputs: Tensors, size: Size, told: str | None, classes: int | None = None
+) -> Layout:
     """The layout of a detector's outputs, recognised, or told by --decode.
+
+    Args:
+        detector: its file, for errors.
+        outputs: for any picture.
+        size: of its input.
+        told: name of a layout; None to recognise it.
+        classes: how many have names, if that is known: it tells DETR's two kinds apart.
 
     Raises:
         ConfigError: there is no such layout.
@@ -40,6 +50,8 @@ def layout_of(detector: str, outputs: Tensors, size: Size, told: str | None) -> 
         raise ConfigError(f"--decode {told!r}; expected one of {names}")
     for layout in LAYOUTS:
         if layout.fits(outputs, size):
+            if layout is detr.DETR and detr.DETR_SIGMOID.count(outputs) == classes:
+                return detr.DETR_SIGMOID
             return layout
     raise ModelError(
         f"{detector}: outputs {given} for an input of {size[0]}x{size[1]} are of no known layout; say with "

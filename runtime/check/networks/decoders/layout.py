@@ -75,6 +75,16 @@ def softmax(values: Array) -> NDArray[np.float64]:
     return np.asarray(powers / powers.sum(-1, keepdims=True))
 
 
+IN_PIXELS_FROM = 2.0
+"""A coordinate above this is in pixels; shares of the picture are hardly above 1."""
+
+
+def are_shares(rows: Array) -> bool:
+    """Whether boxes, of which there are some, are in shares of the picture: float[N,4] or more columns."""
+    places = np.asarray(rows)[:, :4]
+    return bool(places.size) and 0 < float(np.abs(places).max()) <= IN_PIXELS_FROM
+
+
 def by_name(outputs: Tensors, *names: str) -> Array | None:
     """The output that is called one of these; None if there is none."""
     return next((outputs[name] for name in names if name in outputs), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from unit_edge.runtime.check.boxes import Boxes
-from unit_edge.runtime.check.networks.decoders.layout import Layout, Size, Tensors
+from unit_edge.runtime.check.networks.decoders.layout import Layout, Size, Tensors, are_shares
 from unit_edge.runtime.check.networks.fit import Preprocess
 
 _MOST = 1000  # rows; more are no result of an NMS
@@ -17,7 +17,8 @@ def _only(outputs: Tensors) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]
 
 def _fits_six(outputs: Tensors, size: Size) -> bool:
     shape = _only(outputs).shape
-    return len(shape) == 3 and shape[0] == 1 and shape[1] <= _MOST and shape[2] == 6
+    six = len(outputs) == 1 and len(shape) == 3 and shape[0] == 1 and shape[1] <= _MOST and shape[2] == 6
+    return six and not are_shares(_only(outputs)[0])
 
 
 def _decode_six(outputs: Tensors, size: Size, floor: float) -> Boxes:

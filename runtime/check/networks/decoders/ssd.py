@@ -7,11 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from unit_edge.runtime.check.boxes import Boxes
-from unit_edge.runtime.check.networks.decoders.layout import Array, Layout, Size, Tensors, best_class, by_name
+from unit_edge.runtime.check.networks.decoders.layout import (
+    IN_PIXELS_FROM,
+    Array,
+    Layout,
+    Size,
+    Tensors,
+    best_class,
+    by_name,
+)
 from unit_edge.runtime.check.networks.fit import Preprocess
-
-_IN_PIXELS_FROM = 2.0
-"""A coordinate above this is in pixels; shares of the picture are hardly above 1."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ def _decode(outputs: Tensors, size: Size, floor: float) -> Boxes:
     boxes = np.asarray(found.boxes, np.float64)
     if found.yx:
         boxes = boxes[:, [1, 0, 3, 2]]
-    if boxes.max() <= _IN_PIXELS_FROM:
+    if boxes.max() <= IN_PIXELS_FROM:
         boxes = boxes * [*size, *size]
     return Boxes.of(boxes, found.scores, np.asarray(found.classes, np.float64).round()).above(
         max(floor, 1e-6)
@@ -87,7 +92,7 @@ def _decode_raw(outputs: Tensors, size: Size, floor: float) -> Boxes:
     if found is None:
         return Boxes.of([], [], [])
     boxes, scores = np.asarray(found[0], np.float64), np.asarray(found[1])
-    if boxes.max(initial=0) <= _IN_PIXELS_FROM:
+    if boxes.max(initial=0) <= IN_PIXELS_FROM:
         boxes = boxes * [*size, *size]
     best = best_class(boxes, scores[:, 1:], floor)
     return Boxes(best.xyxy, best.scores, best.classes + 1)
