@@ -376,6 +376,24 @@ def test_what_can_not_be_gone_on_with(write_clip: WriteClip, write_model: WriteM
         translate(tmp_path, tmp_path / "out", model, resume=True)
 
 
+@pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv", "out.webm"])
+@pytest.mark.parametrize("fps", [25, Fraction(1, 4)])
+def test_a_finished_video_is_left_alone_unless_it_is_damaged(
+    write_clip: WriteClip, write_model: WriteModel, tmp_path: Path, name: str, fps: Fraction
+) -> None:
+    clip, model, output = write_clip(frames=60, fps=fps, audio="aac"), write_model(), tmp_path / name
+    translate(clip, output, model)
+    whole = output.read_bytes()
+    said: list[str] = []
+    translate(clip, output, model, resume=True, notice=said.append)
+    assert said == [f"{output}: is complete already"] and output.read_bytes() == whole
+    for size in (0, 200, len(whole) // 4):
+        output.write_bytes(whole[:size])
+        with pytest.raises(SinkError, match=r"is there, but isn't whole .*--overwrite instead of --resume"):
+            translate(clip, output, model, resume=True)
+        assert output.stat().st_size == size
+
+
 def test_two_runs_can_not_write_one_file(tmp_path: Path) -> None:
     info = VideoInfo(64, 48, Fraction(25))
     with VideoSink(tmp_path / "out.mp4", info):
