@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import signal
 import subprocess
@@ -392,6 +393,16 @@ def test_a_finished_video_is_left_alone_unless_it_is_damaged(
         with pytest.raises(SinkError, match=r"is there, but isn't whole .*--overwrite instead of --resume"):
             translate(clip, output, model, resume=True)
         assert output.stat().st_size == size
+
+
+@pytest.mark.parametrize("settings", [{"resume": True}, {"overwrite": True}])
+def test_an_output_that_is_a_pipe_is_not_waited_for(
+    write_clip: WriteClip, write_model: WriteModel, tmp_path: Path, settings: dict[str, bool]
+) -> None:
+    os.mkfifo(tmp_path / "out.mkv")
+    with pytest.raises(SinkError, match="is a pipe; give the name of a file"):
+        translate(write_clip(frames=2), tmp_path / "out.mkv", write_model(), **settings)
+    assert (tmp_path / "out.mkv").is_fifo()
 
 
 def test_two_runs_can_not_write_one_file(tmp_path: Path) -> None:
