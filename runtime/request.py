@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from unit_edge.errors import ConfigError, SinkError, SourceError
+from unit_edge.files.writing import what_else
 from unit_edge.manifests.model import Manifest
 from unit_edge.media.containers import refuse_pipe
 from unit_edge.media.images import IMAGE_SUFFIXES, is_image
@@ -193,6 +194,8 @@ def check_output(source: Path | str | Address, output: Path, *, overwrite: bool)
         return
     if output.is_dir():
         raise SinkError(f"{output}: is a folder; give the name of a file with -o")
+    if other := what_else(output):
+        raise SinkError(f"{output}: is {other}; give the name of a file with -o")
     kind, suffixes = ("an image", IMAGE_SUFFIXES) if _picture(address) else ("a video", VIDEO_OUTPUTS)
     if output.suffix.lower() not in suffixes:
         raise SinkError(f"{output}: the output for {kind} must be named {', '.join(suffixes)}")

@@ -7,8 +7,13 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from unit_edge.errors import ConfigError, SinkError
+import av
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from unit_edge.errors import ConfigError, SinkError, SourceError
 from unit_edge.manifests.model import Manifest
+from unit_edge.media.containers import missing_part, open_media, pick_stream
 from unit_edge.media.images import is_image
 from unit_edge.runtime.sinks.codecs import Encoding
 from unit_edge.runtime.sinks.look import Look
@@ -16,9 +21,14 @@ from unit_edge.runtime.sinks.outputs import Output
 from unit_edge.runtime.sinks.video.parts import ROUNDED_S, Kept, interrupted
 from unit_edge.runtime.sources.excerpt import Excerpt
 from unit_edge.text.address import LIVE_KINDS, Address
+from unit_edge.text.printable import one_line
 
 _COMPARED_BYTES = 2**20
 _STEADY_LEAD_S = 1
+_SHOWN = 200
+_LAST_US = 1_000_000
+_LAST_FRAMES = 2  # which the file may not say the length of
+_LAST_S = 1
 
 
 def making_of(
@@ -92,6 +102,39 @@ def check_resume(address: Address, outputs: Sequence[Output]) -> None:
         raise ConfigError(f"--resume goes on with a video; {address.name} is none that can be read again")
     if len(outputs) != 1 or outputs[0].kind != "file":
         raise ConfigError("--resume goes on with one video file; give that alone with -o")
+
+
+def refuse_damaged(output: Path) -> None:
+    """Raises SinkError if a video that should be finished is none, or is cut off; not all of it is read."""
+    try:
+        with open_media(output) as container:
+            why = _lacks(container, output.stat().st_size)
+    except (SourceError, av.FFmpegError) as error:
+        why = one_line(error, _SHOWN).removeprefix(f"{output}: ")
+    if why is not None:
+        raise SinkError(
+            f"{output}: is there, but isn't whole ({why}); add --overwrite instead of --resume to start over"
+        )
+
+
+def _lacks(container: InputContainer, size: int) -> str | None:
+    stream = pick_stream(container, "video")
+    if not isinstance(stream, VideoStream):
+        return "no video in it"
+    if any(entry.pos + entry.size > size for entry in stream.index_entries):
+        return "cut off"
+    if container.duration is None:
+        return None
+    container.seek(max(0, (container.start_time or 0) + container.duration - _LAST_US))
+    ends = [
+        (packet.pts + (packet.duration or 0)) * packet.time_base
+        for packet in container.demux()
+        if packet.pts is not None and packet.time_base is not None
+    ]
+    last_s = Fraction(_LAST_S)
+    if stream.average_rate:
+        last_s = max(last_s, _LAST_FRAMES / stream.average_rate)
+    return missing_part(container, stream, None, max(ends, default=Fraction(0)) + last_s)
 
 
 def refuse_interrupted(output: Path) -> None:

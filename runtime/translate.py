@@ -15,7 +15,7 @@ from unit_edge.runtime.backends.base import Opened, Runner
 from unit_edge.runtime.backends.open import CheckedModel, open_runner
 from unit_edge.runtime.pipeline import Stats, run
 from unit_edge.runtime.request import TranslateRequest, parse_outputs
-from unit_edge.runtime.resume import skipped
+from unit_edge.runtime.resume import refuse_damaged, skipped
 from unit_edge.runtime.sinks.base import FrameSink
 from unit_edge.runtime.sinks.images import ImageSink
 from unit_edge.runtime.sinks.outputs import together
@@ -122,6 +122,7 @@ def carry_out(
     request.check(shown=extras.window is not None)
     address, outputs, encoding, look = request.address, request.outputs, request.encoding, request.look
     if request.resume and complete(outputs[0].path):
+        refuse_damaged(outputs[0].path)
         notice(f"{outputs[0].name}: is complete already")
         return Stats()
     with ExitStack() as stack:

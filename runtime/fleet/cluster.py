@@ -20,6 +20,7 @@ from unit_edge.text.redaction import redact
 
 _OBJECT_STORE = 100 * 2**20  # items and outcomes only, and the model once
 _LOOPBACK = "127.0.0.1"
+_HOME_BEFORE = "UNIT_EDGE_HOME_BEFORE_RAY"
 _PREFIX = "ue-ray-"  # short, for sockets are in it
 
 
@@ -71,16 +72,17 @@ def joined(address: str | None, *, cpus: int | None = None) -> Iterator[bool]:
     folder, lock = private_folder(Path(tempfile.gettempdir()), _PREFIX)
     try:
         try:
-            ray.init(
-                address="local",
-                num_cpus=cpus,
-                object_store_memory=_OBJECT_STORE,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                _node_ip_address=_LOOPBACK,
-                _temp_dir=str(folder),
-            )
+            with _home_elsewhere(folder):
+                ray.init(
+                    address="local",
+                    num_cpus=cpus,
+                    object_store_memory=_OBJECT_STORE,
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    _node_ip_address=_LOOPBACK,
+                    _temp_dir=str(folder),
+                )
         except Exception as error:
             raise BackendError(f"Ray can't be started on this machine ({_said(error)})") from None
         try:
@@ -96,6 +98,31 @@ def joined(address: str | None, *, cpus: int | None = None) -> Iterator[bool]:
         shutil.rmtree(folder, ignore_errors=True)
         if lock is not None:
             os.close(lock)
+
+
+@contextmanager
+def _home_elsewhere(folder: Path) -> Iterator[None]:
+    """Within it, HOME is a folder that goes at the end, which is what Ray's processes then have.
+
+    Ray leaves a token in its home, and asks the network whether it is in a cloud unless a description of its
+    cluster lies there; it has no switch for either.
+    """
+    (folder / "ray_bootstrap_config.yaml").write_text("{}\n")
+    before = os.environ.get("HOME", "")
+    os.environ[_HOME_BEFORE], os.environ["HOME"] = before, str(folder)
+    try:
+        yield
+    finally:
+        user_home()
+
+
+def user_home() -> None:
+    """Gives a process that Ray has started the user's HOME again: stores have their keys there."""
+    before = os.environ.pop(_HOME_BEFORE, None)
+    if before:
+        os.environ["HOME"] = before
+    elif before is not None:
+        del os.environ["HOME"]
 
 
 def _alive() -> list[dict[str, Any]]:

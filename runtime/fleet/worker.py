@@ -19,6 +19,7 @@ from unit_edge import __version__
 from unit_edge.errors import SinkError, SourceError, UnitEdgeError
 from unit_edge.interrupt import StopWish
 from unit_edge.runtime.backends.open import check_model, open_runner
+from unit_edge.runtime.fleet.cluster import user_home
 from unit_edge.runtime.fleet.destination import Destination
 from unit_edge.runtime.fleet.items import Item, Outcome, Work
 from unit_edge.runtime.fleet.metrics import Metrics
@@ -45,6 +46,7 @@ class Worker:
     """Becomes an actor; its methods may be called from several threads."""
 
     def __init__(self, work: Work) -> None:
+        user_home()
         self._work = work
         self._turn = threading.Lock()  # of the model: the next clip is fetched meanwhile, the last one sent
         self._wish = StopWish()

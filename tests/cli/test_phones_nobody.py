@@ -25,7 +25,7 @@ _AT_MOST_S = 280
 OWN_CACHE = ".cache/unit-edge/"  # frames of training videos
 NOT_RUN = {
     "build": "needs TensorRT",
-    "fleet": "starts Ray, which asks whether it is in a cloud (docs/security.md)",
+    "fleet": "has a test of its own",
 }
 SERVE_FOR_A_MOMENT = """
 import sys
@@ -126,6 +126,22 @@ def test_no_command_looks_anything_up_or_leaves_a_file(
     asked, files = watched(tmp_path, [*lines, serve])
     assert asked == []
     assert [file for file in files if not file.startswith(OWN_CACHE)] == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not namespaces(), reason="needs namespaces of one's own (unshare)")
+def test_a_fleet_of_this_machine_looks_nothing_up_and_leaves_no_token(
+    write_clip: Callable[..., Path], tmp_path: Path
+) -> None:
+    pytest.importorskip("ray")
+    (tmp_path / "clips").mkdir()
+    shutil.copy(write_clip(frames=6, fps=5), tmp_path / "clips" / "a.mp4")
+    out = tmp_path / "out"
+    asked, files = watched(
+        tmp_path, [[*MAIN, "fleet", str(tmp_path / "clips"), str(out), "--to", "night", "--workers", "1"]]
+    )
+    assert (out / "a.mp4").is_file()
+    assert (asked, [file for file in files if not file.startswith(OWN_CACHE)]) == ([], [])
 
 
 def test_openvino_is_imported_in_one_place() -> None:

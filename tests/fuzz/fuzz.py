@@ -141,7 +141,12 @@ def _half_done(order: list[str], code: int, work: Path) -> str:
                     return "an output without a frame"
         except av.FFmpegError:
             return "an output that can't be read"
-    if code == 0 and "--resume" in order and not _same_times(output, Path(order[1])):
+    if (
+        code == 0
+        and "--resume" in order
+        and output.suffix == ".mp4"
+        and not _same_times(output, Path(order[1]))
+    ):
         return "other times than the source's"
     return ""
 

@@ -52,6 +52,8 @@ def make(folder: Path) -> None:
     run(folder / "run")
     (folder / "bundle.json").write_text(json.dumps(_BUNDLE))
     half_made(folder)
+    digits = rng.integers(0, 255, (20, 8, 8)).astype(np.uint8)
+    np.savez_compressed(folder / "digits.npz", x=digits, y=np.arange(20) % 10)
 
 
 _BUNDLE = {
@@ -60,6 +62,39 @@ _BUNDLE = {
     "made_from": {"run": "run", "step": 10, "weights_sha256": "be" * 32},
     "versions": {"unit_edge": "0.1.0", "onnx": "1.23.2"},
     "models": [{"file": "model.onnx", "precision": "fp32", "sha256": "8a" * 32}],
+}  # fmt: skip
+
+
+ENTRY: dict[str, object] = {
+    "source": "images/a.png",
+    "file": "images/a.png",
+    "target": "night",
+    "model": "model",
+    "sha256": "be" * 32,
+    "seed": 0,
+    "kept": None,
+    "passed": True,
+    "least": None,
+}
+LABELS: dict[str, object] = {
+    "coco.json": {
+        "images": [{"id": 10, "file_name": "a.png", "width": 40, "height": 30}],
+        "annotations": [{"id": 5, "image_id": 10, "category_id": 1, "bbox": [8, 8, 30, 20], "iscrowd": 0}],
+        "categories": [{"id": 1, "name": "car"}],
+    },
+    "bdd.json": [
+        {"name": "a.png", "labels": [{"category": "car", "box2d": {"x1": 8, "y1": 8, "x2": 40, "y2": 30}}]}
+    ],
+    "names.json": {"0": "person", "1": "car"},
+    "data.yaml": "path: .\ntrain: images\nval: images\nnames:\n  0: person\n  1: car\n",
+    "names.yaml": "names: [person, car]\n",
+    "names.txt": "person\ncar\n",
+    "clip.json": [
+        {"name": "x", "videoName": "clip", "frameIndex": k, "labels": [{"category": "car", "box2d": None}]}
+        for k in range(2)
+    ],
+    "gt.txt": "1,1,8,8,30,20,1,3,1\n2,1,8,8,30,20,1,3,1\n",
+    "0000.txt": "0 1 Car 0 0 0 8 8 38 28 1 1 1 1 1 1 1\n",
 }  # fmt: skip
 
 

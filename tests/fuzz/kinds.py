@@ -202,9 +202,44 @@ def bundle(good: Path, work: Path, draw: random.Random) -> Orders:
     return [["inspect", str(work / "bundle.json")], ["inspect", str(work)]]
 
 
+def labels(good: Path, work: Path, draw: random.Random) -> Orders:
+    """Labels of pictures or of a clip, or names of classes, as the readers of files take them."""
+    name = draw.choice(list(kept.LABELS))
+    content, path = kept.LABELS[name], work / name
+    if not isinstance(content, str):
+        path.write_bytes(mutators.mutate_json(content, draw))
+    elif path.suffix == ".yaml":
+        path.write_bytes(structured.mutate_yaml(content, draw))
+    else:
+        path.write_bytes(structured.mutate_cells(content, draw))
+    return [["@labels", str(path), str(good / "a.png")]]
+
+
+def archive(good: Path, work: Path, draw: random.Random) -> Orders:
+    """A set of digits in numpy's archive."""
+    path = work / "digits.npz"
+    content = (good / "digits.npz").read_bytes()
+    mutate = draw.choice((mutators.mutate_bytes, structured.zeros, structured.mutate_zip))
+    path.write_bytes(mutate(content, draw))
+    return [["@digits", str(path)]]
+
+
+def journal(good: Path, work: Path, draw: random.Random) -> Orders:
+    """What a broken-off translation of a data set has left, which is gone on with."""
+    index, output = work / "coco.json", work / "out"
+    index.write_text(json.dumps(kept.LABELS["coco.json"]))
+    output.mkdir()
+    line = json.dumps(kept.ENTRY)
+    (output / "dataset.json").write_bytes(mutators.mutate_json({"pictures": [kept.ENTRY]}, draw))
+    (output / ".dataset.jsonl").write_bytes(mutators.mutate_bytes(f"{line}\n{line}\n".encode(), draw))
+    run = _translation(index, good / "model.onnx", output)
+    return [[*run, "--images", str(good), "--resume"]]
+
+
 KINDS: dict[str, Callable[[Path, Path, random.Random], Orders]] = {
     "video": video, "picture": picture, "manifest": manifest, "onnx": onnx, "graph": graph, "toml": toml,
     "checkpoint": checkpoint, "engine": engine, "benchmark": benchmark, "address": address,
     "spliced": spliced, "boxes": boxes, "chunks": chunks, "resume": resume, "bundled": bundled,
     "fields": fields, "settings": settings, "weights": weights, "bundle": bundle,
+    "labels": labels, "archive": archive, "journal": journal,
 }  # fmt: skip

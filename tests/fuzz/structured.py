@@ -247,3 +247,77 @@ def mutate_types(text: str, draw: random.Random) -> bytes:
         else:
             lines[one] = f"{name}= {draw.choice(_TYPES)(value.partition('#')[0].strip())}"
     return "\n".join(lines).encode()
+
+
+def mutate_zip(content: bytes, draw: random.Random) -> bytes:
+    """One to three bytes of the headers of an archive."""
+    data = bytearray(content)
+    heads = [at for at in range(len(data) - 4) if data[at : at + 2] == b"PK"]
+    for _ in range(draw.choice((1, 1, 2, 3))):
+        at = draw.choice(heads) + draw.randrange(60)
+        data[min(at, len(data) - 1)] = draw.choice((0, 1, 0x7F, 0x80, 0xFF, draw.randrange(256)))
+    return bytes(data)
+
+
+_YAML = (
+    "!!int x",
+    "!!bool x",
+    "!!timestamp x",
+    "!!binary x",
+    "!!omap [a]",
+    "!!set {a}",
+    "2001-99-99",
+    ".inf",
+    ".nan",
+    "0x" + "f" * 5000,
+    "1" * 5000,
+    "[" * 3000,
+    "&a [*a]",
+    "*x",
+    "? [a]",
+    "{[a]: 1}",
+    "{1: a, b: c}",
+    "<<: [1]",
+    "~",
+    '"\\ud800"',
+    '"\\0"',
+    "&a [x, x, x, x]\nb: &b [*a, *a, *a, *a]\nc: [*b, *b, *b, *b]",
+    "/etc",
+    "../..",
+    "[[]]",
+)
+
+
+def mutate_yaml(text: str, draw: random.Random) -> bytes:
+    """One or two entries of other kinds, lines lost, doubled or elsewhere, and now and then bytes."""
+    lines = text.splitlines()
+    for _ in range(draw.choice((1, 1, 2))):
+        at = draw.randrange(len(lines))
+        way = draw.randrange(5)
+        if way == 0 and len(lines) > 1:
+            del lines[at]
+        elif way == 1:
+            lines.insert(draw.randrange(len(lines) + 1), lines[at])
+        else:
+            lines[at] = f"{lines[at].partition(':')[0]}: {draw.choice(_YAML)}"
+    content = "\n".join(lines).encode() + b"\n"
+    return mutators.mutate_bytes(content, draw) if draw.random() < 0.2 else content
+
+
+_CELLS = ("-1", "0", "1e308", "-1e308", "nan", "inf", "9" * 30, "", "x", "\u0661", "1_0", "0x1")
+
+
+def mutate_cells(text: str, draw: random.Random) -> bytes:
+    """One to three cells of a table without a header, of commas or blanks."""
+    lines = text.splitlines()
+    for _ in range(draw.choice((1, 1, 2, 3))):
+        at = draw.randrange(len(lines))
+        comma = "," if "," in lines[at] else " "
+        cells = lines[at].split(comma)
+        token = draw.choice(
+            ("-1", "0", "1e308", "-1e308", "nan", "inf", "9" * 30, "", "x", "\u0661", "1_0", "0x1")
+        )
+        cells[draw.randrange(len(cells))] = token
+        lines[at] = comma.join(cells)
+    content = "\n".join(lines).encode()
+    return mutators.mutate_bytes(content, draw) if draw.random() < 0.2 else content

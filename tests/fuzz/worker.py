@@ -88,7 +88,61 @@ def checkpoint(folder: str) -> dict[str, Any]:
     return {"code": 0, "said": "", "trace": ""}
 
 
-OTHERS = {"@address": address, "@checkpoint": checkpoint}
+def labels(path: str, picture: str) -> dict[str, Any]:
+    """What `check` and `translate` make of labels, without the networks."""
+    from unit_edge.errors import UnitEdgeError
+    from unit_edge.runtime.check.datasets.open import read_dataset
+    from unit_edge.runtime.check.labels.read import read_clip_labels, read_labels
+    from unit_edge.runtime.check.networks.names import read_names
+    from unit_edge.text.printable import printable
+
+    file, shown = Path(path), Path(picture)
+    clip = shown.with_name("clip.mp4")
+    said: list[str] = []
+
+    def of_pictures() -> None:
+        found = read_labels(file, [shown], ["person", "car"])
+        if (boxes := found.of(shown)) is not None:
+            boxes.in_pixels(40, 30)
+        said.extend([*found.names(), *found.faults, *found.without_picture([shown])])
+
+    def of_clips() -> None:
+        found = read_clip_labels(file, [clip])
+        found.of(clip, 0)
+        said.extend([*found.names(), *found.faults, *found.without_clip([(clip, 8)])])
+
+    def of_a_set() -> None:
+        found = read_dataset(file, shown.parent)
+        if found.index is not None:
+            found.index.files({one.name: [one.name, one.name.with_name("b.png")] for one in found.pictures})
+
+    code = 0
+    for read in (of_pictures, of_clips, of_a_set, lambda: said.extend(read_names(file))):
+        try:
+            read()
+        except UnitEdgeError as error:
+            code = 1
+            said.append(f"error: {error}")
+        except Exception:
+            return {"code": 1, "said": "", "trace": traceback.format_exc()}
+    return {"code": code, "said": printable("\n".join(said)), "trace": ""}
+
+
+def digits(path: str) -> dict[str, Any]:
+    """A set of digits as `adapt` reads it."""
+    from unit_edge.errors import UnitEdgeError
+    from unit_edge.train.adapt.digits import read_digits
+
+    try:
+        read_digits(Path(path), 1)
+    except UnitEdgeError as error:
+        return {"code": 1, "said": f"error: {error}", "trace": ""}
+    except Exception:
+        return {"code": 1, "said": "", "trace": traceback.format_exc()}
+    return {"code": 0, "said": "", "trace": ""}
+
+
+OTHERS = {"@address": address, "@checkpoint": checkpoint, "@labels": labels, "@digits": digits}
 
 if __name__ == "__main__":
     main()

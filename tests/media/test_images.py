@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import subprocess
 import sys
@@ -267,3 +268,11 @@ def test_what_is_no_file_at_all(tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("no picture")
     with pytest.raises(ImageError, match="damaged, cut off, or in an unknown format"):
         read(tmp_path / "text.png")
+
+
+def test_a_file_of_gigabytes_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.avif"
+    path.touch()
+    os.truncate(path, 2**40)  # more than there is memory
+    with pytest.raises(ImageError, match="larger than 1073741824 bytes"):
+        read_image(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import signal
 import subprocess
@@ -374,6 +375,34 @@ def test_what_can_not_be_gone_on_with(write_clip: WriteClip, write_model: WriteM
         translate(clip, [tmp_path / "a.mp4", tmp_path / "b.mp4"], model, resume=True)
     with pytest.raises(ConfigError, match="none that can be read again"):
         translate(tmp_path, tmp_path / "out", model, resume=True)
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv", "out.webm"])
+@pytest.mark.parametrize("fps", [25, Fraction(1, 4)])
+def test_a_finished_video_is_left_alone_unless_it_is_damaged(
+    write_clip: WriteClip, write_model: WriteModel, tmp_path: Path, name: str, fps: Fraction
+) -> None:
+    clip, model, output = write_clip(frames=60, fps=fps, audio="aac"), write_model(), tmp_path / name
+    translate(clip, output, model)
+    whole = output.read_bytes()
+    said: list[str] = []
+    translate(clip, output, model, resume=True, notice=said.append)
+    assert said == [f"{output}: is complete already"] and output.read_bytes() == whole
+    for size in (0, 200, len(whole) // 4):
+        output.write_bytes(whole[:size])
+        with pytest.raises(SinkError, match=r"is there, but isn't whole .*--overwrite instead of --resume"):
+            translate(clip, output, model, resume=True)
+        assert output.stat().st_size == size
+
+
+@pytest.mark.parametrize("settings", [{"resume": True}, {"overwrite": True}])
+def test_an_output_that_is_a_pipe_is_not_waited_for(
+    write_clip: WriteClip, write_model: WriteModel, tmp_path: Path, settings: dict[str, bool]
+) -> None:
+    os.mkfifo(tmp_path / "out.mkv")
+    with pytest.raises(SinkError, match="is a pipe; give the name of a file"):
+        translate(write_clip(frames=2), tmp_path / "out.mkv", write_model(), **settings)
+    assert (tmp_path / "out.mkv").is_fifo()
 
 
 def test_two_runs_can_not_write_one_file(tmp_path: Path) -> None:

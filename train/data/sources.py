@@ -17,11 +17,13 @@ from typing import NamedTuple
 
 from unit_edge.config import DataConfig, DomainConfig
 from unit_edge.errors import DataError
+from unit_edge.files.reading import read_bounded
 from unit_edge.media.images import IMAGE_SUFFIXES
 from unit_edge.train.data.attributes import AttributeTable
 from unit_edge.train.data.decode import ImageItem
 from unit_edge.train.data.frames_cache import video_frames
 
+_LIST_BYTES_AT_MOST = 2**28
 _NUMBER = re.compile("[0-9]+")
 
 
@@ -186,9 +188,11 @@ def _listed(file: Path, every_s: float) -> Iterator[list[Path]]:
     wrong, all are as a rule, for they are relative to another folder or the copy is not complete.
     """
     try:
-        data = file.read_bytes()
+        data = read_bounded(file, _LIST_BYTES_AT_MOST)
     except OSError as error:
         raise DataError(f"{file}: this list can't be read ({error.strerror})") from None
+    except ValueError as error:
+        raise DataError(f"{file}: this list can't be read ({error})") from None
     encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"  # as PowerShell does
     lines = [line.strip() for line in data.decode(encoding, "surrogateescape").splitlines()]
     entries = {number: line for number, line in enumerate(lines, 1) if line and not line.startswith("#")}

@@ -33,8 +33,8 @@ def read_bounded(path: Path, limit: int) -> bytes:
         about = os.fstat(descriptor)
         if not stat.S_ISREG(about.st_mode):
             raise ValueError("no regular file")
-        content = file.read(limit + 1)
-    if len(content) > limit:
+        content = file.read(limit + 1) if about.st_size <= limit else b""
+    if max(about.st_size, len(content)) > limit:
         raise ValueError(f"larger than {limit} bytes, expected less")
     return content
 

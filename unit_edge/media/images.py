@@ -23,6 +23,7 @@ from unit_edge.media.quiet import quiet_libraries
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".avif", ".tif", ".tiff")
 """Names of image files, in any case."""
 
+_BYTES_AT_MOST = 2**30
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
 _ORIENTATION = 0x112  # EXIF tag
@@ -50,7 +51,11 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     if other := what_else(path):
         raise ImageError(f"{path}: is {other}, expected an image file")
     try:
+        if path.stat().st_size > _BYTES_AT_MOST:
+            raise ImageError(f"{path}: larger than {_BYTES_AT_MOST} bytes; expected an image file")
         data = path.read_bytes()
+    except ImageError:
+        raise
     except (OSError, ValueError) as error:
         raise ImageError(f"{path}: can't be read as an image: {_reason(error)}") from None
     return np.ascontiguousarray(_decode(data, path))

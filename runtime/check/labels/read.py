@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from unit_edge.errors import DataError
+from unit_edge.files.reading import read_bounded
 from unit_edge.runtime.check.labels.bdd import read_bdd, read_bdd_tracking
 from unit_edge.runtime.check.labels.clips import ClipLabels
 from unit_edge.runtime.check.labels.coco import read_coco, read_coco_videos
 from unit_edge.runtime.check.labels.labelset import LabelSet
-from unit_edge.runtime.check.labels.text import read_folder
+from unit_edge.runtime.check.labels.text import BYTES_AT_MOST, read_folder
 from unit_edge.runtime.check.labels.tracks import read_tracks
 from unit_edge.runtime.check.labels.yolo import read_yolo
 
@@ -124,8 +125,8 @@ def read_json(path: Path, expected: str = _EXPECTED) -> object:
     if not path.is_file():
         raise DataError(f"{path}: no such file; expected {expected}")
     try:
-        content: object = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, ValueError) as error:
+        content: object = json.loads(read_bounded(path, BYTES_AT_MOST).decode("utf-8-sig"))
+    except (OSError, ValueError) as error:
         raise DataError(f"{path}: can't be read as JSON ({error}); expected {expected}") from None
     except RecursionError:
         raise DataError(f"{path}: is nested too deeply; expected {expected}") from None

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from unit_edge.errors import DataError
+from unit_edge.files.reading import read_bounded
 from unit_edge.runtime.check.labels.labelset import ANY_CLASS, Labels, LabelSet, number
 from unit_edge.text.numbers import whole_number
 
+BYTES_AT_MOST = 2**30
+"""Of a file of labels; COCO's largest has half of it."""
 _KITTI_COLUMNS = (15, 16)  # the last is a result's score
 _TRACKING_COLUMNS = (17, 18)
 _YOLO_COLUMNS = 5
@@ -84,7 +87,7 @@ def lines_of(path: Path) -> list[str]:
         DataError: it can't be read as text.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_bounded(path, BYTES_AT_MOST).decode("utf-8-sig")
+    except (OSError, ValueError) as error:
         raise DataError(f"{path}: can't be read as text ({error})") from None
     return [line for line in map(str.strip, text.splitlines()) if line]

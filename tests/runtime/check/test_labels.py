@@ -204,6 +204,22 @@ def test_hostile_files_of_names_are_one_line(tmp_path: Path) -> None:
         read_names(pipe)
 
 
+@pytest.mark.parametrize("name", ["coco.json", "data.yaml", "gt.txt", "names.txt"])
+def test_files_of_gigabytes_are_refused_before_they_are_read(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.touch()
+    os.truncate(path, 2**40)  # more than there is memory
+    read = (lambda: read_names(path)) if name == "names.txt" else (lambda: read_labels(path, [], NAMES))
+    with pytest.raises(ValueError, match=r"larger than [0-9]+ bytes"):
+        read()
+
+
+def test_a_pipe_among_the_labels_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.txt")
+    with pytest.raises(DataError, match="no regular file"):
+        read_labels(tmp_path, [], NAMES)
+
+
 def test_where_ultralytics_looks_for_labels() -> None:
     assert label_path(Path("/d/images/train/x.jpg")) == Path("/d/labels/train/x.txt")
     assert label_path(Path("/images/d/images/x.tar.png")) == Path("/images/d/labels/x.tar.txt")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -167,6 +168,13 @@ def test_lists_that_windows_wrote(tmp_path: Path, load: Load, encoding: str) -> 
     touch(tmp_path, ["ä.png", "b.png"])
     (tmp_path / "list.txt").write_bytes("ä.png\r\nb.png\r\n".encode(encoding))
     assert load("list.txt") == (["b.png", "ä.png"], [])
+
+
+def test_a_list_of_gigabytes_is_refused_before_it_is_read(tmp_path: Path, load: Load) -> None:
+    (tmp_path / "list.txt").touch()
+    os.truncate(tmp_path / "list.txt", 2**40)  # more than there is memory
+    with pytest.raises(DataError, match=r"this list can't be read \(larger than"):
+        load("list.txt")
 
 
 def test_a_list_with_missing_files(tmp_path: Path, load: Load) -> None:

@@ -95,6 +95,10 @@ def stdout_for_frames(wanted: bool) -> Iterator[int]:
         os.close(frames)
 
 
+_DIGITS_AT_MOST = 18  # those of 64 bits
+_AT_MOST_S = 10**9  # 31 years
+
+
 def seconds(text: str | None) -> Fraction | None:
     """Seconds exactly, from "12.5", "1:02.5" or "1:00:02"; None stays None.
 
@@ -105,10 +109,13 @@ def seconds(text: str | None) -> Fraction | None:
         return None
     parts = text.split(":")
     whole, _, decimals = parts[-1].partition(".")
-    fits = [part.isascii() and part.isdigit() for part in (*parts[:-1], whole or "0", decimals or "0")]
+    digits = (*parts[:-1], whole or "0", decimals or "0")
+    fits = [part.isascii() and part.isdigit() and len(part) <= _DIGITS_AT_MOST for part in digits]
     if not all(fits) or len(parts) > 3 or not (whole or decimals):
         raise ConfigError(f"time {text!r}: expected seconds or H:M:S, such as 90, 12.5 or 1:30")
     total = Fraction(f"{whole or '0'}.{decimals or '0'}")
     for part, unit in zip(reversed(parts[:-1]), (60, 3600), strict=False):
         total += int(part) * unit
+    if total > _AT_MOST_S:
+        raise ConfigError(f"time {text!r}: expected at most {_AT_MOST_S} s")
     return total
