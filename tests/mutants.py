@@ -35,7 +35,12 @@ SUBJECTS = {
             "--noconftest",
             "tests/runtime/sinks/video/test_parts.py",
             "tests/runtime/sinks/video/test_parts_folder.py",
+            "tests/runtime/sinks/video/test_fragments.py",
         ],
+    ),
+    "fragments": (
+        ["runtime/sinks/video/fragments.py"],
+        ["--noconftest", "tests/runtime/sinks/video/test_fragments.py"],
     ),
 }
 """Files to change, and the tests that must notice."""
