@@ -116,12 +116,12 @@ def _sweep(root: Path, prefix: str) -> None:
     if fcntl is None or os.name != "posix":
         return
     for folder in root.glob(f"{prefix}*"):
-        about = folder.lstat()
-        if folder.is_symlink() or about.st_uid != os.geteuid() or not folder.is_dir():
-            continue
-        if time.time() - about.st_mtime < _YOUNG_S:  # perhaps its process hasn't come to locking it
-            continue
-        with suppress(OSError):
+        with suppress(OSError):  # another process may have removed it meanwhile
+            about = folder.lstat()
+            if folder.is_symlink() or about.st_uid != os.geteuid() or not folder.is_dir():
+                continue
+            if time.time() - about.st_mtime < _YOUNG_S:  # perhaps its process hasn't come to locking it
+                continue
             lock = _locked(folder)
             if lock is not None:
                 shutil.rmtree(folder, ignore_errors=True)

@@ -227,3 +227,20 @@ def test_what_a_dead_worker_has_left_is_removed(tmp_path: Path) -> None:
     assert set(tmp_path.iterdir()) == {living.folder, other.folder, young, foreign}
     for one in (living, other):
         one.close()
+
+
+def test_several_workers_remove_what_is_left_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another one is quicker, between the listing of the folders and the look at this one."""
+    dead = tmp_path / "unit-edge-fleet-dead"
+    dead.mkdir()
+    lstat = Path.lstat
+
+    def quicker(path: Path) -> os.stat_result:
+        if path == dead and dead.exists():
+            dead.rmdir()
+        return lstat(path)
+
+    monkeypatch.setattr(Path, "lstat", quicker)
+    scratch = Scratch(str(tmp_path), 100)
+    assert list(tmp_path.iterdir()) == [scratch.folder]
+    scratch.close()
