@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -130,10 +131,10 @@ def test_no_command_looks_anything_up_or_leaves_a_file(
 
 @pytest.mark.slow
 @pytest.mark.skipif(not namespaces(), reason="needs namespaces of one's own (unshare)")
+@pytest.mark.skipif(find_spec("ray") is None, reason="needs the fleet extra")  # imported, it is the process's
 def test_a_fleet_of_this_machine_looks_nothing_up_and_leaves_no_token(
     write_clip: Callable[..., Path], tmp_path: Path
 ) -> None:
-    pytest.importorskip("ray")
     (tmp_path / "clips").mkdir()
     shutil.copy(write_clip(frames=6, fps=5), tmp_path / "clips" / "a.mp4")
     out = tmp_path / "out"

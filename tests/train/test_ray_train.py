@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -33,8 +34,8 @@ with joined(None, cpus=3):  # on loopback
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
+@pytest.mark.skipif(None in map(find_spec, ("ray", "pyarrow")), reason="needs ray[train]")
 def test_ray_train_learns_what_torchrun_learns(tmp_path: Path) -> None:
-    pytest.importorskip("ray.train", reason="needs ray[train]")
     write_dark_and_bright(tmp_path, 5)
     settings = tmp_path / "my.toml"
     settings.write_text(SETTINGS)
