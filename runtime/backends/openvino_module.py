@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib
 import sys
+import threading
 from typing import Any
+
+_LOADING = threading.Lock()
 
 
 def load_openvino() -> Any:
@@ -14,4 +17,8 @@ def load_openvino() -> Any:
         ModuleNotFoundError: it is not installed.
     """
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    return importlib.import_module("openvino")
+    with _LOADING:
+        openvino = importlib.import_module("openvino")
+        # its bindings look numpy up at the first array; threads that come to that at once wait for ever
+        openvino.Type.u8.to_dtype()
+    return openvino
