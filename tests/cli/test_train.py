@@ -95,6 +95,7 @@ def test_the_end_names_the_weights_to_take(
     (export,) = (line for line in shown.splitlines() if "unit-edge export" in line)
     assert ("--best" in export) == (alone_from == 1.0)
     assert ("take these" in shown) == (alone_from == 0.5)
+    assert (f"unit_edge.train.run.blend {here} -o {here}-blend" in shown) == (alone_from == 0.5)
 
 
 def test_progress_in_a_log_is_lines() -> None:

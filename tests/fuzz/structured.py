@@ -314,10 +314,7 @@ def mutate_cells(text: str, draw: random.Random) -> bytes:
         at = draw.randrange(len(lines))
         comma = "," if "," in lines[at] else " "
         cells = lines[at].split(comma)
-        token = draw.choice(
-            ("-1", "0", "1e308", "-1e308", "nan", "inf", "9" * 30, "", "x", "\u0661", "1_0", "0x1")
-        )
-        cells[draw.randrange(len(cells))] = token
+        cells[draw.randrange(len(cells))] = draw.choice(_CELLS)
         lines[at] = comma.join(cells)
     content = "\n".join(lines).encode()
     return mutators.mutate_bytes(content, draw) if draw.random() < 0.2 else content

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from unit_edge.config import RunConfig
 
 _LOOK_AT = 120
+_BLEND = "python -m unit_edge.train.run.blend"
 
 
 def train(
@@ -129,9 +130,13 @@ def show_what_is_there(config: RunConfig, run: Path) -> None:
     if not config.network.encoders:
         return
     quoted, to = shlex.quote(str(run)), config.domain2.name
-    best = " --best" if (run / "best.safetensors").exists() and not alone else ""
+    scored = (run / "best.safetensors").exists()
+    best = " --best" if scored and not alone else ""
     echo(f"next: unit-edge evaluate {quoted}")
     echo(f"      unit-edge export {quoted} --to {to}{best} -o {shlex.quote(f'{run.name}-{to}.onnx')}")
+    if scored and alone:
+        blended = shlex.quote(f"{run}-blend")
+        echo(f"or halfway between the two, often with the better pictures: {_BLEND} {quoted} -o {blended}")
 
 
 def export(

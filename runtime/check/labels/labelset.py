@@ -117,16 +117,3 @@ def number(value: object, where: str) -> float:
     if not abs(found) <= _AT_MOST:
         raise DataError(f"{where}: {value!r} is no number of {_AT_MOST:.0e} at most")
     return found
-
-
-def as_names(value: object) -> list[str] | None:
-    """A list of names, or a dict of number → name whose gaps become ""."""
-    if isinstance(value, dict):
-        try:
-            by_number = {int(key): str(name) for key, name in value.items()}
-        except (TypeError, ValueError, OverflowError):
-            return None
-        if not by_number or min(by_number) < 0 or max(by_number) > 100_000:
-            return None
-        return [by_number.get(number, "") for number in range(max(by_number) + 1)]
-    return [str(name) for name in value] if isinstance(value, list) and value else None

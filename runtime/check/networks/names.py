@@ -7,7 +7,6 @@ from pathlib import Path
 
 from unit_edge.errors import ConfigError
 from unit_edge.files.reading import parse_json, read_bounded
-from unit_edge.runtime.check.labels.labelset import as_names
 
 COCO = (
     *("person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat", "traffic light"),
@@ -68,10 +67,10 @@ def read_names(path: Path) -> list[str]:
         from unit_edge.runtime.check.labels.yaml_file import read_yaml
 
         value = read_yaml(path)
-        found = as_names(value.get("names") if isinstance(value, dict) else None)
+        found = _as_list(value.get("names") if isinstance(value, dict) else None)
     elif path.suffix.lower() == ".json":
         try:
-            found = as_names(parse_json(text))
+            found = _as_list(parse_json(text))
         except ValueError:
             found = None
     else:
@@ -90,6 +89,19 @@ def names_in(metadata: dict[str, str]) -> list[str] | None:
     if len(said) > _BYTES_AT_MOST:
         return None
     try:
-        return as_names(ast.literal_eval(said))
+        return _as_list(ast.literal_eval(said))
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):  # as its documentation has it
         return None
+
+
+def _as_list(value: object) -> list[str] | None:
+    """A list of names, or a dict of number → name whose gaps become ""."""
+    if isinstance(value, dict):
+        try:
+            by_number = {int(key): str(name) for key, name in value.items()}
+        except (TypeError, ValueError, OverflowError):
+            return None
+        if not by_number or min(by_number) < 0 or max(by_number) > 100_000:
+            return None
+        return [by_number.get(number, "") for number in range(max(by_number) + 1)]
+    return [str(name) for name in value] if isinstance(value, list) and value else None
