@@ -7,3 +7,5 @@ rm -f onnxruntime/capi/libonnxruntime.so*  # for programs in C; Python has it in
 rm -rf onnxruntime/transformers onnxruntime/tools onnxruntime/quantization onnxruntime/datasets
 rm -rf numpy/f2py numpy/_core/include numpy/_core/lib cv2/data include
 find . -name '*.pyi' -exec rm -f {} +
+# the libraries beside them are stripped already
+find av numpy google -name '*.so' -exec strip --strip-unneeded {} +

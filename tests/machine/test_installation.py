@@ -61,6 +61,15 @@ def test_of_a_bundle_and_a_container_names_packages(install, monkeypatch: pytest
     assert extra_command("train,export") == "pip install 'torch>=2.6' 'tomli>=2' 'onnx>=1.17'"
 
 
+def test_of_an_image_without_pip_is_how_to_build_it(install, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    install(None)
+    monkeypatch.setenv("UNIT_EDGE_CONTAINER", "cpu")
+    monkeypatch.setattr(installation, "_has_pip", lambda: False)
+    build = "docker build -f docker/cpu.Dockerfile --build-arg PACKAGES='onnx>=1.17' -t unit-edge ."
+    assert extra_command("export") == build
+    assert "ARG PACKAGES" in (Path(__file__).parents[2] / "docker" / "cpu.Dockerfile").read_text()
+
+
 def test_of_pipx_and_uv(install, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     install(None)
     monkeypatch.setattr(sys, "prefix", "/home/me/.local/pipx/venvs/unit-edge")

@@ -30,15 +30,21 @@ def extra_command(extra: str) -> str:
 
     For an editable copy it names its folder, for a wheel its file; for what pipx or uv installed, it is
     their command. In a container (docker/) and of a board's bundle, unit-edge itself can't be had again,
-    so the extra's packages are named.
+    so the extra's packages are named; where the container has no pip, for its image to be built with them.
     """
     found = _installed()
     pip = _pip()
     if found is None:
         return f'{pip} "unit-edge[{extra}]"'
-    if os.environ.get("UNIT_EDGE_CONTAINER") or "+" in __version__ + found.version:
-        packages = " ".join(shlex.quote(one) for one in _packages(found, extra))
-        return f"{pip} {packages}"
+    container = os.environ.get("UNIT_EDGE_CONTAINER")
+    if container or "+" in __version__ + found.version:
+        packages = _packages(found, extra)
+        if container and not _has_pip():
+            wanted = shlex.quote(" ".join(packages))
+            return (
+                f"docker build -f docker/{container}.Dockerfile --build-arg PACKAGES={wanted} -t unit-edge ."
+            )
+        return f"{pip} {' '.join(shlex.quote(one) for one in packages)}"
     source = _source(found)
     where = f"unit-edge[{extra}]"
     if source.get("editable"):
