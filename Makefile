@@ -46,8 +46,8 @@ demo: .venv/runtime.done demo/bikes.mp4 ## Translate a real street clip to night
 # three on two cores, since many a test waits for a process, a socket or a clock
 TEST_JOBS ?= 3
 
-test: dev ## Run every test, in three processes side by side (TEST_JOBS=N for another number)
-	@OMP_NUM_THREADS=1 $(PY) -m pytest -n $(TEST_JOBS) --dist loadfile --max-worker-restart 1
+test: dev ## Run every test, in three processes side by side (TEST_JOBS=N for another number; TESTS="not slow")
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -n $(TEST_JOBS) --dist loadfile --max-worker-restart 1 -m "$(TESTS)"
 
 lint: dev ## Check style, and who imports whom
 	@$(PY) -m ruff check .
@@ -90,9 +90,12 @@ dist: .venv/release.done ## Make sdist, wheel, SBOM and checksums in dist/, and 
 	@.venv/release/bin/validate-pyproject pyproject.toml
 	@.venv/release/bin/python release/check_types.py dist/*.whl
 
-dist-test: ## Unpack the sdist of dist/, and let it check and test itself as a new machine would
+# that nothing is missing in it; what is slow is tested in the tree it was made of
+dist-test: ## Unpack the sdist of dist/, and let it check and test itself as a new machine would (TESTS= for all)
 	@rm -rf build/sdist && mkdir -p build/sdist && tar -xf dist/*.tar.gz -C build/sdist --strip-components 1
-	@$(MAKE) -C build/sdist $(or $(GOALS),lint typecheck docs test)
+	@$(MAKE) -C build/sdist $(or $(GOALS),lint typecheck docs test) TESTS="$(TESTS)"
+
+dist-test: TESTS ?= not slow
 
 address: ## Move the project: URL=https://github.com/OWNER/NAME goes wherever its address stands
 	@$(PYTHON) release/address.py "$(URL)"
