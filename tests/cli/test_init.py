@@ -80,7 +80,7 @@ def test_the_tutorial_to_the_letter(here: Path) -> None:
     assert code == 0 and "my-evaluation: evaluation.json" in output, errors
 
 
-@pytest.mark.parametrize(("step_s", "hours"), [(8.0, None), (0.1, None), (8.0, "3")])
+@pytest.mark.parametrize(("step_s", "hours"), [(8.0, None), (0.1, None), (8.0, "3"), (8.0, "0.1")])
 def test_a_run_longer_than_an_afternoon_says_how_to_shorten_it(
     monkeypatch: pytest.MonkeyPatch, step_s: float, hours: str | None
 ) -> None:
@@ -93,7 +93,8 @@ def test_a_run_longer_than_an_afternoon_says_how_to_shorten_it(
     )
     assert code == 0, errors
     assert ("--hours 3" in errors) == (step_s == 8.0 and hours is None)
-    if hours:
+    assert ("fewer than 300 steps make no model" in errors) == (hours == "0.1")
+    if hours == "3":
         assert "about 3 h" in output or "about 2 h" in output
 
 

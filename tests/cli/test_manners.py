@@ -6,6 +6,7 @@ import importlib.util
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -140,6 +141,25 @@ def test_wide_lines_go_on_below_on_a_narrow_terminal(monkeypatch: pytest.MonkeyP
             assert " ".join(shown).split() == line.split()
         else:
             assert shown == [line]
+
+
+def test_help_fits_a_terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    code, shown, _ = cli("--help")
+    assert code == 0 and "..." not in shown.partition("Commands:")[2]
+    for name in re.findall(r"^  ([a-z]+)  ", shown.partition("Commands:")[2], re.MULTILINE):
+        code, shown, _ = cli(name, "--help")
+        widest = max(shown.splitlines(), key=len)
+        assert code == 0 and len(widest) <= 80 and "\x1b" not in shown, widest
+
+
+def test_help_on_a_terminal_of_40_columns_breaks_no_word() -> None:
+    command = [sys.executable, "-m", "unit_edge", "check", "--help"]
+    env = {**os.environ, "COLUMNS": "40"}
+    shown = subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
+    options = shown.partition("Options:")[2].splitlines()
+    assert max(map(len, options)) <= 40
+    assert any("onnxruntime-cuda" in line for line in options)
 
 
 def test_long_work_says_now_and_then_that_it_goes_on(

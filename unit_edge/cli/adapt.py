@@ -38,16 +38,19 @@ def adapt(
         typer.Option("--source-only", help="Never look at the target: what to compare an adaptation with."),
     ] = False,
 ) -> None:
-    """Train a digit classifier for a domain without labels (UNIT's Table 2).
+    """Train a digit classifier for a domain without labels.
 
+    UNIT's Table 2.
     The source's images and labels and the target's images are used; the target's test set, where the settings
     name one, only for the accuracy in the end. The last line is JSON.
 
     \b
     Examples:
       unit-edge adapt train/configs/mnist-to-usps.toml --data DATA
-      unit-edge adapt train/configs/usps-to-mnist.toml --data DATA --run runs/seed1 --set optim.seed=1
-      unit-edge adapt train/configs/mnist-to-usps.toml --data DATA --source-only --run runs/unadapted
+      unit-edge adapt train/configs/usps-to-mnist.toml --data DATA \\
+          --run runs/seed1 --set optim.seed=1
+      unit-edge adapt train/configs/mnist-to-usps.toml --data DATA \\
+          --source-only --run runs/unadapted
       unit-edge adapt --run runs/seed1 --data DATA --resume
       unit-edge accuracy runs/seed1 my-digits/
 

@@ -27,6 +27,7 @@ from unit_edge.cli.options.common import (
     option_name,
     refuse_existing,
 )
+from unit_edge.cli.terminal.narrow import fit_help
 from unit_edge.cli.terminal.say import echo
 from unit_edge.errors import UnitEdgeError
 from unit_edge.interrupt import ending_what_hangs
@@ -110,7 +111,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     with ending_what_hangs():
-        app(prog_name="unit-edge")
+        app(prog_name="unit-edge", terminal_width=fit_help())
 
 
 def _print_version(wanted: bool) -> None:

@@ -94,7 +94,9 @@ def bench(
         float, typer.Option(metavar="SHARE", min=0, help="How much slower is still the same, for --compare.")
     ] = 0.05,
 ) -> None:
-    """Measure how fast models run here, alone and from a clip to a finished video.
+    """Measure how fast models run here.
+
+    Alone, and from a clip to a finished video.
 
     \b
     Examples:

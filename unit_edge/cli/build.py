@@ -54,7 +54,8 @@ def build(
     \b
     Examples:
       unit-edge build my-night.onnx
-      unit-edge build my-night.onnx --backend rtx --board rtx-4090 -o night.rtx.engine
+      unit-edge build my-night.onnx --backend rtx --board rtx-4090 \\
+          -o night.rtx.engine
 
     An engine runs on the kind of GPU and the TensorRT that it was built for; its .json says which. One
     that was built of the same model before is replaced, other files with --overwrite only.

@@ -147,14 +147,16 @@ def check(
         bool, typer.Option("-q", "--quiet", help="Print nothing but errors and the JSON line.")
     ] = False,
 ) -> None:
-    """Check that a translation keeps what matters: run a detector on both and compare.
+    """Check that a translation keeps what a detector finds.
 
     \b
     Examples:
       unit-edge check day/ night/ --detector yolov8n.onnx
       unit-edge check drive.mp4 drive-night.mp4 --detector yolox_s.onnx --every 5
-      unit-edge check day/ --model day2night-edge-s --detector yolox_s.onnx --only car,person
-      unit-edge check clips/ clips-night/ --detector mine.onnx --classes names.txt --min-kept 0.9
+      unit-edge check day/ --model day2night-edge-s --detector yolox_s.onnx \\
+          --only car,person
+      unit-edge check clips/ clips-night/ --detector mine.onnx \\
+          --classes names.txt --min-kept 0.9
 
     Says for each class and size of box what is kept, lost and invented, with intervals over clips or scenes.
     The folder gets check.html, which needs nothing beside it, and the same as JSON, CSV and PNG. Pictures

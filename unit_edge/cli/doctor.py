@@ -19,7 +19,7 @@ def doctor(
         float, typer.Option(min=0.1, metavar="S", help="Seconds that each thing may take.")
     ] = 30,
 ) -> None:
-    """Show what this machine can do, and what to install for what it can't.
+    """Show what this machine can do, and what is missing.
 
     \b
     Examples:

@@ -90,13 +90,17 @@ def fleet(
     ] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but errors.")] = False,
 ) -> None:
-    """Translate many clips and pictures on a Ray cluster, from and to folders or object stores.
+    """Translate many clips and pictures on a Ray cluster.
+
+    From and to folders or object stores.
 
     \b
     Examples:
       unit-edge fleet recordings/ night/ --to night
-      unit-edge fleet s3://drives/2026/ s3://drives-night/2026/ --to night --address ray://HEAD:10001
-      unit-edge fleet 'recordings/*/front.mp4' night/ --to night --workers 4 --report night.html
+      unit-edge fleet s3://drives/2026/ s3://drives-night/2026/ --to night \\
+          --address ray://HEAD:10001
+      unit-edge fleet 'recordings/*/front.mp4' night/ --to night --workers 4 \\
+          --report night.html
       unit-edge fleet list.txt s3://drives-night/ --to night --resume
 
     Every clip is at the destination whole, under its name, or is named with its error, and the rest goes on;

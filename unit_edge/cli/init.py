@@ -39,7 +39,7 @@ def init(
     device: DeviceOption = "auto",
     overwrite: OverwriteOption = False,
 ) -> None:
-    """Look at two folders of pictures and write settings that train on them, on this machine.
+    """Look at two folders of pictures and write settings for them.
 
     Says how many pictures there are and how large, which are broken, which look like one of the other domain,
     and whether a drive is cut in two between training and held-out pictures. A few training steps are made,
@@ -101,6 +101,8 @@ def init(
             err=True,
         )
     echo(f"{path}: {takes}")
+    if hours is not None and steps.total_s(config) > 4000 * hours:
+        echo(f"note: not {hours:g} h, since fewer than {recipe.steps} steps make no model", err=True)
     if hours is None and steps.total_s(config) > _LONG_S:
         echo("note: --hours 3 makes it a run of three hours; Ctrl-C and --resume part it", err=True)
     echo(f"next: {command}")
@@ -115,7 +117,7 @@ def configs(
     ] = None,
     overwrite: OverwriteOption = False,
 ) -> None:
-    """List the settings that come with the program, show one, or copy one.
+    """List, show or copy the settings that come with the program.
 
     \b
     Examples:

@@ -67,8 +67,10 @@ def serve(
     \b
     Examples:
       unit-edge serve drive.mp4 --to night
-      unit-edge serve 0 --camera-size 1280x720 --fourcc MJPG --to night --host 0.0.0.0
-      unit-edge serve rtsp://USER:PASSWORD@HOST/stream --to night --token-file token
+      unit-edge serve 0 --camera-size 1280x720 --fourcc MJPG --to night \\
+          --host 0.0.0.0
+      unit-edge serve rtsp://USER:PASSWORD@HOST/stream --to night \\
+          --token-file token
       unit-edge serve clips/ --model my-night.onnx --port 8091
 
     The page has a divider between before and after, the models to choose from, recording, snapshots, charts,

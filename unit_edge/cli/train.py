@@ -218,10 +218,13 @@ def export(
     \b
     Examples:
       unit-edge export runs/day-night --to night
-      unit-edge export runs/day-night --to night -o board.onnx --frame-size 1280x720
+      unit-edge export runs/day-night --to night -o board.onnx \\
+          --frame-size 1280x720
       unit-edge export runs/day-night --to night --precision fp16
-      unit-edge export runs/day-night --to night --precision int8 --calibrate drive.mp4
-      unit-edge export runs/day-night --to night --board orin-nano --calibrate drive.mp4
+      unit-edge export runs/day-night --to night --precision int8 \\
+          --calibrate drive.mp4
+      unit-edge export runs/day-night --to night --board orin-nano \\
+          --calibrate drive.mp4
     """
     options: dict[str, Any] = {
         "detail": detail,
@@ -310,7 +313,7 @@ def verify(
         bool, typer.Option("--layers", help="Also compare each layer, on the frame that differs most.")
     ] = False,
 ) -> None:
-    """Compare an exported model or engine with its run, frame by frame.
+    """Compare an exported model or engine with its run.
 
     Both translate the same frames; the differences are in 8-bit levels. The sheet shows the frame, the run's
     translation, the model's, and their difference, made brighter. A layer's figure is the root mean square of
@@ -318,7 +321,8 @@ def verify(
 
     \b
     Example:
-      unit-edge verify night.onnx --against runs/mine --frames drive.mp4 --sheet worst.png
+      unit-edge verify night.onnx --against runs/mine --frames drive.mp4 \\
+          --sheet worst.png
     """
     path = resolve_model(model)
     if adapt.is_adaptation(against):

@@ -96,11 +96,16 @@ def translate(
       unit-edge translate frames/ --model my-night.onnx -o frames-night/
       unit-edge translate clips/ --to night -o clips-night/ --resume
       unit-edge translate a.mp4 b.mp4 --to night -o clips-night/
-      unit-edge translate 0 --camera-size 1280x720 --fourcc MJPG --to night -o out.mp4
-      unit-edge translate rtsp://USER:PASSWORD@HOST/stream --to night -o out.mp4 --duration 60
-      ffmpeg -i drive.mp4 -f rawvideo -pix_fmt bgr24 - | unit-edge translate - --raw-size 1280x720 --to night
-      unit-edge translate drive.mp4 --to night --start 1:30 --duration 10 --side-by-side
-      unit-edge translate drive.mp4 --to night -o night.mp4 -o udp://192.168.1.5:5000
+      unit-edge translate 0 --camera-size 1280x720 --fourcc MJPG --to night \\
+          -o out.mp4
+      unit-edge translate rtsp://USER:PASSWORD@HOST/stream --to night \\
+          -o out.mp4 --duration 60
+      ffmpeg -i drive.mp4 -f rawvideo -pix_fmt bgr24 - \\
+          | unit-edge translate - --raw-size 1280x720 --to night
+      unit-edge translate drive.mp4 --to night --start 1:30 --duration 10 \\
+          --side-by-side
+      unit-edge translate drive.mp4 --to night -o night.mp4 \\
+          -o udp://192.168.1.5:5000
       unit-edge translate drive.mp4 --to night -o - | ffplay -
       unit-edge translate drive.mp4 --to night --show
       unit-edge translate coco.json --images images/ --to night -o coco-night/
