@@ -23,6 +23,7 @@ from unit_edge.cli.terminal.progress import FleetLine
 from unit_edge.cli.terminal.say import echo
 from unit_edge.errors import ConfigError
 from unit_edge.interrupt import Interrupted
+from unit_edge.text.printable import one_line
 
 if TYPE_CHECKING:
     from unit_edge.runtime.fleet.items import Outcome
@@ -155,9 +156,10 @@ def fleet(
 
     def failed(outcome: Outcome) -> None:
         where = f" (on {outcome.node})" if outcome.node else ""
-        known = outcome.error.startswith(outcome.name)
+        name = one_line(outcome.name, 80)
+        known = outcome.error.startswith((outcome.name, name))
         line.clear()
-        echo(f"error: {'' if known else f'{outcome.name}: '}{outcome.error}{where}", err=True)
+        echo(f"error: {'' if known else f'{name}: '}{outcome.error}{where}", err=True)
 
     result = carry_out_all(request, failed=failed, progress=line.draw)
     line.clear()
