@@ -1,6 +1,6 @@
 """Many clips on a Ray cluster, from and to folders or object stores.
 
-What is imported here is loaded when it is first used, so that what passes between processes can be read without it.
+What is imported here is loaded when it is first used: what passes between processes is read without it.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from unit_edge.errors import BackendError, ConfigError
-from unit_edge.runtime.fleet.scratch import private_folder
-from unit_edge.runtime.fleet.stores import shown
+from unit_edge.runtime.fleet.storage.scratch import private_folder
+from unit_edge.runtime.fleet.storage.stores import shown
 from unit_edge.text.printable import one_line
 from unit_edge.text.redaction import redact
 

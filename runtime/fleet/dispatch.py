@@ -13,7 +13,7 @@ from unit_edge.errors import BackendError, ConfigError
 from unit_edge.interrupt import StopWish
 from unit_edge.runtime.fleet.cluster import has_gpus, nodes_alive, room_for
 from unit_edge.runtime.fleet.items import Crew, Item, Outcome, Work
-from unit_edge.runtime.fleet.names import is_picture
+from unit_edge.runtime.fleet.storage.names import is_picture
 from unit_edge.text.printable import one_line
 from unit_edge.text.redaction import redact
 

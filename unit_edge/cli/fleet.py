@@ -118,7 +118,7 @@ def fleet(
         importable()
     from unit_edge.runtime.fleet.fleet import FleetRequest, carry_out_all, failures_of
     from unit_edge.runtime.fleet.items import Crew
-    from unit_edge.runtime.fleet.sources import a_clip
+    from unit_edge.runtime.fleet.storage.sources import a_clip
     from unit_edge.runtime.sinks.codecs import Encoding
 
     cpus = parse_cpus(cpus_per_worker)

@@ -67,6 +67,21 @@ def test_what_can_not_be_is_refused_before_ray_starts(clips: Path, write_model: 
     assert not Path("out").exists()
 
 
+def test_a_name_of_two_lines_is_one(write_model: WriteModel, tmp_path: Path) -> None:
+    """What a name says after a line feed would pass for a message of ours."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    try:
+        (folder / "a\nerror: \x1b[31mb.mp4").touch()
+    except OSError:
+        pytest.skip("no such names here")
+    done = fleet(folder, tmp_path / "out", "--model", write_model())
+    named, ended = done.stderr.splitlines()
+    assert named.startswith(r"error: a error: \u001b[31mb.mp4: has a control character in its name")
+    assert ended.startswith("error: 1 of 1 clips failed")
+    assert done.exit_code == 1
+
+
 @pytest.mark.slow
 def test_ctrl_c_and_the_rest_with_resume(
     ray_cluster: None, clips: Path, write_clip: WriteClip, write_model: WriteModel
