@@ -17,7 +17,7 @@ from unit_edge.runtime.fleet.report import Report
 from unit_edge.runtime.fleet.storage.destination import Destination, same_place
 from unit_edge.runtime.fleet.storage.ledger import Ledger, check_destination
 from unit_edge.runtime.fleet.storage.names import is_picture
-from unit_edge.runtime.fleet.storage.sources import find_items
+from unit_edge.runtime.fleet.storage.sources import find_items, would_find
 from unit_edge.runtime.fleet.storage.stores import local_path, scheme_of, shown
 from unit_edge.runtime.library import find_translator
 from unit_edge.runtime.sinks.codecs import VIDEO_OUTPUTS, Encoding
@@ -158,7 +158,9 @@ def carry_out_all(
     """
     from unit_edge.runtime.fleet.worker import Worker
 
-    if same_place(request.source, request.destination) and not request.source.endswith(".txt"):
+    if not request.source.endswith(".txt") and (
+        same_place(request.source, request.destination) or would_find(request.source, request.destination)
+    ):
         raise ConfigError(
             f"{shown(request.destination)}: is in the source, or the source in it; give another destination"
         )

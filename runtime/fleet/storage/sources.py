@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 from unit_edge.errors import ConfigError, SourceError, UnitEdgeError
 from unit_edge.files.reading import read_bounded
 from unit_edge.runtime.fleet.items import Item, Outcome
+from unit_edge.runtime.fleet.storage.destination import same_place
 from unit_edge.runtime.fleet.storage.names import check_alone, check_name, is_picture, is_wanted, output_name
 from unit_edge.runtime.fleet.storage.stores import (
     READ_ONLY,
@@ -60,6 +61,14 @@ def find_items(source: str) -> tuple[list[Item], list[Outcome]]:
         raise SourceError(f"{shown(source)}: no videos and no pictures there")
     check_alone(items)
     return items, bad
+
+
+def would_find(source: str, destination: str) -> bool:
+    """Whether a pattern that goes into all folders would find what is in a destination."""
+    if "**" not in source:
+        return False
+    root = _fixed_part(source)
+    return same_place(f"{root}/" if scheme_of(source) else root or ".", destination)
 
 
 def a_clip(source: str) -> Path | None:

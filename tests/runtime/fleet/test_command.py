@@ -47,6 +47,7 @@ def test_what_can_not_be_is_refused_before_ray_starts(clips: Path, write_model: 
     errors = {
         ("in", "out"): "say what to translate to",
         ("in", "in/out", "--model", model): "in/out: is in the source, or the source in it",
+        ("in/**/*.mp4", "in/night", "--model", model): "in/night: is in the source, or the source in it",
         ("nowhere", "out", "--model", model): "nowhere: no such file; expected a folder, a pattern, a list",
         ("empty", "out", "--model", model): "empty: no videos and no pictures there",
         ("list.txt", "out", "--model", model): "a.mp4 and a.mp4 would both become a.mp4",
