@@ -17,21 +17,37 @@ from unit_edge.cli.app import app
 yaml = pytest.importorskip("yaml")
 DEPLOY = Path(__file__).parents[1] / "deploy"
 
-# the fields of KubeRay's types of ray.io/v1 that this file may use, as their Go sources name them
-JOB = {
-    *("activeDeadlineSeconds", "backoffLimit", "rayClusterSpec", "submitterPodTemplate", "metadata"),
-    *("clusterSelector", "submitterConfig", "managedBy", "entrypoint", "runtimeEnvYAML", "jobId"),
-    *("submissionMode", "entrypointResources", "entrypointNumCpus", "entrypointNumGpus"),
-    *("ttlSecondsAfterFinished", "shutdownAfterJobFinishes", "suspend"),
+# the fields of KubeRay's types of ray.io/v1 that this file may use, and what they hold, by their Go sources
+JOB: dict[str, type] = {
+    **dict.fromkeys(("activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished"), int),
+    **dict.fromkeys(("shutdownAfterJobFinishes", "suspend"), bool),
+    **dict.fromkeys(("rayClusterSpec", "submitterPodTemplate", "metadata", "clusterSelector"), dict),
+    **dict.fromkeys(("submitterConfig", "deletionStrategy"), dict),
+    **dict.fromkeys(("managedBy", "entrypoint", "runtimeEnvYAML", "jobId", "submissionMode"), str),
+    **dict.fromkeys(("entrypointNumCpus", "entrypointNumGpus"), float),
+    "entrypointResources": str,
 }
-CLUSTER = {
-    *("headGroupSpec", "workerGroupSpecs", "rayVersion", "enableInTreeAutoscaling", "autoscalerOptions"),
-    *("headServiceAnnotations", "suspend"),
+CLUSTER: dict[str, type] = {
+    **dict.fromkeys(("headGroupSpec", "autoscalerOptions", "headServiceAnnotations"), dict),
+    **dict.fromkeys(("enableInTreeAutoscaling", "suspend"), bool),
+    "workerGroupSpecs": list,
+    "rayVersion": str,
 }
-HEAD = {"serviceType", "headService", "enableIngress", "rayStartParams", "template"}
-WORKERS = {
-    *("groupName", "replicas", "minReplicas", "maxReplicas", "numOfHosts", "rayStartParams", "template"),
-    "scaleStrategy",
+SCALING: dict[str, type] = {
+    **dict.fromkeys(("resources", "securityContext"), dict),
+    **dict.fromkeys(("image", "imagePullPolicy", "upscalingMode"), str),
+    **dict.fromkeys(("env", "envFrom", "volumeMounts"), list),
+    "idleTimeoutSeconds": int,
+}
+HEAD: dict[str, type] = {
+    **dict.fromkeys(("rayStartParams", "template", "headService"), dict),
+    "serviceType": str,
+    "enableIngress": bool,
+}
+WORKERS: dict[str, type] = {
+    **dict.fromkeys(("replicas", "minReplicas", "maxReplicas", "numOfHosts"), int),
+    **dict.fromkeys(("rayStartParams", "template", "scaleStrategy"), dict),
+    "groupName": str,
 }
 
 
@@ -50,17 +66,26 @@ def parsed(command: str) -> dict[str, Any]:
     return given
 
 
+def fits(given: dict[str, Any], fields: dict[str, type], *required: str) -> bool:
+    return set(required) <= set(given) <= set(fields) and all(
+        type(value) is fields[name] for name, value in given.items()
+    )
+
+
 def test_the_job_has_kuberays_fields_and_no_others(job: dict[str, Any]) -> None:
     assert (job["apiVersion"], job["kind"]) == ("ray.io/v1", "RayJob")
     spec = job["spec"]
     cluster = spec["rayClusterSpec"]
-    assert set(spec) <= JOB and set(cluster) <= CLUSTER and set(cluster["headGroupSpec"]) <= HEAD
+    assert fits(spec, JOB, "rayClusterSpec", "entrypoint")
+    assert fits(cluster, CLUSTER, "headGroupSpec") and fits(cluster["autoscalerOptions"], SCALING)
+    needed = ("rayStartParams", "template")
+    assert fits(cluster["headGroupSpec"], HEAD, *needed)
+    for group in cluster["workerGroupSpecs"]:
+        assert fits(group, WORKERS, *needed, "groupName", "minReplicas", "maxReplicas")
+        assert 0 <= group["minReplicas"] <= group["maxReplicas"]
     for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
         parameters = group["rayStartParams"]
         assert all(isinstance(value, str) for value in parameters.values())  # numbers are refused
-    assert all(
-        {"groupName", "minReplicas", "maxReplicas"} <= set(g) <= WORKERS for g in cluster["workerGroupSpecs"]
-    )
 
 
 def test_its_pods_are_what_kubernetes_takes(job: dict[str, Any]) -> None:

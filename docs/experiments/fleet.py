@@ -2,7 +2,7 @@
 
     python docs/experiments/fleet.py overhead CLIP.mp4 --clips 20 --frames 40 --rounds 2
     python docs/experiments/fleet.py workers CLIP.mp4 --clips 8 --frames 40
-    python docs/experiments/fleet.py simulate --actors 20 --clips 100000
+    python docs/experiments/fleet.py simulate --actors 200 --clips 100000
     python docs/experiments/fleet.py lost --clips 10
 
 Each prints a line of JSON. `overhead` and `workers` run the command line on copies of the clip's first
@@ -14,12 +14,16 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import resource
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -41,10 +45,11 @@ TO = ["--to", "night", "--backend", "onnxruntime"]
 
 
 class Sleeper:
-    """Has a worker's methods; its work takes the seconds that the `Work` has as a model's suffix."""
+    """Has a worker's methods; its work takes `seconds`."""
+
+    seconds = 0.0
 
     def __init__(self, work: Work) -> None:
-        self._seconds = float(work.suffix)
         self._done = 0
 
     def open(self) -> dict[str, str]:
@@ -54,9 +59,9 @@ class Sleeper:
         return {"node": node, "node_id": node, "version": __version__, "error": ""}
 
     def translate(self, items: Sequence[Item]) -> list[Outcome]:
-        time.sleep(self._seconds)
+        time.sleep(self.seconds)
         self._done += len(items)
-        return [Outcome(item.name, frames=1, seconds=self._seconds) for item in items]
+        return [Outcome(item.name, frames=1, seconds=self.seconds) for item in items]
 
     def frames(self) -> int:
         return self._done
@@ -66,41 +71,113 @@ class Sleeper:
     def close(self) -> None: ...
 
 
-def dispatch(clips: int, actors: int, seconds: float, progress: Any = lambda _: None) -> Dispatch:
-    items = [Item(f"{n:06}.mp4", f"/in/{n:06}.mp4", f"{n:06}.mp4", 1000) for n in range(clips)]
-    work = Work(model="", suffix=str(seconds), destination="/out")
-    return Dispatch(items, work, Crew(workers=actors, gpus=0), Sleeper, wish=StopWish(), progress=progress)
-
-
 def resident_mib() -> float:
     words = Path("/proc/self/statm").read_text().split()
     return int(words[1]) * resource.getpagesize() / 2**20
 
 
+class Family:
+    """The processor time and memory of a process and of all below it, also of those that are gone.
+
+    What a process does after the last look is lost, and all of what begins and ends between two.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._seconds = {pid: 0.0}
+
+    def look(self) -> float:
+        """The seconds until now."""
+        tick = os.sysconf("SC_CLK_TCK")
+        found: dict[int, tuple[int, float]] = {}
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):
+                fields = stat.read_text().rpartition(")")[2].split()
+                spent = (int(fields[11]) + int(fields[12])) / tick
+                found[int(stat.parent.name)] = (int(fields[1]), spent)
+        grown = True
+        while grown:
+            grown = False
+            for pid, (parent, _) in found.items():
+                if parent in self._seconds and pid not in self._seconds:
+                    self._seconds[pid], grown = 0.0, True
+        for pid in self._seconds.keys() & found.keys():
+            self._seconds[pid] = max(found[pid][1], self._seconds[pid])
+        return sum(self._seconds.values())
+
+    def private_mib(self) -> float:
+        """Memory that is theirs alone, now."""
+        total = 0
+        for pid in list(self._seconds):
+            with suppress(OSError):
+                text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+                total += sum(int(kib) for kib in re.findall(r"Private_\w+: +(\d+)", text))
+        return total / 1024
+
+
 def simulate(given: argparse.Namespace) -> dict[str, Any]:
-    """The dispatcher with workers that take no time, or some."""
-    with joined(None, cpus=given.actors):
-        run = dispatch(given.clips, given.actors, given.sleep)
-        memory, stamps, began = [], [], time.monotonic()
-        opened_s = cpu = 0.0
-        for count, _ in enumerate(run, 1):
-            if count == 1:
-                opened_s, began, cpu = time.monotonic() - began, time.monotonic(), time.process_time()
-            if count % max(1, given.clips // 20) == 0:
-                memory.append(round(resident_mib(), 1))
-                stamps.append(round(time.monotonic() - began, 1))
-                print(count, stamps[-1], memory[-1], file=sys.stderr)
-        seconds, cpu = time.monotonic() - began, time.process_time() - cpu
+    """All of `fleet` but the translations: list, dispatcher, ledger and report, with workers that sleep."""
+    from unit_edge.runtime.backends.open import check_model
+    from unit_edge.runtime.fleet.fleet import FleetRequest, carry_out_all
+    from unit_edge.runtime.library import find_translator
+
+    os.environ["RAY_worker_register_timeout_seconds"] = "1200"  # noqa: SIM112
+    os.environ["MALLOC_ARENA_MAX"], os.environ["PYTHONNODEBUGRANGES"] = "1", "1"  # smaller actors
+    Sleeper.seconds = given.sleep
+    rows: list[tuple[int, float, float, float]] = []
+    opened: list[tuple[float, int, float]] = []
+    with tempfile.TemporaryDirectory(prefix="ue-") as name:
+        folder, family = Path(name), Family(os.getpid())
+        (folder / "list.txt").write_text("".join(f"/in/{n:06}.mp4\n" for n in range(given.clips)))
+        request = FleetRequest(
+            source=str(folder / "list.txt"),
+            destination=str(folder / "out"),
+            model=check_model(find_translator("night")),
+            crew=Crew(workers=given.actors, cpus=1 / given.actors, gpus=0),
+        )
+        began = time.monotonic()
+
+        def watch(standing: Standing) -> None:
+            now = time.monotonic() - began
+            if not opened and standing.workers == given.actors:
+                opened.append((now, standing.done + standing.failed, family.look()))
+                print("all open", *opened[0], round(family.private_mib()), file=sys.stderr, flush=True)
+            if standing.done >= (len(rows) + 1) * given.clips // 20:
+                rows.append((standing.done, now, resident_mib(), time.process_time()))
+                print(*rows[-1], round(family.private_mib()), file=sys.stderr, flush=True)
+            if given.limit and now > given.limit:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        with joined(None, cpus=1):
+            begun_mib = resident_mib()
+            report = carry_out_all(request, worker=Sleeper, progress=watch)
+            ended = time.monotonic() - began
+            cpu, memory = family.look(), family.private_mib()
+    done = len({one.name for one in report.done})
+    assert done == len(report.done) and not report.failed
+    at, before, cpu_before = opened[0] if opened else (ended, done, cpu)
     return {
         "actors": given.actors,
         "clips": given.clips,
+        "done_each_once": done,
         "sleep_s": given.sleep,
-        "until_the_first_s": round(opened_s, 2),
-        "clips_a_second": round((given.clips - 1) / seconds, 1),
-        "driver_cpu_ms_a_clip": round(1000 * cpu / given.clips, 2),
-        "seconds_at_each_twentieth": stamps,
-        "driver_mib_at_each_twentieth": memory,
+        "until_all_are_open_s": round(at, 1),
+        "clips_a_second_then": round((done - before) / max(ended - at, 1e-9), 1),
+        "cpu_ms_a_clip_then_of_all_processes": round(1000 * (cpu - cpu_before) / max(1, done - before), 2),
+        "driver_cpu_ms_a_clip": round(1000 * (rows[-1][3] - rows[0][3]) / (rows[-1][0] - rows[0][0]), 2)
+        if len(rows) > 1
+        else None,
+        "driver_mib_before_the_first": round(begun_mib, 1),
+        "driver_mib_at_each_twentieth": [round(row[2], 1) for row in rows],
+        "seconds_at_each_twentieth": [round(row[1], 1) for row in rows],
+        "private_mib_of_all_processes": round(memory),
     }
+
+
+def dispatch(clips: int, actors: int, seconds: float, progress: Any = lambda _: None) -> Dispatch:
+    Sleeper.seconds = seconds
+    items = [Item(f"{n:06}.mp4", f"/in/{n:06}.mp4", f"{n:06}.mp4", 1000) for n in range(clips)]
+    work = Work(model="", suffix="", destination="/out")
+    return Dispatch(items, work, Crew(workers=actors, gpus=0), Sleeper, wish=StopWish(), progress=progress)
 
 
 def lost(given: argparse.Namespace) -> dict[str, Any]:
@@ -160,35 +237,55 @@ def cut(clip: Path, folder: Path, clips: int, frames: int) -> None:
         (folder / f"{n:02}.mp4").write_bytes(first.read_bytes())
 
 
-def timed(command: Sequence[str | Path]) -> float:
-    began = time.monotonic()
-    subprocess.run(command, check=True, capture_output=True, timeout=3600)
-    return time.monotonic() - began
+def timed(command: Sequence[str | Path], out: Path, clips: int) -> dict[str, float]:
+    """What a command takes: in all, and from the first clip's begin to the last one's end."""
+    marks: list[tuple[float, float]] = []
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+        began = time.monotonic()
+        family = Family(running.pid)
+        while running.poll() is None:
+            cpu = family.look()
+            made = [path for path in out.rglob("*.mp4") if not hidden(path, out)]
+            if not marks and (made or any(hidden(path, out) for path in out.rglob("*.mp4"))):
+                marks.append((time.monotonic(), cpu))
+            if len(marks) == 1 and len(made) == clips:
+                marks.append((time.monotonic(), cpu))
+            time.sleep(0.05)
+        ended = time.monotonic()
+    if running.returncode or len(marks) < 2:
+        raise SystemExit(f"{command[3]}: exit code {running.returncode}, {len(marks)} of 2 marks")
+    (first, cpu_first), (last, cpu_last) = marks
+    return {"s": ended - began, "cpu_s": cpu, "clips_s": last - first, "clips_cpu_s": cpu_last - cpu_first}
+
+
+def hidden(path: Path, root: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(root).parts)
 
 
 def overhead(given: argparse.Namespace) -> dict[str, Any]:
     """`fleet` with one worker against `translate` of the same clips in one process, in turns."""
-    plain, fleet, inside = [], [], []
+    runs: dict[str, list[dict[str, float]]] = {"translate": [], "fleet": []}
     with tempfile.TemporaryDirectory(prefix="ue-") as name:
         folder = Path(name)
         cut(given.clip, folder / "in", given.clips, given.frames)
         for turn in range(2 * given.rounds):
-            out, report = folder / f"out{turn}", folder / "report.json"
-            if turn % 4 in (0, 3):
-                out.mkdir()
-                plain.append(timed([*MAIN, "translate", folder / "in", *TO, "--threads", "1", "-o", out]))
-            else:
-                more = ["--workers", "1", "--report", report, "-q"]
-                fleet.append(timed([*MAIN, "fleet", folder / "in", out, *TO, *more]))
-                inside.append(json.loads(report.read_text())["seconds"])
+            out = folder / f"out{turn}"
+            out.mkdir()
+            which = "translate" if turn % 4 in (0, 3) else "fleet"
+            plain: list[str | Path] = [*MAIN, which, folder / "in", *TO, "--threads", "1", "-o", out, "-q"]
+            fleet: list[str | Path] = [*MAIN, which, folder / "in", out, *TO, "--workers", "1", "-q"]
+            runs[which].append(timed(plain if which == "translate" else fleet, out, given.clips))
+            print(which, runs[which][-1], file=sys.stderr, flush=True)
+            shutil.rmtree(out)
+
+    def ratio(key: str) -> float:
+        return round(median(r[key] for r in runs["fleet"]) / median(r[key] for r in runs["translate"]), 3)
+
     return {
         "clips": given.clips,
         "frames": given.frames,
-        "translate_s": [round(s, 1) for s in plain],
-        "fleet_s": [round(s, 1) for s in fleet],
-        "of_which_from_the_first_worker_on_s": [round(s, 1) for s in inside],
-        "fleet_over_translate": round(median(fleet) / median(plain), 3),
-        "without_starting_ray": round(median(inside) / median(plain), 3),
+        **{name: [{k: round(v, 1) for k, v in run.items()} for run in some] for name, some in runs.items()},
+        "fleet_over_translate": {key: ratio(key) for key in ("s", "cpu_s", "clips_s", "clips_cpu_s")},
     }
 
 
@@ -201,8 +298,9 @@ def workers(given: argparse.Namespace) -> dict[str, Any]:
         for turn in range(2 * given.rounds):
             count = 1 if turn % 4 in (0, 3) else 2
             report = folder / "report.json"
-            more = ["--workers", str(count), "--report", report, "-q"]
-            timed([*MAIN, "fleet", folder / "in", folder / f"out{turn}", *TO, *more])
+            more: list[str | Path] = ["--workers", str(count), "--report", report, "-q"]
+            command: list[str | Path] = [*MAIN, "fleet", folder / "in", folder / f"out{turn}", *TO, *more]
+            subprocess.run(command, check=True, capture_output=True, timeout=3600)
             seconds[count].append(json.loads(report.read_text())["seconds"])
     return {
         "clips": given.clips,
@@ -229,6 +327,7 @@ def main() -> None:
     one.add_argument("--actors", type=int, default=20)
     one.add_argument("--clips", type=int, default=100_000)
     one.add_argument("--sleep", type=float, default=0.0)
+    one.add_argument("--limit", type=float, default=0.0, help="seconds after which it is ended")
     one.set_defaults(part=simulate)
     one = parts.add_parser("lost")
     one.add_argument("--clips", type=int, default=10)

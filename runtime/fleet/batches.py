@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from unit_edge.errors import BackendError, ConfigError, UnitEdgeError
 from unit_edge.runtime.backends.open import check_model, open_runner
 from unit_edge.runtime.batch import in_batches, infer_images
-from unit_edge.runtime.fleet.destination import Destination
 from unit_edge.runtime.fleet.items import Item, Work
-from unit_edge.runtime.fleet.names import check_name, is_wanted, output_name
-from unit_edge.runtime.fleet.sources import last_part
+from unit_edge.runtime.fleet.storage.destination import Destination
+from unit_edge.runtime.fleet.storage.names import check_name, is_wanted, output_name
+from unit_edge.runtime.fleet.storage.sources import last_part
 from unit_edge.runtime.library import find_translator
 from unit_edge.runtime.sinks.codecs import Encoding
 from unit_edge.text.redaction import redact_address

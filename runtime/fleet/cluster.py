@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from unit_edge.errors import BackendError, ConfigError
-from unit_edge.runtime.fleet.scratch import private_folder
-from unit_edge.runtime.fleet.stores import shown
+from unit_edge.runtime.fleet.storage.scratch import private_folder
+from unit_edge.runtime.fleet.storage.stores import shown
 from unit_edge.text.printable import one_line
 from unit_edge.text.redaction import redact
 
@@ -55,9 +55,15 @@ def joined(address: str | None, *, cpus: int | None = None) -> Iterator[bool]:
         yield False
         return
     if address is not None:
+        # what joins through Ray's client sends no folders
+        job = {} if address.lower().startswith("ray://") else {"job_config": _job()}
         try:
             ray.init(
-                address=address, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False
+                address=address,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                configure_logging=False,
+                **job,
             )
         except Exception as error:  # connection errors of several kinds
             raise ConfigError(
@@ -78,6 +84,7 @@ def joined(address: str | None, *, cpus: int | None = None) -> Iterator[bool]:
                     num_cpus=cpus,
                     object_store_memory=_OBJECT_STORE,
                     include_dashboard=False,
+                    job_config=_job(),
                     log_to_driver=False,
                     logging_level=logging.ERROR,
                     _node_ip_address=_LOOPBACK,
@@ -98,6 +105,20 @@ def joined(address: str | None, *, cpus: int | None = None) -> Iterator[bool]:
         shutil.rmtree(folder, ignore_errors=True)
         if lock is not None:
             os.close(lock)
+
+
+def _job() -> Any:
+    """A job whose workers look for modules where Python does, and not first in the folder we are called in.
+
+    Recordings lie there, and perhaps a `numpy.py` of who knows whom. Ray adds it unless the job has a folder.
+    """
+    from ray.job_config import JobConfig
+
+    class Job(JobConfig):
+        def _runtime_env_has_working_dir(self) -> bool:
+            return True
+
+    return Job()
 
 
 @contextmanager

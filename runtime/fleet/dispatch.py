@@ -13,7 +13,7 @@ from unit_edge.errors import BackendError, ConfigError
 from unit_edge.interrupt import StopWish
 from unit_edge.runtime.fleet.cluster import has_gpus, nodes_alive, room_for
 from unit_edge.runtime.fleet.items import Crew, Item, Outcome, Work
-from unit_edge.runtime.fleet.names import is_picture
+from unit_edge.runtime.fleet.storage.names import is_picture
 from unit_edge.text.printable import one_line
 from unit_edge.text.redaction import redact
 
@@ -249,7 +249,8 @@ class Dispatch:
         if hand.opening is not None:
             self._stillborn += 1
             if self._stillborn >= _STILLBORN_AT_MOST:
-                raise BackendError(f"workers die before they begin: {redact(one_line(error, 300))}") from None
+                said = str(error).strip().rpartition("\n")[2]  # above it is where in Ray it came about
+                raise BackendError(f"workers die before they begin: {redact(one_line(said, 300))}") from None
             return
         batches = [
             batch for batch in hand.at.values() if not batch[0].cuts or batch[0].name in self._segmented

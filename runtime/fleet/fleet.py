@@ -11,14 +11,14 @@ from unit_edge.errors import ConfigError, PartialError, SinkError
 from unit_edge.interrupt import Interrupted, watch_signals
 from unit_edge.runtime.backends.open import CheckedModel, check_model
 from unit_edge.runtime.fleet.cluster import joined
-from unit_edge.runtime.fleet.destination import Destination, same_place
 from unit_edge.runtime.fleet.dispatch import Dispatch, Standing
 from unit_edge.runtime.fleet.items import Crew, Item, Outcome, Work, making_of_all
-from unit_edge.runtime.fleet.ledger import Ledger, check_destination
-from unit_edge.runtime.fleet.names import is_picture
 from unit_edge.runtime.fleet.report import Report
-from unit_edge.runtime.fleet.sources import find_items
-from unit_edge.runtime.fleet.stores import local_path, scheme_of, shown
+from unit_edge.runtime.fleet.storage.destination import Destination, same_place
+from unit_edge.runtime.fleet.storage.ledger import Ledger, check_destination
+from unit_edge.runtime.fleet.storage.names import is_picture
+from unit_edge.runtime.fleet.storage.sources import find_items, would_find
+from unit_edge.runtime.fleet.storage.stores import local_path, scheme_of, shown
 from unit_edge.runtime.library import find_translator
 from unit_edge.runtime.sinks.codecs import VIDEO_OUTPUTS, Encoding
 from unit_edge.text.printable import one_line
@@ -158,7 +158,9 @@ def carry_out_all(
     """
     from unit_edge.runtime.fleet.worker import Worker
 
-    if same_place(request.source, request.destination) and not request.source.endswith(".txt"):
+    if not request.source.endswith(".txt") and (
+        same_place(request.source, request.destination) or would_find(request.source, request.destination)
+    ):
         raise ConfigError(
             f"{shown(request.destination)}: is in the source, or the source in it; give another destination"
         )
@@ -230,7 +232,9 @@ def carry_out_all(
                 if outcome.error and failed is not None:
                     failed(outcome)
                 if outcome.hopeless:
-                    raise SinkError(f"{outcome.error}; --resume goes on when there is room")
+                    raise SinkError(
+                        f"{outcome.error} (on {outcome.node}); --resume goes on when there is room"
+                    )
             if not wish:
                 destination.clean_segments()
         finally:

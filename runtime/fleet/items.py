@@ -16,7 +16,7 @@ OWN = ".unit-edge-fleet"
 _DIGITS = 24
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Item:
     """A clip or picture of the source.
 
@@ -48,7 +48,7 @@ class Item:
         return f"{self.segments_in}/{segment + 1}.mp4"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of an item.
 

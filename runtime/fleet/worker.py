@@ -20,13 +20,13 @@ from unit_edge.errors import SinkError, SourceError, UnitEdgeError
 from unit_edge.interrupt import StopWish
 from unit_edge.runtime.backends.open import check_model, open_runner
 from unit_edge.runtime.fleet.cluster import user_home
-from unit_edge.runtime.fleet.destination import Destination
 from unit_edge.runtime.fleet.items import Item, Outcome, Work
 from unit_edge.runtime.fleet.metrics import Metrics
-from unit_edge.runtime.fleet.names import is_picture
-from unit_edge.runtime.fleet.scratch import Scratch
 from unit_edge.runtime.fleet.segments import find_cuts, join_segments
-from unit_edge.runtime.fleet.stores import local_path, open_store, scheme_of, telling
+from unit_edge.runtime.fleet.storage.destination import Destination
+from unit_edge.runtime.fleet.storage.names import is_picture
+from unit_edge.runtime.fleet.storage.scratch import Scratch
+from unit_edge.runtime.fleet.storage.stores import local_path, open_store, scheme_of, telling
 from unit_edge.runtime.pipeline import Stats
 from unit_edge.runtime.request import TranslateRequest, parse_outputs
 from unit_edge.runtime.sinks.codecs import Encoding
@@ -131,11 +131,11 @@ class Worker:
         away = bool(scheme_of(item.address))
         sent = self._destination.folder is None
         joins = bool(item.cuts) and item.segment is None
-        room = 0 if item.bytes is None and not away else item.bytes
+        size = self._size_of(item) if away else item.bytes or 0
         # what comes out is about as large as what goes in
-        share = None if room is None else room * (int(away) + int(sent) * (1 + int(joins)))
+        share = None if size is None else size * (int(away) + int(sent) * (1 + int(joins)))
         with self._scratch.room(share) as folder:
-            source = self._fetched(item, folder) if away else local_path(item.address)
+            source = self._fetched(item, size, folder) if away else local_path(item.address)
             made = self._destination.work_folder(folder)
             output = made / f"out{PurePosixPath(item.output).suffix}"
             try:
@@ -213,16 +213,36 @@ class Worker:
             self._frames_before += self._frames
             self._frames = 0
 
-    def _fetched(self, item: Item, folder: Path) -> Path:
+    def _size_of(self, item: Item) -> int | None:
+        """How large a store says that a clip is; None if it doesn't."""
+        if item.bytes is not None:
+            return item.bytes
+        store, path = open_store(item.address)
+
+        def ask() -> int | None:
+            with telling(item.address, SourceError):
+                found: int | None = store.size(path)
+                return found
+
+        return _again(ask)
+
+    def _fetched(self, item: Item, size: int | None, folder: Path) -> Path:
         target = folder / f"in{PurePosixPath(item.name).suffix}"
         store, path = open_store(item.address)
 
         def fetch() -> None:
             with telling(item.address, SourceError):
-                store.get_file(path, str(target))
+                try:
+                    store.get_file(path, str(target), callback=self._scratch.counter())
+                except OSError as error:
+                    if error.errno != errno.ENOSPC:
+                        raise
+                    raise SinkError(
+                        f"{self._scratch.folder.parent}: scratch is on a disk that is full; give --scratch"
+                    ) from error
                 got = target.stat().st_size
-                if item.bytes is not None and got != item.bytes:
-                    raise OSError(f"gave {got} of {item.bytes} bytes")
+                if size is not None and got != size:
+                    raise OSError(f"gave {got} of {size} bytes")
 
         with self._metrics.timed("fetch"):
             _again(fetch)

@@ -23,6 +23,7 @@ from unit_edge.cli.terminal.progress import FleetLine
 from unit_edge.cli.terminal.say import echo
 from unit_edge.errors import ConfigError
 from unit_edge.interrupt import Interrupted
+from unit_edge.text.printable import one_line
 
 if TYPE_CHECKING:
     from unit_edge.runtime.fleet.items import Outcome
@@ -121,7 +122,7 @@ def fleet(
         importable()
     from unit_edge.runtime.fleet.fleet import FleetRequest, carry_out_all, failures_of
     from unit_edge.runtime.fleet.items import Crew
-    from unit_edge.runtime.fleet.sources import a_clip
+    from unit_edge.runtime.fleet.storage.sources import a_clip
     from unit_edge.runtime.sinks.codecs import Encoding
 
     cpus = parse_cpus(cpus_per_worker)
@@ -159,9 +160,10 @@ def fleet(
 
     def failed(outcome: Outcome) -> None:
         where = f" (on {outcome.node})" if outcome.node else ""
-        known = outcome.error.startswith(outcome.name)
+        name = one_line(outcome.name, 80)
+        known = outcome.error.startswith((outcome.name, name))
         line.clear()
-        echo(f"error: {'' if known else f'{outcome.name}: '}{outcome.error}{where}", err=True)
+        echo(f"error: {'' if known else f'{name}: '}{outcome.error}{where}", err=True)
 
     result = carry_out_all(request, failed=failed, progress=line.draw)
     line.clear()

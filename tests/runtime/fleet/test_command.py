@@ -47,6 +47,7 @@ def test_what_can_not_be_is_refused_before_ray_starts(clips: Path, write_model: 
     errors = {
         ("in", "out"): "say what to translate to",
         ("in", "in/out", "--model", model): "in/out: is in the source, or the source in it",
+        ("in/**/*.mp4", "in/night", "--model", model): "in/night: is in the source, or the source in it",
         ("nowhere", "out", "--model", model): "nowhere: no such file; expected a folder, a pattern, a list",
         ("empty", "out", "--model", model): "empty: no videos and no pictures there",
         ("list.txt", "out", "--model", model): "a.mp4 and a.mp4 would both become a.mp4",
@@ -65,6 +66,21 @@ def test_what_can_not_be_is_refused_before_ray_starts(clips: Path, write_model: 
         )
         assert "secret" not in done.stderr
     assert not Path("out").exists()
+
+
+def test_a_name_of_two_lines_is_one(write_model: WriteModel, tmp_path: Path) -> None:
+    """What a name says after a line feed would pass for a message of ours."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    try:
+        (folder / "a\nerror: \x1b[31mb.mp4").touch()
+    except OSError:
+        pytest.skip("no such names here")
+    done = fleet(folder, tmp_path / "out", "--model", write_model())
+    named, ended = done.stderr.splitlines()
+    assert named.startswith(r"error: a error: \u001b[31mb.mp4: has a control character in its name")
+    assert ended.startswith("error: 1 of 1 clips failed")
+    assert done.exit_code == 1
 
 
 @pytest.mark.slow

@@ -128,6 +128,19 @@ def test_what_kills_its_worker_is_left_out(
     assert {one.name: one.kills for one in report.done} == {"a.mp4": 0, "z.mp4": 1}
 
 
+def test_workers_take_no_modules_from_the_folder_we_are_called_in(ray_cluster: None) -> None:
+    """A `numpy.py` among recordings would be run by them."""
+    ray = pytest.importorskip("ray")
+
+    @ray.remote(num_cpus=0)
+    def searched() -> list[str]:
+        import sys
+
+        return sys.path
+
+    assert str(Path.cwd()) not in ray.get(searched.remote())
+
+
 def test_ray_tells_its_makers_nothing(ray_cluster: None) -> None:
     usage = pytest.importorskip("ray._common.usage.usage_lib")
     assert usage.usage_stats_enabled() is False

@@ -16,10 +16,10 @@ import pytest
 from probe import frame_times
 
 from unit_edge.errors import SinkError
-from unit_edge.runtime.fleet.destination import Destination
 from unit_edge.runtime.fleet.items import Item, Work
-from unit_edge.runtime.fleet.scratch import Scratch
-from unit_edge.runtime.fleet.sources import find_items
+from unit_edge.runtime.fleet.storage.destination import Destination
+from unit_edge.runtime.fleet.storage.scratch import Scratch
+from unit_edge.runtime.fleet.storage.sources import find_items
 from unit_edge.runtime.fleet.worker import Worker
 
 pytest.importorskip("s3fs")

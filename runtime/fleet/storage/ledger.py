@@ -8,8 +8,8 @@ from dataclasses import asdict
 from typing import Any
 
 from unit_edge.errors import ConfigError, SinkError
-from unit_edge.runtime.fleet.destination import Destination
 from unit_edge.runtime.fleet.items import Outcome
+from unit_edge.runtime.fleet.storage.destination import Destination
 
 _ABOUT = "about.json"
 _FORMAT = 1

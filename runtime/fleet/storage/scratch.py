@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from unit_edge.errors import SinkError, SourceError
 
@@ -57,10 +58,7 @@ class Scratch:
         """
         wanted = self._limit if size is None else size
         if wanted > self._limit:
-            raise SourceError(
-                f"needs {wanted / 2**30:.1f} GiB of scratch, more than the {self._limit / 2**30:.1f} that a "
-                "worker may take; give more with --scratch-gib"
-            )
+            raise self._too_large(f"{wanted / 2**30:.3g} GiB")
         with self._changed:
             self._changed.wait_for(lambda: self._used + wanted <= self._limit)
             self._used += wanted
@@ -73,6 +71,28 @@ class Scratch:
             with self._changed:
                 self._used -= wanted
                 self._changed.notify_all()
+
+    def counter(self) -> Any:
+        """A callback for a download by fsspec, that ends one which is larger than what a worker may take.
+
+        It raises SourceError.
+        """
+        from fsspec.callbacks import Callback
+
+        scratch, limit = self, self._limit
+
+        class Counter(Callback):  # type: ignore[misc]
+            def call(self, *_: object, **__: object) -> None:
+                if self.value > limit:
+                    raise scratch._too_large("too much")
+
+        return Counter()
+
+    def _too_large(self, needed: str) -> SourceError:
+        return SourceError(
+            f"needs {needed} of scratch, and a worker may take {self._limit / 2**30:.3g} GiB; give more with "
+            "--scratch-gib"
+        )
 
     def close(self) -> None:
         """Removes the folder."""

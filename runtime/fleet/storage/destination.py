@@ -14,7 +14,7 @@ from unit_edge.errors import ConfigError, SinkError
 from unit_edge.files.reading import parse_json
 from unit_edge.files.writing import replacing
 from unit_edge.runtime.fleet.items import OWN
-from unit_edge.runtime.fleet.stores import (
+from unit_edge.runtime.fleet.storage.stores import (
     AT_ONCE,
     READ_ONLY,
     local_path,

@@ -17,6 +17,8 @@ _SAID = 300
 AT_ONCE = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss")
 """Stores in which an object is there whole or not at all."""
 READ_ONLY = ("http", "https")
+_SILENCE_S = 60.0
+"""How long a web server may send nothing; the whole of a clip may take as long as it does."""
 
 
 def scheme_of(address: str) -> str:
@@ -62,8 +64,14 @@ def open_store(address: str) -> tuple[Any, str]:
     """
     import fsspec
 
+    options: dict[str, Any] = {}
+    if scheme_of(address) in READ_ONLY:
+        from aiohttp import ClientTimeout
+
+        silence = ClientTimeout(total=None, sock_connect=_SILENCE_S, sock_read=_SILENCE_S)
+        options["client_kwargs"] = {"timeout": silence}
     try:
-        store, path = fsspec.core.url_to_fs(address)
+        store, path = fsspec.core.url_to_fs(address, **options)
     except ImportError as error:
         raise ConfigError(f"{shown(address)}: needs a package that isn't installed: {_said(error)}") from None
     except ValueError as error:

@@ -11,8 +11,16 @@ from urllib.parse import unquote, urlsplit
 from unit_edge.errors import ConfigError, SourceError, UnitEdgeError
 from unit_edge.files.reading import read_bounded
 from unit_edge.runtime.fleet.items import Item, Outcome
-from unit_edge.runtime.fleet.names import check_alone, check_name, is_picture, is_wanted, output_name
-from unit_edge.runtime.fleet.stores import READ_ONLY, local_path, open_store, scheme_of, shown, telling
+from unit_edge.runtime.fleet.storage.destination import same_place
+from unit_edge.runtime.fleet.storage.names import check_alone, check_name, is_picture, is_wanted, output_name
+from unit_edge.runtime.fleet.storage.stores import (
+    READ_ONLY,
+    local_path,
+    open_store,
+    scheme_of,
+    shown,
+    telling,
+)
 
 _LIST_SUFFIX = ".txt"
 _LIST_BYTES = 256 * 2**20
@@ -26,6 +34,7 @@ def find_items(source: str) -> tuple[list[Item], list[Outcome]]:
     """The videos and pictures of a source in the order of their names, and those whose names won't do.
 
     Of a folder or prefix it is all below it, hidden ones left out; they are called by what follows it. Of
+    a web server, the page of a URL that ends with a slash is a folder if it has links to files below it. Of
     a pattern it is what fits, called by what follows its part without wildcards. A .txt is a list: a path or
     URL a line, called by its last part, or by what stands behind a tab.
 
@@ -52,6 +61,14 @@ def find_items(source: str) -> tuple[list[Item], list[Outcome]]:
         raise SourceError(f"{shown(source)}: no videos and no pictures there")
     check_alone(items)
     return items, bad
+
+
+def would_find(source: str, destination: str) -> bool:
+    """Whether a pattern that goes into all folders would find what is in a destination."""
+    if "**" not in source:
+        return False
+    root = _fixed_part(source)
+    return same_place(f"{root}/" if scheme_of(source) else root or ".", destination)
 
 
 def a_clip(source: str) -> Path | None:
@@ -103,10 +120,18 @@ def _fixed_part(pattern: str) -> str:
 
 
 def _stored(source: str) -> Iterator[Found]:
-    if scheme_of(source) in READ_ONLY:
+    web = scheme_of(source) in READ_ONLY
+    if web and not urlsplit(source).path.endswith("/"):  # ? and * are characters of URLs
         yield last_part(source), source, None
         return
     store, path = open_store(source)
+    if web:
+        with telling(source, SourceError):
+            for key in store.find(path):
+                name = unquote(urlsplit(key).path.removeprefix(urlsplit(path).path))
+                if is_wanted(name):
+                    yield name, key, None
+        return
     with telling(source, SourceError):
         if any(sign in path for sign in _MAGIC):
             details, root = store.glob(path, detail=True), _fixed_part(path)
@@ -155,6 +180,6 @@ def _lines(source: str) -> list[str]:
         except (OSError, ValueError) as error:
             raise SourceError(f"{shown(source)}: can't be read ({error})") from None
     try:
-        return str(content.decode("utf-8")).splitlines()
+        return str(content.decode("utf-8-sig")).splitlines()
     except UnicodeDecodeError:
         raise SourceError(f"{shown(source)}: is no list: not UTF-8; expected a path or URL a line") from None
