@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import shutil
 import subprocess
 import sys
 import threading
@@ -134,6 +135,19 @@ def test_a_model_that_hangs_is_told_of_and_keeps_neither_the_recording_nor_the_e
     assert len(frame_times(recording)) > 5 and not list(running.folder.glob(".*"))
     *_, last = running.said().strip().splitlines()
     assert "has let go" in last and "Traceback" not in running.said()
+
+
+@pytest.mark.skipif(
+    not shutil.which("systemd-analyze"), reason="needs systemd-analyze: `apt-get install systemd`"
+)
+def test_the_unit_of_the_docs_is_one_that_systemd_takes_and_is_shut_off(tmp_path: Path) -> None:
+    docs = Path(__file__).parents[3] / "docs" / "serve.md"
+    text = docs.read_text().partition("```ini\n")[2].partition("```")[0]
+    unit = tmp_path / "unit-edge.service"
+    unit.write_text(text.replace("/opt/unit-edge/bin/unit-edge", sys.executable))
+    for arguments in (["verify"], ["security", "--offline=true", "--threshold=25"]):
+        done = subprocess.run(["systemd-analyze", *arguments, unit], capture_output=True, text=True)
+        assert done.returncode == 0 and "nknown" not in done.stderr, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(
