@@ -306,7 +306,10 @@ class Translation:
 
     def _open(self) -> LiveSource:
         address, options = self._source.address, self._source.options
-        stopping, controls = (lambda wish=self._wish: bool(wish)), self.controls
+        wish, controls = self._wish, self.controls  # of this run
+
+        def stopping() -> bool:
+            return bool(wish)
 
         def notice(text: str) -> None:
             if not stopping():  # else the end of the frames looks like a loss
