@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from unit_edge.runtime.serve.guard import refused
 from unit_edge.runtime.serve.metrics import CONTENT_TYPE, metrics_of
 from unit_edge.runtime.serve.openapi import document
 from unit_edge.runtime.serve.site import SITE, Site
+from unit_edge.runtime.serve.threads import in_thread
 from unit_edge.runtime.serve.video.encoder import QUALITIES
 from unit_edge.runtime.serve.video.jpeg import send_jpegs
 from unit_edge.text.printable import one_line
@@ -25,6 +27,7 @@ from unit_edge.text.redaction import redact
 BODY_AT_MOST = 64 << 10
 _BODY_S = 10.0
 _EVENTS_S = 1.0
+_EVENTS_APART_S = 0.1
 _EVENT_STUCK_S = 20.0
 
 
@@ -46,8 +49,7 @@ async def openapi(request: web.Request) -> web.Response:
 
 
 async def healthz(request: web.Request) -> web.Response:
-    translation = request.app[SITE].translation
-    well = translation.fault is None and translation.broken is None
+    well = request.app[SITE].translation.well
     return web.Response(status=200 if well else 503, text="ok\n" if well else "nothing is translated\n")
 
 
@@ -65,7 +67,7 @@ async def choose_model(request: web.Request) -> web.Response:
     site.loading = given["model"]
     site.changed()
     try:
-        await asyncio.to_thread(site.translation.choose, given["model"])
+        await in_thread(partial(site.translation.choose, given["model"]))
     finally:
         site.loading = None
     return _done(site)
@@ -135,7 +137,8 @@ async def events(request: web.Request) -> web.StreamResponse:
         while not site.stopping:
             data = json.dumps(site.state(), separators=(",", ":"))
             await asyncio.wait_for(response.write(f"data: {data}\n\n".encode()), _EVENT_STUCK_S)
-            await site.changed.wait(_EVENTS_S)
+            await asyncio.sleep(_EVENTS_APART_S)  # progress of uploads changes it with each frame
+            await site.changed.wait(_EVENTS_S - _EVENTS_APART_S)
     except (ConnectionError, asyncio.TimeoutError):
         if request.transport is not None:
             request.transport.abort()

@@ -127,7 +127,7 @@ class Meter:
             decode_ms=_ms(then.decode, now.decode),
             compute_ms=1000 * (now.totals.infer_s - then.totals.infer_s) / frames if frames else None,
             encode_ms=max((one for one in encoders if one is not None), default=None),
-            cpu=_share(then.busy_s, now.busy_s, seconds * (os.cpu_count() or 1)),
+            cpu=_at_most_all(_share(then.busy_s, now.busy_s, seconds * (os.cpu_count() or 1))),
             own_cpu_cores=_share(then.own_s, now.own_s, seconds),
             memory_mib=None if held is None else held[0] / 2**20,
             temperature_c=temperature_c(),
@@ -142,6 +142,11 @@ def _ms(then: tuple[float, int], now: tuple[float, int]) -> float | None:
     """Milliseconds a frame, of sums of seconds and frames; None if none came, or the sums began anew."""
     frames = now[1] - then[1]
     return 1000 * (now[0] - then[0]) / frames if frames > 0 else None
+
+
+def _at_most_all(share: float | None) -> float | None:
+    """The system counts in steps of 10 ms, which can sum up to more than there was."""
+    return None if share is None else min(1.0, share)
 
 
 def _share(then: float | None, now: float | None, of: float) -> float | None:

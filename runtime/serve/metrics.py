@@ -61,6 +61,13 @@ class _Collector(Collector):
         viewers.add_metric(["webrtc"], site.webrtc.count)
         viewers.add_metric(["mjpeg"], site.mjpeg_viewers)
         yield viewers
+        encoded = CounterMetricFamily(
+            "unit_edge_encoded_frames", "Encoded once for all viewers.", labels=["transport", "quality"]
+        )
+        for transport, encoders in (("webrtc", site.h264), ("mjpeg", site.jpeg)):
+            for quality, encoder in encoders.items():
+                encoded.add_metric([transport, quality], encoder.frames)
+        yield encoded
         model = GaugeMetricFamily("unit_edge_model", "1 for the one in use.", labels=["name"])
         model.add_metric([translation.models.name], 1)
         yield model

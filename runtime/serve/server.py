@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 import ssl
@@ -67,6 +68,8 @@ class ServeRequest:
 def serve(request: ServeRequest, *, say: Callable[[str], None], listening: Callable[[str], None]) -> None:
     """Serves until SIGTERM or SIGINT, in the main thread; recordings are finished then.
 
+    A model or source that doesn't let go within 20 s of that ends the process, with exit code 1.
+
     `say` gets lines for the terminal, from any thread; `listening` is called once with the address, when
     viewers can come.
 
@@ -89,6 +92,8 @@ def serve(request: ServeRequest, *, say: Callable[[str], None], listening: Calla
             )
         )
         asyncio.run(_serve(request, translation, listener, tls, listening))
+    if translation.hangs:
+        os._exit(1)  # ending Python would wait for, or crash in, what hangs
     if translation.broken is not None:
         raise translation.broken
 

@@ -85,6 +85,11 @@ class Recorder:
             with self._lock:
                 self.__exit__(None, None, None)
 
+    def finish(self) -> None:
+        """Finishes the recording that runs, and takes no more; from any thread."""
+        self._wanted = None
+        self.settle()
+
     def _write(self, frame: Frame) -> None:
         wanted = self._wanted
         try:

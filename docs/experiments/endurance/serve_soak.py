@@ -2,17 +2,21 @@
 
     python docs/experiments/endurance/serve_soak.py webrtc --minutes 10
     python docs/experiments/endurance/serve_soak.py crowd --viewers 50
+    python docs/experiments/endurance/serve_soak.py cost --fps 10
 
-Both start a server of their own on loopback with a bundled model at 640x360, or with --fps a stand-in that
+All start a server of their own on loopback with a bundled model at 640x360, or with --fps a stand-in that
 inverts, on a clip of that rate. `webrtc` prints a line a minute: frames, their age when decoded here, and
 what the server holds; the last line says how far its memory went apart after two minutes. `crowd` measures
-the translation without viewers and with them, in turns.
+the translation without viewers and with them, in turns. `cost` counts processor time instead, which tells
+more on a machine that has other things to do: of the whole server, of its thread for HTTP and of the busiest
+other one, a frame, with 0, 1, 10 and 50 viewers of JPEGs, and how many JPEGs were encoded.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import socket
 import statistics
 import sys
@@ -55,6 +59,7 @@ async def webrtc(server: Server, minutes: float) -> None:
     everything: list[float] = []
     memory: list[tuple[float, float]] = []
     frames, began, told = 0, time.monotonic(), 0
+    ticks = load([])[0]
     async with viewer(server.url, pictures=False) as (pictures, _):
         async for received in pictures:
             now = time.monotonic() - began
@@ -69,9 +74,11 @@ async def webrtc(server: Server, minutes: float) -> None:
                 everything += ages
                 p50, p95, p99 = np.percentile(ages, [50, 95, 99]) * 1000
                 here = len(ages) / min(60.0, 60 * minutes)
+                ticks, busy, nice = load(ticks)
                 print(
                     f"{now:5.0f} s  {here:.1f} FPS here, {figures['fps']:.1f} there; "
-                    f"age {p50:.0f} ms, 95 % {p95:.0f}, 99 % {p99:.0f}; {figures['memory_mib']:.1f} MiB",
+                    f"age {p50:.0f} ms, 95 % {p95:.0f}, 99 % {p99:.0f}; {figures['memory_mib']:.1f} MiB; "
+                    f"processors {busy:.0%} at work, {nice:.0%} for nice'd programs",
                     flush=True,
                 )
                 ages = []
@@ -83,6 +90,14 @@ async def webrtc(server: Server, minutes: float) -> None:
         f"in all: {frames} frames; age {p50:.0f} ms, 95 % {p95:.0f}, 99 % {p99:.0f}; "
         f"memory {min(settled):.1f} to {max(settled):.1f} MiB"
     )
+
+
+def load(before: list[int]) -> tuple[list[int], float, float]:
+    """Ticks of all processors, and of them the shares at work and taken by nice'd programs since `before`."""
+    now = [int(value) for value in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    spent = [b - a for a, b in zip(before or [0] * 8, now, strict=True)]
+    total = max(1, sum(spent))
+    return now, 1 - (spent[3] + spent[4]) / total, spent[1] / total
 
 
 class Crowd:
@@ -101,7 +116,8 @@ class Crowd:
         with socket.create_connection(("127.0.0.1", port)) as sock:
             sock.sendall(b"GET /stream.mjpeg HTTP/1.1\r\nHost: localhost\r\n\r\n")
             while not self._leave.is_set():
-                self.bytes += len(sock.recv(1 << 18))
+                came = len(sock.recv(1 << 18))  # not in one line: the sum would be read before the wait
+                self.bytes += came
 
     def __exit__(self, *_: object) -> None:
         self._leave.set()
@@ -139,9 +155,52 @@ def crowd(server: Server, viewers: int, rounds: int, seconds: float) -> None:
     )
 
 
+def encoded(server: Server) -> int:
+    """JPEGs of the high quality that were encoded so far."""
+    name = 'unit_edge_encoded_frames_total{quality="high",transport="mjpeg"} '
+    lines = server.ask("/metrics")[2].decode().splitlines()
+    return round(float(next(line for line in lines if line.startswith(name)).removeprefix(name)))
+
+
+def reading(server: Server, crowd: Crowd) -> dict[str, float]:
+    """Sums since the start: processor time of the server and its busiest thread, frames, JPEGs, bytes."""
+    spent = {}
+    for task in Path(f"/proc/{server.process.pid}/task").iterdir():
+        fields = (task / "stat").read_text().rpartition(")")[2].split()
+        spent[int(task.name)] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return {
+        "all_s": sum(spent.values()),
+        "loop_s": spent.pop(server.process.pid),
+        "model_s": max(spent.values()),
+        "frames": server.state()["frames"],
+        "jpegs": encoded(server),
+        "bytes": crowd.bytes,
+    }
+
+
+def cost(server: Server, seconds: float) -> None:
+    for viewers in (0, 1, 10, 50):
+        with Crowd(server.port, viewers) as many:
+            time.sleep(2)
+            before, began = reading(server, many), time.monotonic()
+            time.sleep(seconds)
+            after, passed = reading(server, many), time.monotonic() - began
+        spent = {name: after[name] - before[name] for name in before}
+        frames = max(1.0, spent["frames"])
+        a_frame = {name: 1000 * value / frames for name, value in spent.items() if name.endswith("_s")}
+        print(
+            f"{viewers:2} viewers: {frames / passed:.2f} FPS; processor time a frame "
+            f"{a_frame['all_s']:.1f} ms in all, {a_frame['loop_s']:.1f} ms for HTTP, "
+            f"{a_frame['model_s']:.1f} ms in the busiest other thread; "
+            f"{spent['jpegs'] / frames:.2f} JPEGs encoded a frame, "
+            f"{spent['bytes'] / 2**20 / passed:.1f} MiB/s",
+            flush=True,
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("webrtc", "crowd"))
+    parser.add_argument("what", choices=("webrtc", "crowd", "cost"))
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--viewers", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=5)
@@ -151,6 +210,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, started(Path(folder), options.fps) as server:
         if options.what == "webrtc":
             asyncio.run(webrtc(server, options.minutes))
+        elif options.what == "cost":
+            cost(server, options.seconds)
         else:
             crowd(server, options.viewers, options.rounds, options.seconds)
 

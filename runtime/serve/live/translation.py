@@ -34,6 +34,8 @@ _RETRY_S = (1.0, 30.0)
 _WENT_WELL_S = 60.0
 _NOTICES_KEPT = 20
 _FRAME_TIMES_AT_MOST = 2000
+_END_S = 20.0
+_ANSWERS_WITHIN_S = 60.0
 
 
 @dataclass
@@ -96,6 +98,7 @@ class Translation:
         models: which run.
         recorder: writes into the folder for recordings.
         broken: an error that isn't the user's to mend, after which nothing goes on; else None.
+        hangs: whether the model or the source didn't let go at the end; then the process has to be ended.
     """
 
     def __init__(
@@ -120,9 +123,11 @@ class Translation:
         self._live: LiveSource | None = None
         self._fault: str | None = None
         self._first_error: BaseException | None = None
-        self._begun = threading.Event()
+        self._begun, self._stopped = threading.Event(), threading.Event()
+        self._answered_s = time.monotonic()
         self._notices: deque[Notice] = deque(maxlen=_NOTICES_KEPT)
         self.broken: BaseException | None = None
+        self.hangs = False
         self._thread = threading.Thread(target=self._work_on, name="unit-edge translation", daemon=True)
 
     def __enter__(self) -> Translation:
@@ -148,7 +153,15 @@ class Translation:
         self._closing = True
         self._wish.ask()
         self.controls.close()
-        self._thread.join()
+        if self._stopped.wait(_END_S):
+            self._thread.join()  # which finishes a recording, however long that takes
+            return
+        self.hangs = True
+        self.recorder.finish()
+        self._say(
+            f"{self._source.address.name}: neither it nor {self.models.name} has let go for {_END_S:.0f} s; "
+            "ended without waiting"
+        )
 
     # What is shown
 
@@ -170,6 +183,12 @@ class Translation:
     def lost(self) -> bool:
         """Whether the source is being connected to again."""
         return self._live is not None and self._live.lost
+
+    @property
+    def well(self) -> bool:
+        """Whether frames are translated, or held because somebody wants that."""
+        answers = time.monotonic() - self._answered_s < _ANSWERS_WITHIN_S
+        return self._fault is None and self.broken is None and not self.lost and answers
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -245,6 +264,7 @@ class Translation:
             self.broken = error
         finally:
             self._begun.set()
+            self._stopped.set()
             self.recorder.__exit__(None, None, None)
 
     def _run_once(self) -> None:
@@ -275,7 +295,7 @@ class Translation:
             self.controls.wait(min(left_s, 1.0))
 
     def _progress(self, stats: Stats) -> None:
-        self._stats = stats
+        self._stats, self._answered_s = stats, time.monotonic()
         self.recorder.settle()
         if stats.frames:
             self._fault = None
@@ -286,7 +306,14 @@ class Translation:
 
     def _open(self) -> LiveSource:
         address, options = self._source.address, self._source.options
-        stopping, controls = (lambda wish=self._wish: bool(wish)), self.controls
+        wish, controls = self._wish, self.controls  # of this run
+
+        def stopping() -> bool:
+            return bool(wish)
+
+        def notice(text: str) -> None:
+            if not stopping():  # else the end of the frames looks like a loss
+                self.notice(text)
 
         def capture() -> Capture:
             if address.kind in LIVE_KINDS:
@@ -297,4 +324,4 @@ class Translation:
             return SteeredCapture(files, controls, stopping, None)
 
         patience_s = options.reconnect_for if address.kind in LIVE_KINDS else 0.0
-        return LiveSource(address.name, capture, reconnect_for_s=patience_s, notice=self.notice)
+        return LiveSource(address.name, capture, reconnect_for_s=patience_s, notice=notice)

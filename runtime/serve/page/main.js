@@ -18,6 +18,7 @@ let transport = null;
 let frames = 0;
 let counted = performance.now();
 let lastNotice = null;
+let aim = null; // the model that was chosen here, until it is there
 
 const stream = new Stream(clock, (picture, width, height, age) => {
   view.showBoth(picture, width, height);
@@ -37,6 +38,24 @@ function say(text, bad = true) {
 
 async function act(path, body) {
   try { show(await post(path, body)); } catch (error) { say(error.message); }
+}
+
+// While one is being loaded, the list stays usable, and the last choice counts.
+async function choose(name) {
+  const busy = aim !== null;
+  aim = name;
+  if (busy) return;
+  try {
+    while (aim !== state.model.name) {
+      const next = aim;
+      const now = await post("/api/model", { model: next });
+      if (aim === next) aim = null;
+      show(now);
+      if (aim === null) return;
+    }
+  } catch (error) { say(error.message); }
+  aim = null;
+  show(state);
 }
 
 // What the server says
@@ -79,9 +98,8 @@ function show(now, tick = false) {
   $("source").textContent = `${source.name} · ${source.width}×${source.height} · ${model.backend ?? "no backend"}`;
   $("from").textContent = model.source;
   $("to").textContent = model.target;
-  $("model").value = model.loading ?? model.name;
-  $("model").disabled = model.loading !== null;
-  $("swap").disabled = model.loading !== null || !reverse();
+  $("model").value = aim ?? model.loading ?? model.name;
+  $("swap").disabled = !reverse();
   pressed("pause", now.paused, now.paused ? "Go on" : "Pause");
   pressed("steady", now.steady);
   pressed("record", recording.on, recording.on ? "Stop" : "Record");
@@ -144,17 +162,18 @@ const acts = {
   pause: () => act("/api/pause", { on: !state.paused }),
   record: () => act("/api/record", { on: !state.recording.on }),
   steady: () => act("/api/steady", { on: !state.steady }),
-  swap: () => reverse() && act("/api/model", { model: reverse().name }),
+  swap: () => reverse() && choose(reverse().name),
   full: () => (document.fullscreenElement ? document.exitFullscreen() : $("stage").requestFullscreen()).catch(() => {}),
   "help-open": () => $("help").showModal(),
 };
 for (const [id, what] of Object.entries(acts)) $(id).addEventListener("click", () => state && what());
-$("model").addEventListener("change", () => act("/api/model", { model: $("model").value }));
+$("model").addEventListener("change", () => choose($("model").value));
 $("quality").addEventListener("change", () => stream.choose($("quality").value));
 const keys = { " ": acts.pause, r: acts.record, s: acts.steady, d: acts.swap, f: acts.full, p: () => $("snapshot").click(), "?": acts["help-open"] };
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || !state || $("help").open) return;
-  if (event.target.closest("input, select, textarea, button, a") && event.key !== "?") return;
+  // those have a use for the key themselves
+  if (event.target.closest(event.key === " " ? "input, select, button, a" : "select")) return;
   const what = keys[event.key.toLowerCase()];
   if (!what || event.repeat) return;
   event.preventDefault();

@@ -96,6 +96,8 @@ export class Uploads {
       this.cards.set(job.id, card);
     }
     const { box } = card;
+    // an event may come before the answer to the request that made it
+    if (this.names.has(job.id)) box.querySelector("h3").textContent = name;
     if (!card.bound) {
       card.bound = true;
       box.querySelector(".forget").addEventListener("click", () => remove(`/api/uploads/${job.id}`).catch(() => {}));

@@ -9,15 +9,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from unit_edge.errors import UnitEdgeError
 from unit_edge.runtime.resize import resized
 from unit_edge.runtime.serve.live.hub import Hub, Pair
+from unit_edge.text.printable import one_line
 
 _REST_S = 0.5
 _KEY_FRAME_WAIT_S = 0.2
+_AGAIN_S = 15.0
 
 QUALITIES = {"high": 1280, "low": 640}
 """Names, and how many pixels wide each half is at most."""
@@ -64,7 +67,7 @@ class SharedEncoder:
     Attributes:
         seconds: spent on encoding, in all.
         frames: encoded, in all.
-        fault: why it can't, after which it rests for good; else None.
+        fault: why it can't, until it is tried again some seconds later; else None.
     """
 
     def __init__(
@@ -129,9 +132,14 @@ class SharedEncoder:
                 encoded = encoder.encode(both_halves(pair, self._width), pair, key=key)
                 self.seconds += time.perf_counter() - began
                 self.frames += 1
-            except UnitEdgeError as error:
-                self.fault = str(error)
-                return
+            except (UnitEdgeError, MemoryError, cv2.error) as error:
+                self.fault = one_line(error)
+                encoder = None
+                with self._changed:
+                    self._key_wanted = True
+                    self._changed.wait_for(lambda: self._stopped, _AGAIN_S)
+                self.fault = None
+                continue
             if encoded is not None:
                 self._publish(encoded)
 

@@ -53,21 +53,16 @@ class H264Encoder:
         self._size = 0, 0
         self._from_bgr = FromBgr(_BT709)
         self._last_pts = -1
+        self._failed: dict[str, str] = {}
 
     def encode(self, image: NDArray[np.uint8], pair: Pair, *, key: bool) -> Encoded | None:
-        height, width = image.shape[:2]
-        if self._context is None or self._size != (width, height):
-            self._context, self._size = self._open(width, height), (width, height)
         pts = max(round(pair.captured_s * TICKS_PER_S), self._last_pts + 1)
         self._last_pts = pts
         frame = self._from_bgr(image)
         frame.pts, frame.time_base = pts, Fraction(1, TICKS_PER_S)
         if key:
             frame.pict_type = PictureType.I
-        try:
-            packets = self._context.encode(frame)
-        except (av.FFmpegError, OSError) as error:
-            raise SinkError(f"{self.name}: encoding failed ({reason(error)})") from None
+        packets = self._packets(frame)
         if not packets:
             return None
         data = b"".join(bytes(packet) for packet in packets)
@@ -76,10 +71,23 @@ class H264Encoder:
             data=data, number=pair.number, captured_s=pair.captured_s, pts=packets[-1].pts or pts, key=is_key
         )
 
+    def _packets(self, frame: av.VideoFrame) -> list[Any]:
+        """What an encoder makes of a frame; one that fails, as a GPU's may at any time, isn't asked again."""
+        while True:
+            if self._context is None or self._size != (frame.width, frame.height):
+                self._size = frame.width, frame.height
+                self._context = self._open(*self._size)
+            try:
+                return self._context.encode(frame)
+            except (av.FFmpegError, OSError) as error:
+                assert self.name is not None, "it is open"
+                self._failed[self.name] = f"encoding failed ({reason(error)})"
+                self._context = None
+
     def _open(self, width: int, height: int) -> VideoCodecContext:
-        faults = []
+        faults = [f"{name}: {why}" for name, why in self._failed.items()]
         for name, options in _OPTIONS.items():
-            if name not in av.codecs_available:
+            if name not in av.codecs_available or name in self._failed:
                 continue
             try:
                 context = _opened(name, width, height, options)

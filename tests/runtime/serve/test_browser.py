@@ -206,6 +206,45 @@ def test_model_steady_pause_and_record_from_the_page(page: Page, server: Server)
     assert (server.folder / said).stat().st_size > 1000
 
 
+def test_keys_and_the_list_of_models_work_without_a_mouse(page: Page, server: Server) -> None:
+    from selenium.webdriver import ActionChains, Keys
+
+    page.click("steady")
+    server.until(lambda s: s["steady"])
+    ActionChains(page.driver).send_keys("s").perform()  # the button has the focus still
+    server.until(lambda s: not s["steady"])
+    ActionChains(page.driver).send_keys(" ").perform()  # which presses the button
+    server.until(lambda s: s["steady"] and not s["paused"])
+    page.click("steady")
+    server.until(lambda s: not s["steady"])
+    models = page.driver.find_element("id", "model")
+    models.send_keys(Keys.ARROW_DOWN)
+    models.send_keys(Keys.ARROW_UP)
+    models.send_keys(Keys.ARROW_DOWN)  # while the ones before are being loaded
+    server.until(lambda s: s["model"]["name"] == "identity" and s["model"]["loading"] is None)
+    assert page.ask("return document.activeElement.id") == "model"
+    assert page.ask("return $('notices').textContent") == ""
+    models.send_keys(Keys.ARROW_UP)
+    server.until(lambda s: s["model"]["name"] == "invert" and s["model"]["loading"] is None)
+    page.until("return $('model').value === 'invert' && $('to').textContent === 'inverted'")
+
+
+def test_a_gallery_of_the_frame_on_show(page: Page, server: Server) -> None:
+    page.click("gallery")
+    page.until("return document.querySelector('.job h3')?.textContent === 'The frame on show'")
+    page.until("return document.querySelectorAll('.tile').length >= 2", 300)
+    labels = page.ask("return [...document.querySelectorAll('.tile')].map((e) => e.textContent)")
+    assert "plain to inverted" in labels and "day to night" in labels
+    page.until_pixel(0.25, RGB, ".job")
+    page.until_pixel(0.75, INVERTED, ".job")  # the first one's
+    page.ask(
+        "[...document.querySelectorAll('.tile')].find((e) => e.textContent === 'inverted to plain').click()"
+    )
+    page.until_pixel(0.75, RGB, ".job")
+    page.driver.find_element("css selector", ".job .forget").click()
+    page.until("return !document.querySelector('.job')")
+
+
 def test_a_clip_is_uploaded_shown_and_removed(page: Page, tmp_path: Path) -> None:
     clip = make_clip(tmp_path, "my clip.mp4", frames=8, paint=paint, size=(320, 240))
     page.driver.find_element("id", "file").send_keys(str(clip))

@@ -7,6 +7,7 @@ import json
 import time
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from serve_server import COLOUR, SIZE, Server
@@ -14,8 +15,11 @@ from serve_server import COLOUR, SIZE, Server
 pytest.importorskip("aiortc", reason="needs the serve extra")
 from webrtc_receiver import Received, viewer
 
+from unit_edge.errors import SinkError
 from unit_edge.runtime.serve.live.controls import Controls
 from unit_edge.runtime.serve.live.hub import Hub, Pair
+from unit_edge.runtime.serve.video import encoder as encoder_module
+from unit_edge.runtime.serve.video import h264
 from unit_edge.runtime.serve.video.encoder import Encoded, SharedEncoder
 from unit_edge.runtime.serve.video.webrtc import EncodedTrack
 from unit_edge.runtime.window.recorder import Recorder
@@ -62,6 +66,59 @@ def test_offers_that_are_none_are_refused_and_leave_nothing(server: Server, sdp:
     status, _, answer = server.ask("/api/webrtc", {"sdp": sdp, "quality": "high"})
     assert status == 400 and "offer" in json.loads(answer)["error"]
     assert server.state()["viewers"]["webrtc"] == 0
+
+
+def test_an_encoder_that_fails_gives_way_to_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As that of a GPU does when its driver is gone."""
+
+    class Failing:
+        def encode(self, _: Any) -> list[Any]:
+            raise av.ExternalError(1, "the GPU is gone")
+
+    opened = h264._opened
+    monkeypatch.setattr(h264, "_OPTIONS", {"h264_v4l2m2m": {}, "libx264": h264._OPTIONS["libx264"]})
+    monkeypatch.setattr(av, "codecs_available", {"h264_v4l2m2m", "libx264"})
+    monkeypatch.setattr(
+        h264, "_opened", lambda name, *given: opened(name, *given) if name == "libx264" else Failing()
+    )
+    encoder, image = h264.H264Encoder(), np.zeros((32, 64, 3), np.uint8)
+    for number in (1, 2):
+        encoded = encoder.encode(image, Pair(image, image, number, float(number)), key=False)
+        assert encoded is not None and encoded.key == (number == 1)
+    assert encoder.name == "libx264"
+
+
+def test_an_encoder_that_fails_for_a_while_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoder_module, "_AGAIN_S", 0.05)
+    tries = 0
+
+    def make() -> _Numbers:
+        nonlocal tries
+        tries += 1
+        if tries < 3:
+            raise SinkError("no session is free")
+        return _Numbers()
+
+    async def watch() -> bool:
+        hub = Hub(Controls(), Recorder(lambda: None, None, print))  # type: ignore
+        image = np.zeros((32, 32, 3), np.uint8)
+        encoder = SharedEncoder(hub, asyncio.get_running_loop(), 64, make, "test")
+        came: list[Encoded] = []
+        encoder.subscribe(came.append)
+        try:
+            for number in range(1, 600):
+                with hub._changed:
+                    hub._newest = Pair(image, image, number, time.monotonic())
+                    hub._changed.notify_all()
+                await asyncio.sleep(0.1)
+                if came:
+                    return came[0].key and encoder.fault is None
+            return False
+        finally:
+            encoder.unsubscribe(came.append)
+            await asyncio.to_thread(encoder.stop)
+
+    assert asyncio.run(watch()) and tries == 3
 
 
 class _Numbers:

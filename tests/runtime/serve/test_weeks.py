@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import http.client
+import shutil
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from fractions import Fraction
@@ -52,6 +55,7 @@ def test_a_camera_that_goes_comes_back_and_sigterm_finishes_the_recording(
     (recording,) = running.folder.glob("*.mp4")
     times = frame_times(recording)
     assert max(np.diff([float(time) for time in times])) > 0.4  # the gap is as long as it was
+    assert running.said().count("connecting again") == 1  # not of the end
     assert f"recorded {recording.name}" in running.said() and not list(running.folder.glob(".*"))
     for text in (*shown, running.said().encode()):
         assert b"hidden-word" not in text and b"somebody" not in text
@@ -75,6 +79,75 @@ def test_a_model_that_fails_is_shown_and_the_server_goes_on(
         assert running.ask("/healthz")[0] == 200
         assert running.stop() == 0
     assert running.said().count(fault[:40]) == 1  # not a line a try
+
+
+HANGS = """
+import sys, threading, time
+from pathlib import Path
+from unit_edge.cli.__main__ import main
+from unit_edge.runtime.serve.live import models, translation
+
+translation._END_S, translation._ANSWERS_WITHIN_S = 1.0, 1.0
+infer = models.Models.infer
+
+def until_it_hangs(self, frames):
+    if Path("hang").exists():
+        Path("hangs").touch()
+        with self._using:
+            threading.Event().wait()
+    return infer(self, frames)
+
+models.Models.infer = until_it_hangs
+main()
+"""
+
+
+def test_a_model_that_hangs_is_told_of_and_keeps_neither_the_recording_nor_the_end(
+    serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = serve()
+    started = subprocess.Popen
+    monkeypatch.setattr(
+        "serve_server.subprocess.Popen",
+        lambda command, **given: started([command[0], "-c", HANGS, *command[3:]], **given),
+    )
+    running.start()
+    try:
+        running.post("/api/record", {"on": True})
+        running.until(lambda s: s["recording"]["seconds"] > 0.5)
+        assert running.ask("/healthz")[0] == 200
+        (running.folder / "hang").touch()
+        end = time.monotonic() + 60
+        while running.ask("/healthz")[0] == 200:
+            assert time.monotonic() < end
+        assert (running.folder / "hangs").exists()
+
+        def choose() -> None:  # waits for the model, and has its connection cut off
+            with suppress(OSError, http.client.HTTPException):
+                running.ask("/api/model", {"model": "identity"})
+
+        threading.Thread(target=choose, daemon=True).start()
+        running.until(lambda s: s["model"]["loading"])
+    finally:
+        code = running.stop()
+    assert code == 1
+    (recording,) = running.folder.glob("*.mp4")
+    assert len(frame_times(recording)) > 5 and not list(running.folder.glob(".*"))
+    *_, last = running.said().strip().splitlines()
+    assert "has let go" in last and "Traceback" not in running.said()
+
+
+@pytest.mark.skipif(
+    not shutil.which("systemd-analyze"), reason="needs systemd-analyze: `apt-get install systemd`"
+)
+def test_the_unit_of_the_docs_is_one_that_systemd_takes_and_is_shut_off(tmp_path: Path) -> None:
+    docs = Path(__file__).parents[3] / "docs" / "serve.md"
+    text = docs.read_text().partition("```ini\n")[2].partition("```")[0]
+    unit = tmp_path / "unit-edge.service"
+    unit.write_text(text.replace("/opt/unit-edge/bin/unit-edge", sys.executable))
+    for arguments in (["verify"], ["security", "--offline=true", "--threshold=25"]):
+        done = subprocess.run(["systemd-analyze", *arguments, unit], capture_output=True, text=True)
+        assert done.returncode == 0 and "nknown" not in done.stderr, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(
