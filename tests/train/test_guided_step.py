@@ -16,6 +16,7 @@ from unit_edge.train.discriminators.adversaries import Adversaries
 from unit_edge.train.draw import BatchPart, Draw
 from unit_edge.train.group import Group
 from unit_edge.train.guided import GuidedHead
+from unit_edge.train.guides.pair_loss import PairLoss, light_weights
 from unit_edge.train.networks import UNIT
 from unit_edge.train.state import TrainingState
 from unit_edge.train.step import Generators, discriminator_inputs, generator_terms, weights_at
@@ -74,6 +75,41 @@ def test_e2_can_be_shown_another_picture_than_g2_is_to_make() -> None:
     )
     assert terms["guide2"] == adversaries.pairs(seen[1], streams.translations[1], rendering)
     assert terms["guide1"] == adversaries.pairs(seen[2], streams.returned[0], x1)
+
+
+def test_a_renderings_lights_can_count_more() -> None:
+    lit = torch.full((1, 3, 33, 33), -1.0)
+    lit[0, :2, 16, 16] = 1.0  # yellow on black
+    weights = light_weights(lit, 10.0)
+    means = torch.full((33, 33), 0.0)
+    means[8:25, 8:25] = 2 / 17**2  # of the 17x17 pixels around, one is lit
+    torch.testing.assert_close(weights[0, 0, 16, 16], 1 + 10 / 2 * (2 - means[16, 16]))
+    assert (weights > 1).sum() == 1  # what is next to it is darker than its surroundings
+
+    guide = replace(GUIDE, highlights=10.0)
+    dark = torch.full_like(lit, -1.0)
+    missed, everywhere = PairLoss(guide, None), PairLoss(GUIDE, None)
+    plain = 3.0 * (2 * 2 * 2 / (3 * 33 * 33) + (F.avg_pool2d(lit, 8) + 1).mean())
+    torch.testing.assert_close(everywhere(dark, dark, lit), plain)
+    counted = plain + 3.0 * (weights[0, 0, 16, 16] - 1) * 2 * 2 * 2 / (3 * 33 * 33)
+    torch.testing.assert_close(missed(dark, dark, lit, guide.highlights), counted)
+
+
+def test_only_the_way_into_the_rendering_counts_lights_more() -> None:
+    x1, x2 = pictures(2)
+    images = [x1, x2, torch.rand_like(x1) * 2 - 1]
+    terms = []
+    for highlights in (0.0, 10.0):
+        config = replace(settings(LIVELY), loss=WEIGHTS, guide=replace(GUIDE, highlights=highlights))
+        torch.manual_seed(3)
+        unit, adversaries = UNIT(config.network), Adversaries(config)
+        streams = Generators(unit, WEIGHTS)(images, draw(0))
+        seen = discriminator_inputs(images, streams, None)
+        terms.append(
+            generator_terms(unit, adversaries, images, streams, seen, draw(2), WEIGHTS, guide_weight=1.0)
+        )
+    assert terms[0]["guide1"] == terms[1]["guide1"]
+    assert terms[0]["guide2"] < terms[1]["guide2"]
 
 
 def test_lights_come_over_what_e2_is_shown_alone() -> None:
