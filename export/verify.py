@@ -160,13 +160,11 @@ def guided_by(manifest: Manifest) -> tuple[Detail, int] | None:
     if manifest.detail != "guided":
         return None
     try:
-        settings = manifest.detail_settings
-        detail = Detail(int(settings["radius"]), float(settings["epsilon"]), float(settings["residual"]))
+        return Detail.of(manifest.detail_settings), manifest.network_short_side
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(
             f"{manifest.name}: detail_settings of the manifest are damaged ({error}); export the model again"
         ) from None
-    return detail, manifest.network_short_side
 
 
 class AsTrained(Translator):

@@ -66,6 +66,8 @@ def _fit(config: RunConfig, run: Path, root: Path, resume: bool, group: Group, w
     state = TrainingState(config, group)
     if resume and checkpoint.checkpoints(run):
         state.restore(run)
+    elif config.optim.weights:
+        state.begin_from(Path(config.optim.weights))
     group.wait()
     if group.is_main_process:
         checkpoint.save_config(run, config)

@@ -64,7 +64,11 @@ class GuidedHead(nn.Module):
         b = mean_y - a * mean_x
         a, b = self.mean(torch.cat([a, b], 1)).chunk(2, 1)
         if self.settings.residual:
-            b = b + self.settings.residual * (translated - (a * small + b))
+            rest = translated - (a * small + b)
+            if self.settings.residual_colour < 1:
+                light = rest.mean(1, keepdim=True)
+                rest = light + self.settings.residual_colour * (rest - light)
+            b = b + self.settings.residual * rest
         return a, b
 
     def mean(self, x: Tensor) -> Tensor:

@@ -96,9 +96,7 @@ class Update:
             micro = [(*x, with_stray_lights(x[2], most, draw)) for x, draw in zip(micro, draws, strict=True)]
         self.faults.clear()
         self.outcomes = []
-        self.weights = weights_at(
-            self.config.loss, step, self.config.guide.is_alone(step, self.config.optim.steps)
-        )
+        self.weights = weights_at(self.config.loss, step, self._alone_at(step))
         torch.manual_seed(mix(self.config.optim.seed, step, self.group.rank))  # for dropout
         streams: list[Streams | None] = [None] * cuts
         terms: dict[str, float] = {}
@@ -151,8 +149,9 @@ class Update:
                         d_inputs,
                         draw,
                         self.weights,
-                        self.config.guide.weight_at(step, self.config.optim.steps),
+                        self.config.guide.weights_at(step, self.config.optim.steps),
                         self.head,
+                        self._alone_at(step),
                     )
                 descent.backward(terms)
         return self._finish(descent)
@@ -173,6 +172,9 @@ class Update:
         terms = descent.finish()
         self.faults += descent.faults
         return terms
+
+    def _alone_at(self, step: int) -> tuple[int, ...]:
+        return self.config.guide.alone_at(step, self.config.optim.steps)
 
     def _draw(self, step: int, index: int, purpose: int) -> Draw:
         """The random numbers of a micro-batch."""

@@ -64,6 +64,20 @@ class TrainingState(Learner[RunConfig, UNIT, list[Tensor]]):
         """On a GPU, which is idle while this process waits; an overflow of fp16 must be seen, though."""
         return self.group.device.type == "cuda" and self.config.speed.precision != "fp16"
 
+    def begin_from(self, run: Path) -> None:
+        """Lets the networks, and their average, begin with a run's weights, without a warm-up.
+
+        Raises:
+            CheckpointError: the run is missing or damaged, or its networks are others.
+        """
+        there = checkpoint.load_run_config(run)
+        if differing := differences("network", there.network, self.config.network):
+            raise CheckpointError(f"optim.weights {run}: other networks ({'; '.join(differing)})")
+        weights = checkpoint.load_weights(run, there).state_dict()
+        self.unit.load_state_dict(weights)
+        self.ema.load_state_dict(weights)
+        self.warm_up = None
+
     def end_warm_up(self) -> None:
         """Lets both halves of the networks, and their average, begin where the warm-up has come to."""
         copy_halves(self.unit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import torch
@@ -104,8 +105,9 @@ def generator_terms(
     d_inputs: list[Tensor],
     draw: Draw,
     weights: LossConfig,
-    guide_weight: float = 0.0,
+    guide_weights: tuple[float, float] = (0.0, 0.0),
     head: GuidedHead | None = None,
+    alone: Collection[int] = (),
 ) -> dict[str, Tensor]:
     """The weighted terms that E1, E2, G1, G2 minimise (equations 3-5); a weight of 0 costs nothing.
 
@@ -117,8 +119,9 @@ def generator_terms(
         d_inputs: translations as the adversaries see them, see `discriminator_inputs`.
         draw: of this step.
         weights: of this step.
-        guide_weight: of the guide's terms at this step.
+        guide_weights: of the guide's terms into domain 1 and 2 at this step.
         head: through which `d_inputs` was seen.
+        alone: the domains, 0 or 1, the translations into which have no adversarial terms at this step.
     """
     terms: dict[str, Tensor] = {}
     for domain in DOMAINS:
@@ -128,19 +131,20 @@ def generator_terms(
         if weights.reconstruction > 0:
             loss = losses.reconstruction(images[domain], streams.reconstructions[domain])
             terms[f"reconstruction{name}"] = weights.reconstruction * loss
-        if weights.gan > 0:
+        if weights.gan > 0 and domain not in alone:
             logits = adversaries.discriminators[domain](d_inputs[domain])
             terms[f"gan{name}"] = weights.gan * losses.gan_generator(logits, weights.gan_loss)
-        if weights.feature_gan > 0 and adversaries.projection is not None:
+        if weights.feature_gan > 0 and adversaries.projection is not None and domain not in alone:
             logits = adversaries.feature_discriminators[domain](
                 adversaries.projection(shift(d_inputs[domain], draw))
             )
             terms[f"feature_gan{name}"] = weights.feature_gan * losses.hinge_generator(logits)
         if streams.returned:
-            terms[f"guide{name}"] = guide_weight * adversaries.pairs(
+            terms[f"guide{name}"] = guide_weights[domain] * adversaries.pairs(
                 d_inputs[2] if domain == 0 else d_inputs[1],
                 streams.returned[0] if domain == 0 else streams.translations[1],
                 images[0] if domain == 0 else images[2],
+                0.0 if domain == 0 else adversaries.pairs.config.highlights,
             )
     if weights.cycle > 0 or weights.cycle_kl > 0:
         into1, into2 = unit.encode(*streams.translations)
@@ -185,13 +189,13 @@ def discriminator_inputs(images: list[Tensor], streams: Streams, head: GuidedHea
     return [head.at_small_size(x, y) for x, y in zip(sources, translations, strict=False)]
 
 
-def weights_at(loss: LossConfig, step: int, guide_alone: bool = False) -> LossConfig:
+def weights_at(loss: LossConfig, step: int, alone: Collection[int] = ()) -> LossConfig:
     """The weights of one step: adversaries may come later, and the VAE's terms not in every step.
 
     Args:
         loss: as they are set.
         step: 0 or more.
-        guide_alone: whether it is one of the last steps, without adversarial and cycle terms.
+        alone: as `generator_terms` has it; with any there are no cycle terms, with both no discriminators.
     """
     changes: dict[str, float] = {}
     if step < loss.adversaries_from:
@@ -202,6 +206,8 @@ def weights_at(loss: LossConfig, step: int, guide_alone: bool = False) -> LossCo
             name: times * getattr(loss, name)
             for name in ("kl", "reconstruction", "cycle_kl", "cycle", "steady")
         }
-    if guide_alone:
-        changes |= {"gan": 0.0, "feature_gan": 0.0, "r1": 0.0, "cycle": 0.0, "cycle_kl": 0.0}
+    if alone:
+        changes |= {"cycle": 0.0, "cycle_kl": 0.0}
+    if len(alone) == len(DOMAINS):
+        changes |= {"gan": 0.0, "feature_gan": 0.0, "r1": 0.0}
     return dataclasses.replace(loss, **changes) if changes else loss  # type: ignore[arg-type]

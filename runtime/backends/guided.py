@@ -50,9 +50,8 @@ class GuidedFrames:
     """
 
     def __init__(self, manifest: Manifest, threads: int) -> None:
-        settings = manifest.detail_settings
         try:
-            detail = Detail(int(settings["radius"]), float(settings["epsilon"]), float(settings["residual"]))
+            detail = Detail.of(manifest.detail_settings)
         except (ConfigError, KeyError, TypeError, ValueError, OverflowError) as error:
             raise ModelError(
                 f"{manifest.name}: detail_settings of the manifest are damaged ({error}); "
@@ -60,6 +59,7 @@ class GuidedFrames:
             ) from None
         self._box = 2 * detail.radius + 1
         self._epsilon, self._residual = np.float32(detail.epsilon), np.float32(detail.residual)
+        self._colour = np.float32(detail.residual_colour)
         self._short_side = manifest.network_short_side
         self._memory = _Memory()
         self._helpers = ThreadPoolExecutor(threads - 1, "guided") if threads > 1 else None
@@ -131,7 +131,11 @@ class GuidedFrames:
         b = mean_y - a * mean_x
         a, b = self._mean(a), self._mean(b)
         if self._residual:
-            b += self._residual * (y - (a * x + b))
+            rest = y - (a * x + b)
+            if self._colour < 1:
+                light = rest.mean(2, keepdims=True)
+                rest = light + self._colour * (rest - light)
+            b += self._residual * rest
         b -= a
         b += np.float32(1)
         b *= np.float32(127.5)

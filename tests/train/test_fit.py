@@ -67,6 +67,39 @@ def test_without_encoders_a_run_still_shows_what_it_makes(config: RunConfig, ima
     assert len(list((images / "run" / "samples").iterdir())) == 2
 
 
+def test_a_run_can_begin_with_anothers_weights(
+    config: RunConfig, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_steps(config, images / "first", images)
+    first = load_weights(images / "first", config).state_dict()
+    began = []
+    advance: Advance = TrainingState.advance
+
+    def noted(state: TrainingState, batch: list[Tensor]) -> dict[str, float]:
+        began.append(
+            [{k: v.clone() for k, v in nets.state_dict().items()} for nets in (state.unit, state.ema)]
+        )
+        return advance(state, batch)
+
+    monkeypatch.setattr(TrainingState, "advance", noted)
+    monkeypatch.chdir(images)
+    further = replace(config, optim=replace(config.optim, weights="first"))
+    run_steps(further, images / "second", images)
+    assert len(began) == config.optim.steps  # and no warm-up, which would have changed them
+    for nets in began[0]:
+        assert nets.keys() == first.keys()
+        assert all(torch.equal(nets[name], first[name]) for name in first)
+
+    wider = replace(further, network=replace(config.network, residual_width=12))
+    with pytest.raises(
+        CheckpointError, match=r"optim\.weights first: other networks \(network\.residual_width 10"
+    ):
+        run_steps(wider, images / "third", images)
+    with pytest.raises(CheckpointError, match="nowhere"):
+        run_steps(replace(further, optim=replace(config.optim, weights="nowhere")), images / "third", images)
+    assert not (images / "third").exists()
+
+
 @pytest.mark.parametrize("kind", ["average", "no average", "workers", "dropout", "scores"])
 def test_resuming_changes_not_a_bit(
     config: RunConfig, images: Path, monkeypatch: pytest.MonkeyPatch, kind: str

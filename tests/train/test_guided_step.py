@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from unit_edge.train.discriminators.adversaries import Adversaries
 from unit_edge.train.draw import BatchPart, Draw
 from unit_edge.train.group import Group
 from unit_edge.train.guided import GuidedHead
+from unit_edge.train.guides.pair_loss import PairLoss, light_weights
 from unit_edge.train.networks import UNIT
 from unit_edge.train.state import TrainingState
 from unit_edge.train.step import Generators, discriminator_inputs, generator_terms, weights_at
@@ -41,20 +43,20 @@ def test_both_directions_learn_the_guides_pairs(through_head: bool) -> None:
     streams = Generators(unit, WEIGHTS)([x1, x2, rendering], draw(0))
     d_inputs = discriminator_inputs([x1, x2, rendering], streams, head)
     terms = generator_terms(
-        unit, adversaries, [x1, x2, rendering], streams, d_inputs, draw(2), WEIGHTS, guide_weight=0.5
+        unit, adversaries, [x1, x2, rendering], streams, d_inputs, draw(2), WEIGHTS, guide_weights=(0.5, 0.25)
     )
 
     shape = (LIVELY.residual_width, x1.shape[2] // 4, x1.shape[3] // 4)
     to_night = unit.generator(1)(unit.encoder(0)(x1) + draw(0).noise(shape))
     to_day = unit.generator(0)(unit.encoder(1)(rendering))
-    for name, source, translation, target in (
-        ("guide2", x1, to_night, rendering),
-        ("guide1", rendering, to_day, x1),
+    for name, weight, source, translation, target in (
+        ("guide2", 0.25, x1, to_night, rendering),
+        ("guide1", 0.5, rendering, to_day, x1),
     ):
         seen = head.at_small_size(source, translation) if head else translation
         regions = F.avg_pool2d(seen, 8) - F.avg_pool2d(target, 8)
         by_hand = (seen - target).abs().mean() + (translation - target).abs().mean() + regions.abs().mean()
-        torch.testing.assert_close(terms[name], 0.5 * 3.0 * by_hand, msg=name)
+        torch.testing.assert_close(terms[name], weight * 3.0 * by_hand, msg=name)
     assert terms.keys() == {"guide1", "guide2"}
 
 
@@ -70,10 +72,47 @@ def test_e2_can_be_shown_another_picture_than_g2_is_to_make() -> None:
     seen = discriminator_inputs(images, streams, head)
     torch.testing.assert_close(seen[2], head.at_small_size(shown, streams.returned[0]))
     terms = generator_terms(
-        unit, adversaries, images, streams, seen, draw(2), WEIGHTS, guide_weight=1.0, head=head
+        unit, adversaries, images, streams, seen, draw(2), WEIGHTS, guide_weights=(1.0, 1.0), head=head
     )
     assert terms["guide2"] == adversaries.pairs(seen[1], streams.translations[1], rendering)
     assert terms["guide1"] == adversaries.pairs(seen[2], streams.returned[0], x1)
+
+
+def test_a_renderings_lights_can_count_more() -> None:
+    lit = torch.full((1, 3, 33, 33), -1.0)
+    lit[0, :2, 16, 16] = 1.0  # yellow on black
+    weights = light_weights(lit, 10.0)
+    means = torch.full((33, 33), 0.0)
+    means[8:25, 8:25] = 2 / 17**2  # of the 17x17 pixels around, one is lit
+    torch.testing.assert_close(weights[0, 0, 16, 16], 1 + 10 / 2 * (2 - means[16, 16]))
+    assert (weights > 1).sum() == 1  # what is next to it is darker than its surroundings
+
+    guide = replace(GUIDE, highlights=10.0)
+    dark = torch.full_like(lit, -1.0)
+    missed, everywhere = PairLoss(guide, None), PairLoss(GUIDE, None)
+    plain = 3.0 * (2 * 2 * 2 / (3 * 33 * 33) + (F.avg_pool2d(lit, 8) + 1).mean())
+    torch.testing.assert_close(everywhere(dark, dark, lit), plain)
+    counted = plain + 3.0 * (weights[0, 0, 16, 16] - 1) * 2 * 2 * 2 / (3 * 33 * 33)
+    torch.testing.assert_close(missed(dark, dark, lit, guide.highlights), counted)
+
+
+def test_only_the_way_into_the_rendering_counts_lights_more() -> None:
+    x1, x2 = pictures(2)
+    images = [x1, x2, torch.rand_like(x1) * 2 - 1]
+    terms = []
+    for highlights in (0.0, 10.0):
+        config = replace(settings(LIVELY), loss=WEIGHTS, guide=replace(GUIDE, highlights=highlights))
+        torch.manual_seed(3)
+        unit, adversaries = UNIT(config.network), Adversaries(config)
+        streams = Generators(unit, WEIGHTS)(images, draw(0))
+        seen = discriminator_inputs(images, streams, None)
+        terms.append(
+            generator_terms(
+                unit, adversaries, images, streams, seen, draw(2), WEIGHTS, guide_weights=(1.0, 1.0)
+            )
+        )
+    assert terms[0]["guide1"] == terms[1]["guide1"]
+    assert terms[0]["guide2"] < terms[1]["guide2"]
 
 
 def test_lights_come_over_what_e2_is_shown_alone() -> None:
@@ -104,9 +143,10 @@ def test_d_sees_no_rendering() -> None:
 
 def test_the_guides_weight_falls_to_its_floor() -> None:
     guide = replace(GUIDE, weight=1.0, until=0.5, floor=0.2)
-    assert [guide.weight_at(step, 100) for step in (0, 25, 50, 99)] == pytest.approx([1, 0.6, 0.2, 0.2])
-    assert replace(guide, until=0.0).weight_at(0, 100) == 0.2
-    assert GuideConfig().weight_at(0, 100) == 0
+    for step, weight in ((0, 1), (25, 0.6), (50, 0.2), (99, 0.2)):
+        assert guide.weights_at(step, 100) == pytest.approx((weight, weight))
+    assert replace(guide, until=0.0).weights_at(0, 100) == (0.2, 0.2)
+    assert GuideConfig().weights_at(0, 100) == (0, 0)
 
 
 def test_adversaries_come_later_and_the_vae_terms_not_in_every_step() -> None:
@@ -120,24 +160,38 @@ def test_adversaries_come_later_and_the_vae_terms_not_in_every_step() -> None:
 
 def test_in_the_last_steps_the_guide_is_alone() -> None:
     guide = replace(GUIDE, weight=1.0, until=0.5, floor=0.2, alone_from=0.8)
-    assert [guide.is_alone(step, 100) for step in (0, 79, 80, 99)] == [False, False, True, True]
-    assert [guide.weight_at(step, 100) for step in (79, 80, 99)] == [0.2, 1.0, 1.0]
-    assert not any(replace(guide, alone_from=1.0).is_alone(step, 100) for step in (99, 100, 200))
+    assert [guide.alone_at(step, 100) for step in (0, 79, 80, 99)] == [(), (), (0, 1), (0, 1)]
+    assert [guide.weights_at(step, 100) for step in (79, 80, 99)] == [(0.2, 0.2), (1.0, 1.0), (1.0, 1.0)]
+    assert not any(replace(guide, alone_from=1.0).alone_at(step, 100) for step in (99, 100, 200))
+    into = replace(guide, alone_into="domain1"), replace(guide, alone_into="domain2")
+    assert [each.alone_at(80, 100) for each in into] == [(0,), (1,)]
+    assert [each.weights_at(80, 100) for each in into] == [(1.0, 0.2), (0.2, 1.0)]
     loss = LossConfig(gan=2, feature_gan=3, r1=1, reconstruction=5, kl=7, cycle=11, cycle_kl=13, steady=17)
     alone = replace(loss, gan=0, feature_gan=0, r1=0, cycle=0, cycle_kl=0)
-    assert weights_at(loss, 80, guide.is_alone(80, 100)) == alone
-    assert weights_at(loss, 79, guide.is_alone(79, 100)) == loss
+    assert weights_at(loss, 80, guide.alone_at(80, 100)) == alone
+    assert weights_at(loss, 80, into[0].alone_at(80, 100)) == replace(loss, cycle=0, cycle_kl=0)
+    assert weights_at(loss, 79, guide.alone_at(79, 100)) == loss
 
 
-def test_training_ends_with_the_guide_alone() -> None:
+@pytest.mark.parametrize(
+    ("into", "adversarial"), [("both", set()), ("domain1", {"gan2"}), ("domain2", {"gan1"})]
+)
+def test_training_ends_with_the_guide_alone(
+    into: Literal["both", "domain1", "domain2"], adversarial: set[str]
+) -> None:
     loss = replace(WEIGHTS, gan=1.0, reconstruction=1.0, cycle=1.0)
-    plain = replace(settings(LIVELY), loss=loss, guide=replace(GUIDE, floor=0.0, until=0.0, alone_from=0.5))
+    guide = replace(GUIDE, floor=0.0, until=0.0, alone_from=0.5, alone_into=into)
+    plain = replace(settings(LIVELY), loss=loss, guide=guide)
     config = replace(plain, optim=replace(plain.optim, steps=2))
     state = TrainingState(config, Group(CPU))
     images = [*pictures(2), torch.full((2, 3, 32, 32), -0.9)]
     before, last = (state.update([x.clone() for x in images], step) for step in (0, 1))
     assert {"gan1", "cycle2", "reconstruction1"} <= before.keys() and before["guide1"] == 0
-    assert last.keys() == {"reconstruction1", "reconstruction2", "guide1", "guide2"} and last["guide1"] > 0
+    discriminators = {"d1", "d2"} if adversarial else set()
+    assert last.keys() == (
+        {"reconstruction1", "reconstruction2", "guide1", "guide2"} | adversarial | discriminators
+    )
+    assert (last["guide1"] > 0) == (into != "domain2") and (last["guide2"] > 0) == (into != "domain1")
 
 
 @pytest.mark.parametrize(

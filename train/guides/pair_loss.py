@@ -11,6 +11,8 @@ from unit_edge.train.features import LEVELS, Features
 
 REGION = 8
 """Pixels a side of the means that are compared beside the pixels."""
+AROUND = 17
+"""Pixels a side of the means that highlights stand out from."""
 
 
 class PairLoss(nn.Module):
@@ -21,17 +23,21 @@ class PairLoss(nn.Module):
         self.config = config
         self._features = [features]  # in a list: its weights belong to the projection that shares it
 
-    def forward(self, d_inputs: Tensor, translation: Tensor, target: Tensor) -> Tensor:
+    def forward(self, d_inputs: Tensor, translation: Tensor, target: Tensor, highlights: float = 0) -> Tensor:
         """The weighted sum of all distances, a scalar.
 
         Args:
             d_inputs: the translation as the adversaries see it, float[N,3,H,W].
             translation: the network's own output, the same size.
             target: the other half of the pair, the same size.
+            highlights: how much more the target's lights count, see `light_weights`.
         """
         d_inputs, translation = d_inputs.float(), translation.float()
         regions = F.l1_loss(F.avg_pool2d(d_inputs, REGION), F.avg_pool2d(target, REGION))
-        pixels = F.l1_loss(d_inputs, target) + F.l1_loss(translation, target) + regions
+        errors = (d_inputs - target).abs() + (translation - target).abs()
+        if highlights > 0:
+            errors = errors * light_weights(target, highlights)
+        pixels = errors.mean() + regions
         total = self.config.pixels * pixels
         (features,) = self._features
         if features is not None and self.config.features > 0:
@@ -43,3 +49,22 @@ class PairLoss(nn.Module):
             ]
             total = total + self.config.features * torch.stack(distances).sum()
         return total
+
+
+def light_weights(target: Tensor, strength: float) -> Tensor:
+    """What the pixels' errors count: more where the target is brighter than what is around.
+
+    The least mean absolute error is the median of all that could be: a lamp that is on in fewer than half of
+    the pictures like this one is never lit. A pixel that counts 1 + w where it is lit is lit where the chance
+    for it is above 1 / (2 + w).
+
+    Args:
+        target: float[N,3,H,W] in [-1, 1].
+        strength: w of a white light on black.
+
+    Returns:
+        float[N,1,H,W], 1 or more.
+    """
+    brightness = target.amax(1, keepdim=True)
+    around = F.avg_pool2d(brightness, AROUND, 1, AROUND // 2, count_include_pad=False)
+    return 1 + strength / 2 * F.relu(brightness - around)

@@ -115,10 +115,11 @@ def _show_what_it_takes(config: RunConfig, root: Path, device: str) -> None:
 def show_what_is_there(config: RunConfig, run: Path) -> None:
     """The end of a training: what it left, and what to do with it."""
     # the last steps go without adversaries, which no score that came before them knows
-    alone = config.guide.is_alone(config.optim.steps, config.optim.steps)
+    alone = len(config.guide.alone_at(config.optim.steps, config.optim.steps))
     known = {
-        "weights.safetensors": "the networks" + ", after the steps of the guide alone: take these" * alone,
-        "best.safetensors": "those that scored best" + ", be it before these steps" * alone,
+        "weights.safetensors": "the networks"
+        + ", after the steps of the guide alone: take these" * (alone > 0),
+        "best.safetensors": "those that scored best" + ", be it before these steps" * (alone > 0),
         "contact-sheet.png": "held-out pictures and their translations",
         "samples": "the same as it went on",
         "log.jsonl": "losses and scores",
@@ -134,7 +135,7 @@ def show_what_is_there(config: RunConfig, run: Path) -> None:
     best = " --best" if scored and not alone else ""
     echo(f"next: unit-edge evaluate {quoted}")
     echo(f"      unit-edge export {quoted} --to {to}{best} -o {shlex.quote(f'{run.name}-{to}.onnx')}")
-    if scored and alone:
+    if scored and alone == 2:
         blended = shlex.quote(f"{run}-blend")
         echo(f"or halfway between the two, often with the better pictures: {_BLEND} {quoted} -o {blended}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from unit_edge.errors import require
@@ -18,8 +19,27 @@ class Detail:
     residual: float = 0.5
     """Share of what the local linear model can't explain that is added back, 0 to 1; it carries light
     sources that the camera's frame does not have."""
+    residual_colour: float = 1.0
+    """Share of that whose colour is added too, 0 to 1; of the rest only the light is, the same to red, green and
+    blue. A small network places a light's three colours pixels apart, and its frame then has coloured specks."""
 
     def __post_init__(self) -> None:
         require(1 <= self.radius <= 64, "detail.radius", self.radius, "1 to 64 pixels")
         require(self.epsilon > 0, "detail.epsilon", self.epsilon, "above 0")
         require(0 <= self.residual <= 1, "detail.residual", self.residual, "0 to 1")
+        share = self.residual_colour
+        require(0 <= share <= 1, "detail.residual_colour", share, "0 to 1")
+
+    @classmethod
+    def of(cls, settings: Mapping[str, float]) -> Detail:
+        """A manifest's settings; those written before there was `residual_colour` add the whole colour.
+
+        Raises:
+            KeyError, TypeError, ValueError, OverflowError, ConfigError: they are damaged.
+        """
+        return cls(
+            radius=int(settings["radius"]),
+            epsilon=float(settings["epsilon"]),
+            residual=float(settings["residual"]),
+            residual_colour=float(settings.get("residual_colour", 1.0)),
+        )

@@ -29,18 +29,23 @@ class GuideConfig:
     """Share of the steps from which on there are no adversarial and no cycle terms, and the guide's terms
     have their first weight again: what discriminators like and no picture has (red lamps by day, say) fades.
     1 for never."""
+    alone_into: Literal["both", "domain1", "domain2"] = "both"
+    """Which translations the guide is alone with then; the others keep their adversaries."""
     pixels: float = 6.0
     """Weight of the mean absolute error: of the translation, of what the head makes of it, and of the
     latter's means over 8x8 pixels."""
     features: float = 2.0
     """Weight of the distance in ImageNet features (network.feature_discriminator's), each level over its own
     scale."""
+    highlights: float = 0.0
+    """How much more a rendering's pixels count that are brighter than what is around them: a white light on
+    black 1 + this. For nights, whose lamps are small, and by chance on or off."""
     stray_lights: int = 0
     """At most so many lights are put at random over what E2 is shown of a rendering, and E2→G1 learns to
     paint them over; 0 shows it as it is. For nights."""
 
     def __post_init__(self) -> None:
-        for name in ("weight", "floor", "pixels", "features"):
+        for name in ("weight", "floor", "pixels", "features", "highlights"):
             require(getattr(self, name) >= 0, f"guide.{name}", getattr(self, name), "0 or more")
         least = self.stray_lights >= 0 and (self.stray_lights == 0 or self.name != "none")
         require(least, "guide.stray_lights", self.stray_lights, "0 or more, and 0 without a guide")
@@ -50,15 +55,17 @@ class GuideConfig:
         if self.name != "none":
             require(bool(self.segmenter), "guide.segmenter", self.segmenter, "the path of an ONNX network")
 
-    def is_alone(self, step: int, steps: int) -> bool:
-        """Whether a step has neither adversarial nor cycle terms."""
-        return self.alone_from < 1 and step >= self.alone_from * steps
+    def alone_at(self, step: int, steps: int) -> tuple[int, ...]:
+        """The domains, 0 or 1, the translations into which have no adversarial terms at a step."""
+        if self.alone_from == 1 or step < self.alone_from * steps:
+            return ()
+        return {"both": (0, 1), "domain1": (0,), "domain2": (1,)}[self.alone_into]
 
-    def weight_at(self, step: int, steps: int) -> float:
-        """The weight of the guide's terms at a step, 0 without a guide."""
+    def weights_at(self, step: int, steps: int) -> tuple[float, float]:
+        """The weights of the guide's terms into domain 1 and 2 at a step, 0 without a guide."""
         if self.name == "none":
-            return 0.0
-        if self.is_alone(step, steps):
-            return self.weight
+            return 0.0, 0.0
         left = 1 - step / (self.until * steps) if self.until > 0 else 0.0
-        return self.floor + (self.weight - self.floor) * max(0.0, left)
+        fallen = self.floor + (self.weight - self.floor) * max(0.0, left)
+        alone = self.alone_at(step, steps)
+        return self.weight if 0 in alone else fallen, self.weight if 1 in alone else fallen

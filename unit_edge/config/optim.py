@@ -34,6 +34,9 @@ class OptimConfig:
     """Steps in which one E and one G learn as a plain VAE on both domains; the rest starts from them."""
     warmup_lr: float = 5e-4
     """Learning rate of the warm-up."""
+    weights: str = ""
+    """The folder of a run whose weights E1, E2, G1 and G2 begin with, without a warm-up, relative to the
+    current folder; empty: none."""
     ema: float = 0.0
     """Decay of the moving average of E and G that is evaluated and exported; 0: none."""
     max_skipped: int = 10

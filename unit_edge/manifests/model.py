@@ -50,7 +50,7 @@ class Manifest:
         network_short_side: of the image that E and G see, in pixels; its aspect ratio is the frame's.
         network_size: width and height of that image in pixels, or None where it follows the frame's.
         detail: "guided" or "none"; with "guided", E and G see the frame shrunk.
-        detail_settings: the guided head's radius, epsilon and residual; empty with "none".
+        detail_settings: the guided head's settings, see `config.Detail`; empty with "none".
         sha256: of the model file.
         made_from: what the file was exported from (run, training step, sha256 of its weights).
         versions: of the programs that made the file.
