@@ -32,7 +32,8 @@ SCENE_AT_NIGHT = [
 def test_both_directions_of_every_run_are_bundled() -> None:
     given = {(manifest.source, manifest.target) for _, manifest in BUNDLED}
     pairs = [("day", "night"), ("clear", "snow"), ("clear", "rain")]
-    assert given == {pair for a, b in pairs for pair in ((a, b), (b, a))}
+    one_way = {("clear", "fog")}  # there were no pictures of fog to learn the way back from
+    assert given == {pair for a, b in pairs for pair in ((a, b), (b, a))} | one_way
     assert {(manifest.source, manifest.target) for _, manifest in SMALL} == given
 
 
