@@ -150,8 +150,8 @@ def bench(
     wanted = Wanted(
         models=models or (),
         backends=backend.split(","),
-        batches=[_whole(text, "--batch") for text in batch.split(",")] if batch else (),
-        sizes=[found for text in size.split(",") if (found := parse_size(text))] if size else (),
+        batches=[_whole(text, "--batch") for text in batch.split(",")] if batch is not None else (),
+        sizes=[found for text in size.split(",") if (found := parse_size(text))] if size is not None else (),
         streams=streams,
         threads=threads,
         clip_size=None if address is None or address.live else _clip_size(address.path),
