@@ -131,6 +131,12 @@ def _toml(path: Path) -> FileReport:
 def _bundle(folder: Path) -> FileReport:
     raw = _read_json(folder / _BUNDLE)
     try:
+        for name in (model["file"] for model in raw["models"]):
+            if Path(name).name != name or name in (
+                "",
+                "..",
+            ):  # another's bundle has files looked at that are none of its own
+                raise ModelError(f"{folder / _BUNDLE}: damaged: file {name!r}, expected a name in its folder")
         models = [
             {
                 "model": model["file"],
