@@ -122,6 +122,8 @@ def test_whatever_fields_a_fragment_has_its_times_are_found(  # ISO/IEC 14496-12
         # not whole: what is still being written says nothing yet
         (fragment(0, [0]) + fragment(1, [0])[:40], [0], True),
         # sizes of 64 bits
+        (box(b"free", b"") + large_box(b"moof", fragment(3, [0, 0])[8:-14]) + fragment(5, [0]),
+         [3, 4, 5], True),
         (large_box(b"free", bytes(99)) + fragment(0, [0, 0]), [0, 1], True),
     ],
 )  # fmt: skip
@@ -143,10 +145,18 @@ def test_times_are_told_up_to_where_they_contradict(
         tfdt(1) + box(b"trun", struct.pack(">II", _DURATIONS, 2) + bytes(4)),
         tfdt(1) + box(b"trun", struct.pack(">II", _DURATIONS, 2**20 + 1) + bytes(4 * 2**20 + 4)),
         tfdt(1) + trun([0, 0]) + box(b"trun", struct.pack(">II", 0, 2**20 - 1)),
+        tfdt(1) + trun([0]) + box(b"trun", struct.pack(">II", 0, 2**20)),
     ],
 )
 def test_what_is_no_fragment_ends_what_is_told(tmp_path: Path, inner: bytes) -> None:
     content = fragment(0, [0]) + moof(inner, trun([0])) + fragment(2, [0])
+    assert told_of(tmp_path, content) == ToldTimes([0], False)
+
+
+@pytest.mark.parametrize("size", [9, 10, 2**16])
+def test_a_box_that_is_longer_than_its_fragment_ends_what_is_told(tmp_path: Path, size: int) -> None:
+    last = struct.pack(">I4s", size, b"free")
+    content = fragment(0, [0]) + moof(tfhd(1), tfdt(1), trun([0]), last) + fragment(2, [0])
     assert told_of(tmp_path, content) == ToldTimes([0], False)
 
 
