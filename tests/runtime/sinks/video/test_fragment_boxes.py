@@ -121,6 +121,26 @@ def test_whatever_fields_a_fragment_has_its_times_are_found(  # ISO/IEC 14496-12
         (moof(tfhd(None), tfdt(4), trun([0, 0])), [4, 4], False),
         # not whole: what is still being written says nothing yet
         (fragment(0, [0]) + fragment(1, [0])[:40], [0], True),
+        # several, whose number of frames is no power of two, at times that are none either
+        (b"".join(fragment(begin, [1, 2, 0]) for begin in (5, 8, 11)), list(range(5, 14)), True),
+        (fragment(5, [1, 3, 0]) + fragment(8, [1, 2, 0]), [5, 6, 7], False),
+        (b"".join(fragment(begin, [0]) for begin in (10**6, 10**6 + 1, 10**6 + 2)),
+         [10**6, 10**6 + 1, 10**6 + 2], True),
+        (fragment(10**6, [1, 0]), [10**6, 10**6 + 1], False),
+        (fragment(0, [1, 0, 2]) + fragment(3, [0, 0]), [0, 1, 2], False),
+        (fragment(0, REORDERED) + fragment(4, [0, 3, 1, 0]), list(range(8)), False),
+        (fragment(2**60, [0, 0]), [2**60, 2**60 + 1], True),
+        (fragment(0, [2**30] * 3, duration=2**30), [0, 2**30, 2**31], True),
+        (moof(tfhd(1), tfdt(0), trun([0] * 21), trun([0])), list(range(22)), True),
+        # one after a hole that would fit without it
+        (fragment(5, [0, 0]) + fragment(8, [0]) + fragment(7, [0]), [5, 6], False),
+        # fields that aren't looked at, and boxes of other names
+        (moof(box(b"tfhd", struct.pack(">IIQ", 1, 1, 0)), tfdt(4), trun([0])), [4], True),
+        (moof(tfhd(1), box(b"tfdt", struct.pack(">IQB", 1 << 24 | 1, 3, 1)), trun([0])), [3], True),
+        (moof(tfhd(1), box(b"tfdt", struct.pack(">IIB", 1, 3, 1)), trun([0])), [3], True),
+        (moof(*(box(kind, struct.pack(">I", 8)) for kind in (b"sdtp", b"tfhz", b"zzzz")), tfhd(1), tfdt(4),
+              trun([0])), [4], True),
+        (box(b"moof", box(b"zzzz", b"zzz") + fragment(4, [0])[24:-14]) + box(b"zzzz", b"zzz"), [4], True),
         # sizes of 64 bits
         (box(b"free", b"") + large_box(b"moof", fragment(3, [0, 0])[8:-14]) + fragment(5, [0]),
          [3, 4, 5], True),
@@ -158,6 +178,18 @@ def test_a_box_that_is_longer_than_its_fragment_ends_what_is_told(tmp_path: Path
     last = struct.pack(">I4s", size, b"free")
     content = fragment(0, [0]) + moof(tfhd(1), tfdt(1), trun([0]), last) + fragment(2, [0])
     assert told_of(tmp_path, content) == ToldTimes([0], False)
+
+
+@pytest.mark.parametrize(("before", "count"), [(1, 2**20), (2, 2**20 - 1), (0, 2**20 + 1), (0, 2**24 + 1)])
+def test_a_fragment_has_2_to_the_20_frames_at_most(tmp_path: Path, before: int, count: int) -> None:
+    last = box(b"trun", struct.pack(">II", 0, count))
+    content = fragment(0, [0]) + moof(tfhd(1), tfdt(1), trun([0] * before), last)
+    assert told_of(tmp_path, content) == ToldTimes([0], False)
+
+
+def test_a_fragment_of_2_to_the_20_frames_is_understood(tmp_path: Path) -> None:
+    told = told_of(tmp_path, moof(tfhd(1), tfdt(0), box(b"trun", struct.pack(">II", 0, 2**20))))
+    assert told.coherent and len(told.decoded) == 2**20
 
 
 def test_an_empty_box_in_a_fragment_is_none_of_its_business(tmp_path: Path) -> None:
@@ -199,6 +231,7 @@ def test_a_fragment_has_16_mib_at_most(tmp_path: Path) -> None:
         (large_box(b"mdat", b"frames"), True),
         (large_box(b"mdat", b"frames") + box(b"free", b""), True),
         (large_box(b"mdat", b"frames")[:-1], False),
+        (struct.pack(">I4sQ", 0, b"mdat", 16), False),
         (struct.pack(">I4sQ", 1, b"mdat", 15), False),
         (struct.pack(">I4sQ", 1, b"mdat", 16), True),
         (struct.pack(">I4sQ", 1, b"mdat", 2**40), False),
