@@ -40,7 +40,11 @@ SUBJECTS = {
     ),
     "fragments": (
         ["runtime/sinks/video/fragments.py"],
-        ["--noconftest", "tests/runtime/sinks/video/test_fragments.py"],
+        [
+            "--noconftest",
+            "tests/runtime/sinks/video/test_fragment_boxes.py",
+            "tests/runtime/sinks/video/test_fragments.py",
+        ],
     ),
 }
 """Files to change, and the tests that must notice."""

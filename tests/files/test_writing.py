@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -50,3 +52,36 @@ def test_what_killed_work_left_goes_with_the_next_after_a_day(tmp_path: Path) ->
         assert made.parent == tmp_path and made.name.startswith(".a[1].") and list(made.iterdir()) == []
         assert not old.exists() and young.is_dir() and others.is_dir()
     assert not made.exists() and outside.is_dir()
+
+
+def test_temporary_files_of_killed_work_go_with_the_next_after_a_day(tmp_path: Path) -> None:
+    final = tmp_path / "a[1].png"
+    old, young, others, link, folder = (
+        hidden_beside(tmp_path / name) for name in ("a[1].png", "a[1].png", "a1.png", "a[1].png", "a[1].png")
+    )
+    look_alike = tmp_path / ".a[1].png.notes.tmp"
+    dear = tmp_path / "dear"
+    for path in (old, young, others, look_alike, dear):
+        path.write_text("half")
+    link.symlink_to(dear)
+    folder.mkdir()
+    for path in (old, others, look_alike, dear, folder):
+        os.utime(path, times=(0, 0))
+    with replacing(final) as temporary:
+        temporary.write_text("whole")
+    left = {path.name for path in tmp_path.iterdir()}
+    kept = (final, young, others, look_alike, dear, link, folder)
+    assert left == {path.name for path in kept} and final.read_text() == "whole"
+
+
+def test_pictures_that_a_killed_process_has_not_finished_go_with_the_next_run(tmp_path: Path) -> None:
+    half_way = (
+        "import os, signal, sys; from pathlib import Path; from unit_edge.files.writing import replacing\n"
+        "with replacing(Path(sys.argv[1])): os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    picture = tmp_path / "latency.png"
+    assert subprocess.run([sys.executable, "-c", half_way, picture]).returncode < 0
+    (left,) = tmp_path.iterdir()
+    os.utime(left, times=(0, 0))
+    write_output(picture, b"whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["latency.png"]

@@ -50,18 +50,23 @@ def make(folder: Path) -> None:
     report = sorted((ROOT / "docs" / "benchmarks").rglob("*.json"))[0]
     (folder / "bench.json").write_bytes(report.read_bytes())
     run(folder / "run")
-    (folder / "bundle.json").write_text(json.dumps(_BUNDLE))
+    (folder / "bundle.json").write_text(json.dumps(BUNDLE))
     half_made(folder)
     digits = rng.integers(0, 255, (20, 8, 8)).astype(np.uint8)
     np.savez_compressed(folder / "digits.npz", x=digits, y=np.arange(20) % 10)
 
 
-_BUNDLE = {
+BUNDLE = {
     "kind": "bundle", "schema": 1, "title": "day to night", "board": "raspberry-pi-5",
     "backend": "onnxruntime", "source": "day", "target": "night",
     "made_from": {"run": "run", "step": 10, "weights_sha256": "be" * 32},
     "versions": {"unit_edge": "0.1.0", "onnx": "1.23.2"},
-    "models": [{"file": "model.onnx", "precision": "fp32", "sha256": "8a" * 32}],
+    "models": [{
+        "file": "model.onnx", "precision": "fp32", "sha256": "8a" * 32, "frame_size": None,
+        "predicted_at": [640, 480], "predicted": {"fps": 12.5, "bound": "memory"}, "verified": {},
+    }],
+    "systems": [{"name": "Raspberry Pi OS 13", "python": "3.13"}], "offline": True,
+    "wheels": ["numpy-2.3.5-cp313-cp313-manylinux_2_28_aarch64.whl"],
 }  # fmt: skip
 
 

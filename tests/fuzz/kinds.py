@@ -8,9 +8,11 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import elements
 import kept
 import mutators
 import structured
+import texts
 
 from unit_edge.manifests.model import sha256_of
 
@@ -236,10 +238,57 @@ def journal(good: Path, work: Path, draw: random.Random) -> Orders:
     return [[*run, "--images", str(good), "--resume"]]
 
 
+def container(good: Path, work: Path, draw: random.Random) -> Orders:
+    """Elements, chunks, packets or tags of the containers that aren't MP4."""
+    name = draw.choice([name for name in kept.VIDEOS if Path(name).suffix in elements.BY_SUFFIX])
+    path = work / name
+    path.write_bytes(elements.BY_SUFFIX[path.suffix]((good / name).read_bytes(), draw))
+    return [_translation(path, good / "model.onnx", work / "out.mp4"), ["inspect", str(path)]]
+
+
+def tensors(good: Path, work: Path, draw: random.Random) -> Orders:
+    """Places, types and shapes of a checkpoint's tensors."""
+    run = work / "run"
+    shutil.copytree(good / "run", run)
+    path = draw.choice(sorted(run.rglob("*.safetensors")))
+    path.write_bytes(texts.mutate_tensors(path.read_bytes(), draw))
+    return [["@checkpoint", str(run)], ["inspect", str(path)]]
+
+
+def names(good: Path, work: Path, draw: random.Random) -> Orders:
+    """Names that are twice in one of the JSON files."""
+    name = draw.choice(("model.json", "e.json", "bench.json", "bundle.json"))
+    path = work / name
+    path.write_bytes(texts.mutate_names(json.loads((good / name).read_text()), draw))
+    if name == "bench.json":
+        return [["bench", "--from", str(path)]]
+    about = path
+    if name != "bundle.json":
+        about = path.with_suffix(".onnx" if name == "model.json" else ".engine")
+        shutil.copy(good / about.name, work)
+    return [["inspect", str(about)], ["inspect", str(path)]]
+
+
+def tables(good: Path, work: Path, draw: random.Random) -> Orders:
+    """Tables and names of TOML, twice or elsewhere."""
+    path = work / "a.toml"
+    path.write_bytes(texts.mutate_tables(draw.choice(kept.TOMLS).read_text(), draw))
+    train = ["train", str(path), "--run", str(work / "run"), "--data", str(work), "--dry-run"]
+    return [["inspect", str(path)], train]
+
+
+def playlist(good: Path, work: Path, draw: random.Random) -> Orders:
+    """A list of other files, in a file of any name."""
+    path = work / f"list{draw.choice(texts.SUFFIXES)}"
+    path.write_bytes(texts.make_playlist(str(good), path.name, draw))
+    return [_translation(path, good / "model.onnx", work / "out.mp4"), ["inspect", str(path)]]
+
+
 KINDS: dict[str, Callable[[Path, Path, random.Random], Orders]] = {
     "video": video, "picture": picture, "manifest": manifest, "onnx": onnx, "graph": graph, "toml": toml,
     "checkpoint": checkpoint, "engine": engine, "benchmark": benchmark, "address": address,
     "spliced": spliced, "boxes": boxes, "chunks": chunks, "resume": resume, "bundled": bundled,
     "fields": fields, "settings": settings, "weights": weights, "bundle": bundle,
     "labels": labels, "archive": archive, "journal": journal,
+    "container": container, "tensors": tensors, "names": names, "tables": tables, "playlist": playlist,
 }  # fmt: skip

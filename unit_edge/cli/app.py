@@ -198,7 +198,9 @@ def sheet(
     before: Annotated[Path, typer.Argument(help="The original video or image.")],
     after: Annotated[Path, typer.Argument(help="Its translation.")],
     output: Annotated[Path, typer.Argument(help="The contact sheet, a .png or .jpg.")],
-    count: Annotated[int, typer.Option("-n", "--count", min=1, help="Moments, spread over the clip.")] = 6,
+    count: Annotated[
+        int, typer.Option("-n", "--count", min=1, max=200, help="Moments, spread over the clip.")
+    ] = 6,
     start: Annotated[
         str | None, typer.Option(metavar="TIME", help="Where in the original the translation begins.")
     ] = None,

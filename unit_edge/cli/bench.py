@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unit_edge.cli.options.common import OverwriteOption, refuse_existing
+from unit_edge.cli.options.limits import COUNT_AT_MOST, MEASURED_S_AT_MOST, THREADS_AT_MOST
 from unit_edge.cli.terminal.say import echo, echo_json, echo_wide
 from unit_edge.errors import ConfigError, UnitEdgeError
 from unit_edge.files.writing import check_writable
@@ -56,16 +57,27 @@ def bench(
             "--input", "--video", metavar="CLIP", help="A video, camera or stream: measure the whole way."
         ),
     ] = None,
-    seconds: Annotated[float, typer.Option(min=0.01, help="How long each measurement takes.")] = 10,
+    seconds: Annotated[
+        float, typer.Option(min=0.01, max=MEASURED_S_AT_MOST, help="How long each measurement takes.")
+    ] = 10,
     frames: Annotated[
-        int | None, typer.Option(min=1, help="How many calls, or frames in a round, instead.")
+        int | None,
+        typer.Option(min=1, max=COUNT_AT_MOST, help="How many calls, or frames in a round, instead."),
     ] = None,
     warm_up: Annotated[
-        float, typer.Option(metavar="SECONDS", min=0, help="The most that warming up takes.")
+        float,
+        typer.Option(
+            metavar="SECONDS", min=0, max=MEASURED_S_AT_MOST, help="The most that warming up takes."
+        ),
     ] = 10,
-    streams: Annotated[int, typer.Option(min=1, help="How many at a time, each with its own runner.")] = 1,
+    streams: Annotated[
+        int, typer.Option(min=1, max=1024, help="How many at a time, each with its own runner.")
+    ] = 1,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="CPU threads of each stream's model. [default: all cores]")
+        int | None,
+        typer.Option(
+            min=1, max=THREADS_AT_MOST, help="CPU threads of each stream's model. [default: all cores]"
+        ),
     ] = None,
     against: Annotated[
         str | None,
@@ -91,7 +103,10 @@ def bench(
         typer.Option(metavar="OLD NEW", help="Compare two benchmarks' JSON; exit code 3 if NEW is slower."),
     ] = None,
     tolerance: Annotated[
-        float, typer.Option(metavar="SHARE", min=0, help="How much slower is still the same, for --compare.")
+        float,
+        typer.Option(
+            metavar="SHARE", min=0, max=1000, help="How much slower is still the same, for --compare."
+        ),
     ] = 0.05,
 ) -> None:
     """Measure how fast models run here.
@@ -135,8 +150,8 @@ def bench(
     wanted = Wanted(
         models=models or (),
         backends=backend.split(","),
-        batches=[_whole(text, "--batch") for text in batch.split(",")] if batch else (),
-        sizes=[found for text in size.split(",") if (found := parse_size(text))] if size else (),
+        batches=[_whole(text, "--batch") for text in batch.split(",")] if batch is not None else (),
+        sizes=[found for text in size.split(",") if (found := parse_size(text))] if size is not None else (),
         streams=streams,
         threads=threads,
         clip_size=None if address is None or address.live else _clip_size(address.path),

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from unit_edge.cli.options.common import ModelArgument, OverwriteOption
+from unit_edge.cli.options.limits import MIB_AT_MOST
 from unit_edge.cli.terminal.progress import heartbeat
 from unit_edge.cli.terminal.say import echo
 from unit_edge.errors import BackendError
@@ -27,7 +28,9 @@ def build(
     board: Annotated[
         str | None, typer.Option(metavar="NAME", help="What it is for; see `unit-edge boards`.")
     ] = None,
-    workspace: Annotated[int | None, typer.Option(metavar="MIB", min=1, help="Scratch memory limit.")] = None,
+    workspace: Annotated[
+        int | None, typer.Option(metavar="MIB", min=1, max=MIB_AT_MOST, help="Scratch memory limit.")
+    ] = None,
     timing_cache: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Measured times, kept for the next build.")
     ] = None,

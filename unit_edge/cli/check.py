@@ -10,6 +10,7 @@ import typer
 
 from unit_edge import __version__
 from unit_edge.cli.options.common import BackendOption, ThreadsOption, needs
+from unit_edge.cli.options.limits import COUNT_AT_MOST, SEED_AT_MOST
 from unit_edge.cli.subjects.checked import open_detector, open_translator, read_ground_truth
 from unit_edge.cli.terminal.progress import Line
 from unit_edge.cli.terminal.say import echo_json
@@ -99,6 +100,7 @@ def check(
         int | None,
         typer.Option(
             min=1,
+            max=COUNT_AT_MOST,
             metavar="N",
             help="Labels of clips are of every N-th frame: 6 for BDD100K's, of 30 FPS. [default: 1]",
         ),
@@ -122,9 +124,14 @@ def check(
             min=0, max=1, metavar="SHARE", help="Exit code 3 if a smaller share of the boxes is kept."
         ),
     ] = None,
-    every: Annotated[int, typer.Option(min=1, metavar="N", help="Of a video, every N-th frame.")] = 1,
+    every: Annotated[
+        int, typer.Option(min=1, max=COUNT_AT_MOST, metavar="N", help="Of a video, every N-th frame.")
+    ] = 1,
     count: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="At most N pictures, or frames of each clip.")
+        int | None,
+        typer.Option(
+            min=1, max=COUNT_AT_MOST, metavar="N", help="At most N pictures, or frames of each clip."
+        ),
     ] = None,
     scene: Annotated[
         str | None,
@@ -142,7 +149,7 @@ def check(
     ] = None,
     backend: BackendOption = "auto",
     threads: ThreadsOption = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the intervals.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=SEED_AT_MOST, help="Of the intervals.")] = 0,
     quiet: Annotated[
         bool, typer.Option("-q", "--quiet", help="Print nothing but errors and the JSON line.")
     ] = False,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
     timeout: Annotated[
-        float, typer.Option(min=0.1, metavar="S", help="Seconds that each thing may take.")
+        float, typer.Option(min=0.1, max=3600, metavar="S", help="Seconds that each thing may take.")
     ] = 30,
 ) -> None:
     """Show what this machine can do, and what is missing.

@@ -14,6 +14,7 @@ import typer
 from unit_edge import __version__
 from unit_edge.cli.options import detector as cli_detector_options
 from unit_edge.cli.options.common import RememberedData, needs
+from unit_edge.cli.options.limits import COUNT_AT_MOST, SEED_AT_MOST
 from unit_edge.cli.subjects.checked import open_detector
 from unit_edge.cli.subjects.evaluated import (
     Direction,
@@ -59,11 +60,15 @@ def evaluate(
     clip: Annotated[
         Path | None, typer.Option(metavar="VIDEO", help="Measure flicker on this clip, too.")
     ] = None,
-    frames: Annotated[int, typer.Option(min=2, help="At most so many frames of the clip.")] = 300,
+    frames: Annotated[
+        int, typer.Option(min=2, max=COUNT_AT_MOST, help="At most so many frames of the clip.")
+    ] = 300,
     head: Annotated[
         str, typer.Option(metavar="HEAD", help="Of a run: guided, none, or auto: as it was trained.")
     ] = "auto",
-    count: Annotated[int, typer.Option(min=2, help="At most so many images of a domain.")] = 500,
+    count: Annotated[
+        int, typer.Option(min=2, max=COUNT_AT_MOST, help="At most so many images of a domain.")
+    ] = 500,
     split: Annotated[
         str, typer.Option(metavar="PART", help="Of a run's images: validation, training, or gap.")
     ] = "validation",
@@ -75,7 +80,7 @@ def evaluate(
     best: Annotated[
         bool, typer.Option("--best", help="Of a run: the weights that scored best, not the newest.")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of the intervals.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=SEED_AT_MOST, help="Of the intervals.")] = 0,
     baselines: Annotated[
         bool,
         typer.Option("--baselines", help="Score histogram matching, colour transfer and the guide, too."),

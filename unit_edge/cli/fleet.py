@@ -18,6 +18,7 @@ from unit_edge.cli.options.common import (
     decided,
     needs,
 )
+from unit_edge.cli.options.limits import MIB_AT_MOST, SECONDS_AT_MOST
 from unit_edge.cli.subjects.worker_size import cores_for_a_worker, parse_cpus
 from unit_edge.cli.terminal.progress import FleetLine
 from unit_edge.cli.terminal.say import echo
@@ -50,7 +51,8 @@ def fleet(
         ),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="The most workers. [default: as many as there is room for]")
+        int | None,
+        typer.Option(min=1, max=100_000, help="The most workers. [default: as many as there is room for]"),
     ] = None,
     cpus_per_worker: Annotated[
         str,
@@ -59,7 +61,10 @@ def fleet(
     gpus_per_worker: Annotated[
         float | None,
         typer.Option(
-            min=0, metavar="N", help="GPUs that each gets, such as 0.5. [default: 1 if there are any]"
+            min=0,
+            max=1024,
+            metavar="N",
+            help="GPUs that each gets, such as 0.5. [default: 1 if there are any]",
         ),
     ] = None,
     backend: BackendOption = "auto",
@@ -67,6 +72,7 @@ def fleet(
         float | None,
         typer.Option(
             min=1,
+            max=SECONDS_AT_MOST,
             metavar="SECONDS",
             help="Cut longer clips at key frames, for several workers to translate; they are joined again.",
         ),
@@ -76,7 +82,10 @@ def fleet(
         typer.Option(metavar="DIR", help="Where workers keep what is on its way from and to stores."),
     ] = None,
     scratch_gib: Annotated[
-        float, typer.Option(min=0.001, metavar="GIB", help="The most that a worker has there.")
+        float,
+        typer.Option(
+            min=0.001, max=MIB_AT_MOST / 1024, metavar="GIB", help="The most that a worker has there."
+        ),
     ] = 20,
     overwrite: Annotated[bool, typer.Option("-y", "--overwrite", help="Make all anew.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Make what is missing.")] = False,

@@ -34,7 +34,9 @@ def init(
     ] = None,
     hours: Annotated[
         float | None,
-        typer.Option(metavar="H", min=0.01, help="As many steps as this machine makes in so many hours."),
+        typer.Option(
+            metavar="H", min=0.01, max=100_000, help="As many steps as this machine makes in so many hours."
+        ),
     ] = None,
     device: DeviceOption = "auto",
     overwrite: OverwriteOption = False,

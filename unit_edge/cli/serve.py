@@ -18,6 +18,7 @@ from unit_edge.cli.options.common import (
     decided,
     needs,
 )
+from unit_edge.cli.options.limits import MIB_AT_MOST
 from unit_edge.cli.terminal.say import echo
 from unit_edge.errors import ConfigError
 from unit_edge.registry import bundled_models
@@ -51,7 +52,9 @@ def serve(
     uploads: Annotated[
         bool, typer.Option("--uploads/--no-uploads", help="Let viewers try clips of their own.")
     ] = True,
-    upload_mib: Annotated[int, typer.Option(min=1, metavar="MIB", help="The largest of these.")] = 200,
+    upload_mib: Annotated[
+        int, typer.Option(min=1, max=MIB_AT_MOST, metavar="MIB", help="The largest of these.")
+    ] = 200,
     steady: Annotated[bool, typer.Option("--steady", help="Take flicker out from the start.")] = False,
     backend: BackendOption = "auto",
     threads: ThreadsOption = None,

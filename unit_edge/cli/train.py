@@ -20,6 +20,7 @@ from unit_edge.cli.options.common import (
     SettingsOption,
     needs,
 )
+from unit_edge.cli.options.limits import COUNT_AT_MOST, MIB_AT_MOST
 from unit_edge.cli.terminal.progress import heartbeat
 from unit_edge.cli.terminal.say import echo
 from unit_edge.cli.terminal.threads import settle_threads
@@ -45,7 +46,10 @@ def train(
     device: DeviceOption = "auto",
     settings: SettingsOption = None,
     limit_ram: Annotated[
-        int | None, typer.Option(metavar="MIB", min=0, help="Memory for decoded images (data.limit_ram_mib).")
+        int | None,
+        typer.Option(
+            metavar="MIB", min=0, max=MIB_AT_MOST, help="Memory for decoded images (data.limit_ram_mib)."
+        ),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show settings, sizes, memory and how long it would take.")
@@ -165,10 +169,16 @@ def export(
     frame_size: Annotated[
         str, typer.Option(metavar="WxH", help="Of the frames; dynamic takes any size.")
     ] = "dynamic",
-    batch: Annotated[int, typer.Option(metavar="N", help="Frames in one call; more suit big GPUs.")] = 1,
+    batch: Annotated[
+        int, typer.Option(max=COUNT_AT_MOST, metavar="N", help="Frames in one call; more suit big GPUs.")
+    ] = 1,
     network_size: Annotated[
         int | None,
-        typer.Option(metavar="PIXELS", help="Short side of what the network sees. [default: as trained]"),
+        typer.Option(
+            max=COUNT_AT_MOST,
+            metavar="PIXELS",
+            help="Short side of what the network sees. [default: as trained]",
+        ),
     ] = None,
     residual: Annotated[
         float | None,

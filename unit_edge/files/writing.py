@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import functools
 import glob
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -18,6 +20,7 @@ from unit_edge.errors import SinkError
 _NAME_SHOWN = 40
 _TOKEN_BYTES = 8
 _ABANDONED_S = 24 * 3600
+_TEMPORARY = re.compile(rf"\.(?P<name>.+)\.[0-9a-f]{{{2 * _TOKEN_BYTES}}}\.tmp", re.DOTALL)
 # Windows has none of them
 _NOT_BY_LINK = getattr(os, "O_NOFOLLOW", 0)
 _NOT_WAITING = getattr(os, "O_NONBLOCK", 0)
@@ -43,6 +46,25 @@ def remove_abandoned(folder: Path, pattern: str) -> None:
         with suppress(OSError):  # finished meanwhile
             if path.is_dir() and not path.is_symlink() and time.time() - path.stat().st_mtime > _ABANDONED_S:
                 shutil.rmtree(path, ignore_errors=True)
+
+
+@functools.lru_cache(maxsize=16)
+def _abandoned_files(folder: Path) -> dict[str, list[Path]]:
+    """Temporary files that are a day old, by the beginning of the name of what they were to become.
+
+    A process looks at a folder once, for it may hold tens of thousands of pictures.
+    """
+    found: dict[str, list[Path]] = {}
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            named = _TEMPORARY.fullmatch(entry.name)
+            if named is None:
+                continue
+            with suppress(OSError):  # finished meanwhile
+                about = entry.stat(follow_symlinks=False)
+                if stat.S_ISREG(about.st_mode) and time.time() - about.st_mtime > _ABANDONED_S:
+                    found.setdefault(named["name"], []).append(Path(entry.path))
+    return found
 
 
 @contextmanager
@@ -108,6 +130,8 @@ def what_else(path: Path) -> str:
 def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
     """A name beside `path` to write to: it becomes `path` at the end, or is gone if anything fails.
 
+    What killed work left there under such a name goes once it is a day old, and this process is a new one.
+
     Args:
         path: the file; one that is there is replaced in one step.
         durable: it also survives a power cut: its content is on the disk before the name is.
@@ -115,6 +139,9 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
     Raises:
         OSError: it can't be put in place.
     """
+    for left in _abandoned_files(path.parent.absolute()).pop(path.name[:_NAME_SHOWN], ()):
+        with suppress(OSError):
+            left.unlink()
     temporary = hidden_beside(path)
     descriptor = create_alone(temporary)
     mode = stat.S_IMODE(os.fstat(descriptor).st_mode)

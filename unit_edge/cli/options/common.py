@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from unit_edge.cli.options.limits import THREADS_AT_MOST
 from unit_edge.cli.terminal.say import echo
 from unit_edge.errors import ConfigError, SinkError, UnitEdgeError
 from unit_edge.registry import PRECISIONS, find_model, resolve_model
@@ -71,7 +72,8 @@ PrecisionOption = Annotated[
 ]
 _OLD_OPTIONS = {"engine": "backend"}
 ThreadsOption = Annotated[
-    int | None, typer.Option(min=1, help="CPU threads for the model. [default: all cores]")
+    int | None,
+    typer.Option(min=1, max=THREADS_AT_MOST, help="CPU threads for the model. [default: all cores]"),
 ]
 
 _OPTIONAL = {"torch", "safetensors", "tqdm", "tomli", "onnx", "onnxscript", "packaging", "zstandard"}

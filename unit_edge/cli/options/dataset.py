@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from unit_edge.cli.options.limits import SEED_AT_MOST
+
 INDEX_SUFFIXES = (".json", ".yaml", ".yml")
 
 Dataset = Annotated[
@@ -44,4 +46,4 @@ Flag = Annotated[
     bool,
     typer.Option("--flag", help="Of a data set: with --min-kept, flag those instead of leaving them out."),
 ]
-Seed = Annotated[int, typer.Option(min=0, help="Of a data set: of what --mix draws.")]
+Seed = Annotated[int, typer.Option(min=0, max=SEED_AT_MOST, help="Of a data set: of what --mix draws.")]

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from unit_edge.cli.options.limits import COUNT_AT_MOST, SECONDS_AT_MOST
 from unit_edge.errors import ConfigError
 
 Outputs = Annotated[
@@ -29,7 +30,12 @@ Resume = Annotated[
 ]
 Batch = Annotated[
     int | None,
-    typer.Option(min=1, metavar="N", help="Frames of a file in one call; what the MODEL was exported for."),
+    typer.Option(
+        min=1,
+        max=COUNT_AT_MOST,
+        metavar="N",
+        help="Frames of a file in one call; what the MODEL was exported for.",
+    ),
 ]
 Codec = Annotated[
     str | None,
@@ -96,7 +102,6 @@ def stdout_for_frames(wanted: bool) -> Iterator[int]:
 
 
 _DIGITS_AT_MOST = 18  # those of 64 bits
-_AT_MOST_S = 10**9  # 31 years
 
 
 def seconds(text: str | None) -> Fraction | None:
@@ -116,6 +121,6 @@ def seconds(text: str | None) -> Fraction | None:
     total = Fraction(f"{whole or '0'}.{decimals or '0'}")
     for part, unit in zip(reversed(parts[:-1]), (60, 3600), strict=False):
         total += int(part) * unit
-    if total > _AT_MOST_S:
-        raise ConfigError(f"time {text!r}: expected at most {_AT_MOST_S} s")
+    if total > SECONDS_AT_MOST:
+        raise ConfigError(f"time {text!r}: expected at most {SECONDS_AT_MOST} s")
     return total

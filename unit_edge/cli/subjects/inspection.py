@@ -131,6 +131,10 @@ def _toml(path: Path) -> FileReport:
 def _bundle(folder: Path) -> FileReport:
     raw = _read_json(folder / _BUNDLE)
     try:
+        for name in (model["file"] for model in raw["models"]):
+            # or a stranger's bundle would have other files looked at
+            if Path(name).name != name or name in ("", ".."):
+                raise ModelError(f"{folder / _BUNDLE}: damaged: file {name!r}, expected a name in its folder")
         models = [
             {
                 "model": model["file"],

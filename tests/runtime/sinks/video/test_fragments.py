@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from fractions import Fraction
 from pathlib import Path
 
@@ -63,36 +62,3 @@ def test_a_fragment_that_is_no_fragment_ends_what_is_coherent(part: Path) -> Non
     ):
         part.write_bytes(damaged)
         assert told_times(part) == ToldTimes([], False)
-
-
-def box(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I4s", 8 + len(content), kind) + content
-
-
-@pytest.mark.parametrize("base", [b"", bytes(8)])
-@pytest.mark.parametrize("description", [b"", bytes(4)])
-@pytest.mark.parametrize("data_offset", [b"", bytes(4)])
-@pytest.mark.parametrize("first_flags", [b"", bytes(4)])
-@pytest.mark.parametrize("own_durations", [True, False])
-@pytest.mark.parametrize("sizes", [True, False])
-def test_whatever_fields_a_fragment_has_its_times_are_found(  # ISO/IEC 14496-12, 8.8.7 and 8.8.8
-    tmp_path: Path,
-    base: bytes,
-    description: bytes,
-    data_offset: bytes,
-    first_flags: bytes,
-    own_durations: bool,
-    sizes: bool,
-) -> None:
-    flags = 8 | bool(base) | 2 * bool(description)
-    header = box(b"tfhd", struct.pack(">II", flags, 1) + base + description + struct.pack(">I", 7))
-    begins = box(b"tfdt", struct.pack(">IQ", 1 << 24, 2**33))
-    flags = bool(data_offset) | 4 * bool(first_flags) | 0x100 * own_durations | 0x200 * sizes
-    run = struct.pack(">II", flags, 3) + data_offset + first_flags
-    for duration in (3, 4, 5):
-        run += struct.pack(">I", duration) * own_durations + struct.pack(">I", 99) * sizes
-    content = box(b"moof", box(b"traf", header + begins + box(b"trun", run))) + box(b"mdat", b"")
-    (tmp_path / "1.mp4").write_bytes(content)
-    told = told_times(tmp_path / "1.mp4")
-    assert [time - 2**33 for time in told.decoded] == ([0, 3, 7] if own_durations else [0, 7, 14])
-    assert told.coherent
