@@ -64,8 +64,19 @@ class Adversaries(nn.Module):
                     terms[f"r1_{domain + 1}"] = self.weights.r1 * penalty
             if self.projection is not None:
                 with torch.no_grad():
-                    levels = self.projection(torch.cat([shift(real, draw), shift(fake, draw)]))
+                    seen = [shift(self.seen(x), draw) for x in (real, fake)]
+                    levels = self.projection(torch.cat(seen))
                 logits = [level.chunk(2) for level in self.feature_discriminators[domain](levels)]
                 loss = losses.hinge_discriminator([r for r, _ in logits], [f for _, f in logits])
                 terms[f"feature_d{domain + 1}"] = self.weights.feature_gan * loss
         return terms
+
+    def seen(self, images: Tensor) -> Tensor:
+        """What the feature discriminators see of images: with `loss.feature_colours` off, their brightness alone.
+
+        Args:
+            images: float[N,3,H,W].
+        """
+        if self.weights.feature_colours:
+            return images
+        return images.mean(1, keepdim=True).expand_as(images)

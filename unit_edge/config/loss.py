@@ -29,6 +29,9 @@ class LossConfig:
     """Weight γ of the R1 penalty γ/2 |∇D(x)|² on real images (Mescheder et al. 2018)."""
     feature_gan: float = 0.0
     """Weight of the adversarial terms on ImageNet features, if network.feature_discriminator names any."""
+    feature_colours: bool = True
+    """Whether these see colours, or the brightness of images alone: then colours are the guide's to teach, and
+    light stays white where discriminators would have it red."""
     steady: float = 0.0
     """Weight of the difference between a moved translation and the translation of the moved image."""
     adversaries_from: int = 0
