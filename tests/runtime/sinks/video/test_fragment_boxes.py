@@ -121,6 +121,9 @@ def test_whatever_fields_a_fragment_has_its_times_are_found(  # ISO/IEC 14496-12
         (moof(tfhd(None), tfdt(4), trun([0, 0])), [4, 4], False),
         # not whole: what is still being written says nothing yet
         (fragment(0, [0]) + fragment(1, [0])[:40], [0], True),
+        # a size for all frames, which is no duration
+        (moof(box(b"tfhd", struct.pack(">III", 16, 1, 5)), tfdt(4), trun([0])) + fragment(4, [0]),
+         [4, 4], True),
         # several, whose number of frames is no power of two, at times that are none either
         (b"".join(fragment(begin, [1, 2, 0]) for begin in (5, 8, 11)), list(range(5, 14)), True),
         (fragment(5, [1, 3, 0]) + fragment(8, [1, 2, 0]), [5, 6, 7], False),
@@ -138,11 +141,11 @@ def test_whatever_fields_a_fragment_has_its_times_are_found(  # ISO/IEC 14496-12
         (moof(box(b"tfhd", struct.pack(">IIQ", 1, 1, 0)), tfdt(4), trun([0])), [4], True),
         (moof(tfhd(1), box(b"tfdt", struct.pack(">IQB", 1 << 24 | 1, 3, 1)), trun([0])), [3], True),
         (moof(tfhd(1), box(b"tfdt", struct.pack(">IIB", 1, 3, 1)), trun([0])), [3], True),
-        (moof(*(box(kind, struct.pack(">I", 8)) for kind in (b"sdtp", b"tfhz", b"zzzz")), tfhd(1), tfdt(4),
-              trun([0])), [4], True),
+        (moof(*(box(kind, struct.pack(">II", 8, 1)) for kind in (b"sdtp", b"tfhz", b"zzzz")), tfhd(1),
+              tfdt(4), trun([0])), [4], True),
         (box(b"moof", box(b"zzzz", b"zzz") + fragment(4, [0])[24:-14]) + box(b"zzzz", b"zzz"), [4], True),
         # sizes of 64 bits
-        (box(b"free", b"") + large_box(b"moof", fragment(3, [0, 0])[8:-14]) + fragment(5, [0]),
+        (box(b"free", bytes(8)) + large_box(b"moof", fragment(3, [0, 0])[8:-14]) + fragment(5, [0]),
          [3, 4, 5], True),
         (large_box(b"free", bytes(99)) + fragment(0, [0, 0]), [0, 1], True),
     ],
