@@ -19,7 +19,12 @@ from unit_edge.runtime.sources.video import FileSource
 
 ROOT = Path(__file__).resolve().parents[1]
 ASSETS, SAMPLES = ROOT / "docs" / "assets", ROOT / "docs" / "samples"
-MODELS = {"night": "day2night-edge-s", "snow": "clear2snow-edge-s", "rain": "clear2rain-edge-s", "fog": "clear2fog-edge-s"}
+MODELS = {
+    "night": "day2night-edge-s",
+    "snow": "clear2snow-edge-s",
+    "rain": "clear2rain-edge-s",
+    "fog": "clear2fog-edge-s",
+}
 AT_MOST = 3_000_000
 """Bytes of the moving picture."""
 STREET = range(138, 188, 2)

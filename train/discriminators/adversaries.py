@@ -72,7 +72,7 @@ class Adversaries(nn.Module):
         return terms
 
     def seen(self, images: Tensor) -> Tensor:
-        """What the feature discriminators see of images: with `loss.feature_colours` off, their brightness alone.
+        """What the feature discriminators see: with `loss.feature_colours` off, brightness alone.
 
         Args:
             images: float[N,3,H,W].

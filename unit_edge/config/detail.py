@@ -20,8 +20,9 @@ class Detail:
     """Share of what the local linear model can't explain that is added back, 0 to 1; it carries light
     sources that the camera's frame does not have."""
     residual_colour: float = 1.0
-    """Share of that whose colour is added too, 0 to 1; of the rest only the light is, the same to red, green and
-    blue. A small network places a light's three colours pixels apart, and its frame then has coloured specks."""
+    """Share of that whose colour is added too, 0 to 1; of the rest only the light is, the same to red,
+    green and blue. A small network places a light's three colours pixels apart, and its frame then has
+    coloured specks."""
 
     def __post_init__(self) -> None:
         require(1 <= self.radius <= 64, "detail.radius", self.radius, "1 to 64 pixels")

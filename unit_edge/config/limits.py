@@ -67,6 +67,7 @@ LARGEST: dict[str, float] = {
     "detail.radius": 64,
     "detail.epsilon": 100,
     "detail.residual": 1,
+    "detail.residual_colour": 1,
     "source.zoom": 2,
     "target.zoom": 2,
     "augment.turn_deg": 45,

@@ -30,8 +30,8 @@ class LossConfig:
     feature_gan: float = 0.0
     """Weight of the adversarial terms on ImageNet features, if network.feature_discriminator names any."""
     feature_colours: bool = True
-    """Whether these see colours, or the brightness of images alone: then colours are the guide's to teach, and
-    light stays white where discriminators would have it red."""
+    """Whether these see colours, or the brightness of images alone: then the guide alone teaches colours, and
+    lights stay white where discriminators would have them red."""
     steady: float = 0.0
     """Weight of the difference between a moved translation and the translation of the moved image."""
     adversaries_from: int = 0
