@@ -209,14 +209,19 @@ def test_model_steady_pause_and_record_from_the_page(page: Page, server: Server)
 def test_keys_and_the_list_of_models_work_without_a_mouse(page: Page, server: Server) -> None:
     from selenium.webdriver import ActionChains, Keys
 
+    def shown(on: bool) -> None:  # what is pressed goes by what the page shows
+        page.until(f"return $('steady').getAttribute('aria-pressed') === '{str(on).lower()}'")
+        assert server.state()["steady"] == on
+
     page.click("steady")
-    server.until(lambda s: s["steady"])
+    shown(True)
     ActionChains(page.driver).send_keys("s").perform()  # the button has the focus still
-    server.until(lambda s: not s["steady"])
+    shown(False)
     ActionChains(page.driver).send_keys(" ").perform()  # which presses the button
-    server.until(lambda s: s["steady"] and not s["paused"])
+    shown(True)
+    assert not server.state()["paused"]
     page.click("steady")
-    server.until(lambda s: not s["steady"])
+    shown(False)
     models = page.driver.find_element("id", "model")
     models.send_keys(Keys.ARROW_DOWN)
     models.send_keys(Keys.ARROW_UP)
