@@ -39,7 +39,9 @@ def guided(small: Array, translated: Array, settings: Detail) -> tuple[Array, Ar
     a = covariance / (variance + settings.epsilon)
     b = mean_y - a * mean_x
     a, b = window_mean(a, radius), window_mean(b, radius)
-    return a, b + settings.residual * (translated - (a * small + b))
+    rest = translated - (a * small + b)
+    light = np.repeat(rest.mean(2, keepdims=True), 3, 2)
+    return a, b + settings.residual * (light + settings.residual_colour * (rest - light))
 
 
 def enlarge(image: Array, factor: int) -> Array:
@@ -69,7 +71,15 @@ def array(x: torch.Tensor) -> Array:
 
 @pytest.mark.parametrize("size", [(9, 12), (4, 4), (5, 3)], ids=str)
 @pytest.mark.parametrize(
-    "settings", [Detail(2, 1e-2, 0.0), Detail(4, 1e-3, 0.5), Detail(6, 1e-1, 1.0)], ids=str
+    "settings",
+    [
+        Detail(2, 1e-2, 0.0),
+        Detail(4, 1e-3, 0.5),
+        Detail(6, 1e-1, 1.0),
+        Detail(3, 1e-2, 0.8, residual_colour=0.3),
+        Detail(3, 1e-2, 1.0, residual_colour=0.0),
+    ],
+    ids=str,
 )
 def test_equals_the_filter_written_out(size: tuple[int, int], settings: Detail) -> None:
     rng = np.random.default_rng(1)
@@ -91,6 +101,26 @@ def test_at_the_small_size_it_is_the_filter_held_to_the_range(residual: float) -
     assert expected.max() > 1.1 and expected.min() < -1.1
     given = array(GuidedHead(settings).at_small_size(tensor(small), tensor(translated)))
     assert np.abs(given - np.clip(expected, -1, 1)).max() < 1e-3
+
+
+def test_a_light_that_the_frame_does_not_have_stays_without_its_colour() -> None:
+    small, translated = np.full((2, 9, 9, 3), -0.9)
+    translated[4, 4] = 1.0, -0.9, -0.9  # red
+    head = GuidedHead(Detail(1, 1e-2, 1.0, residual_colour=0.0))
+    lit = array(head.at_small_size(tensor(small), tensor(translated)))[4, 4]
+    in_colour = array(GuidedHead(Detail(1, 1e-2, 1.0)).at_small_size(tensor(small), tensor(translated)))[4, 4]
+    assert in_colour == pytest.approx(translated[4, 4], abs=1e-4)
+    assert lit.mean() == pytest.approx(translated[4, 4].mean(), abs=1e-4)
+    assert np.ptp(lit) < 0.2 * np.ptp(in_colour)  # what is left is the filter's own
+
+
+def test_manifests_of_before_add_the_whole_colour() -> None:
+    before = {"radius": 8, "epsilon": 1e-4, "residual": 0.5}
+    assert Detail.of(before) == Detail(8, 1e-4, 0.5, residual_colour=1.0)
+    assert Detail.of({**before, "residual_colour": 0.3}).residual_colour == 0.3
+    for damaged in (1.5, -0.1, float("nan")):
+        with pytest.raises(ConfigError, match=r"detail\.residual_colour"):
+            Detail.of({**before, "residual_colour": damaged})
 
 
 def test_it_has_nothing_that_a_checkpoint_would_keep() -> None:

@@ -181,11 +181,15 @@ def bundled(good: Path, work: Path, draw: random.Random) -> Orders:
     ]
 
 
+def _of_settings(path: Path, work: Path) -> Orders:
+    train = ["train", str(path), "--run", str(work / "run"), "--data", str(work), "--dry-run"]
+    return [["inspect", str(path)], train]
+
+
 def settings(good: Path, work: Path, draw: random.Random) -> Orders:
     path = work / "a.toml"
     path.write_bytes(structured.mutate_types(draw.choice(kept.TOMLS).read_text(), draw))
-    train = ["train", str(path), "--run", str(work / "run"), "--data", str(work), "--dry-run"]
-    return [["inspect", str(path)], train]
+    return _of_settings(path, work)
 
 
 def weights(good: Path, work: Path, draw: random.Random) -> Orders:
@@ -273,8 +277,7 @@ def tables(good: Path, work: Path, draw: random.Random) -> Orders:
     """Tables and names of TOML, twice or elsewhere."""
     path = work / "a.toml"
     path.write_bytes(texts.mutate_tables(draw.choice(kept.TOMLS).read_text(), draw))
-    train = ["train", str(path), "--run", str(work / "run"), "--data", str(work), "--dry-run"]
-    return [["inspect", str(path)], train]
+    return _of_settings(path, work)
 
 
 def playlist(good: Path, work: Path, draw: random.Random) -> Orders:

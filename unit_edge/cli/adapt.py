@@ -40,9 +40,8 @@ def adapt(
 ) -> None:
     """Train a digit classifier for a domain without labels.
 
-    UNIT's Table 2.
-    The source's images and labels and the target's images are used; the target's test set, where the settings
-    name one, only for the accuracy in the end. The last line is JSON.
+    It is what UNIT's Table 2 measures. The source's images and labels and the target's images are used; the
+    target's test set, where the settings name one, only for the accuracy in the end. The last line is JSON.
 
     \b
     Examples:
