@@ -72,11 +72,10 @@ class Adversaries(nn.Module):
         return terms
 
     def seen(self, images: Tensor) -> Tensor:
-        """What the feature discriminators see: with `loss.feature_colours` off, brightness alone.
+        """What the feature discriminators see: images with `loss.feature_colours` of their colours.
 
         Args:
             images: float[N,3,H,W].
         """
-        if self.weights.feature_colours:
-            return images
-        return images.mean(1, keepdim=True).expand_as(images)
+        grey = images.mean(1, keepdim=True).expand_as(images)
+        return grey.lerp(images, self.weights.feature_colours)

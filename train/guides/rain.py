@@ -43,9 +43,9 @@ class RainSettings(Drawn):
     """Of the sky and the haze: 1 bluish, -1 warm."""
     visibility_m: Annotated[float, LogUniform(4000, 12000)]
     """How far one sees: in rain, some kilometres."""
-    wetness: Annotated[float, Uniform(0.5, 0.85)]
+    wetness: Annotated[float, Uniform(0.75, 1.0)]
     """0: damp; 1: a film of water on all of the road."""
-    puddles: Annotated[float, Uniform(0.1, 0.2)]
+    puddles: Annotated[float, Uniform(0.15, 0.3)]
     """Share of the ground that water stands on."""
     roughness: Annotated[float, Uniform(0.035, 0.06)]
     """How far the mirror is blurred downwards, a share of the picture's height at the bottom."""
@@ -111,8 +111,8 @@ def reflectance(scene: Scene, settings: RainSettings, wet: Array, rng: np.random
     cosine = 1.4 / np.sqrt(1.4**2 + across**2)
     fresnel = 0.02 + 0.98 * (1 - cosine) ** 5
     water = np.clip((ground_noise(scene, 3, rng) - 1 + 2 * settings.puddles) * 2.5, 0, 1)
-    film = wet * (0.2 + 0.55 * wet)
-    return np.asarray(fresnel * np.maximum(film, 0.75 * water * np.minimum(wet * 2, 1)), np.float32)
+    film = wet * (0.4 + 0.6 * wet)
+    return np.asarray(fresnel * np.maximum(film, 0.95 * water * np.minimum(wet * 2, 1)), np.float32)
 
 
 def mirrored(scene: Scene, light: Array, roughness: float) -> Array:

@@ -29,9 +29,9 @@ class LossConfig:
     """Weight γ of the R1 penalty γ/2 |∇D(x)|² on real images (Mescheder et al. 2018)."""
     feature_gan: float = 0.0
     """Weight of the adversarial terms on ImageNet features, if network.feature_discriminator names any."""
-    feature_colours: bool = True
-    """Whether these see colours, or the brightness of images alone: then the guide alone teaches colours, and
-    lights stay white where discriminators would have them red."""
+    feature_colours: float = 1.0
+    """Share of images' colours that these see. At 0 they see brightness alone: then the guide alone teaches
+    colours, and lights stay white where discriminators would have them red."""
     steady: float = 0.0
     """Weight of the difference between a moved translation and the translation of the moved image."""
     adversaries_from: int = 0
@@ -48,5 +48,6 @@ class LossConfig:
             value = getattr(self, item.name)
             if isinstance(value, float):
                 require(value >= 0, f"loss.{item.name}", value, "0 or more")
+        require(self.feature_colours <= 1, "loss.feature_colours", self.feature_colours, "0 to 1")
         require(self.adversaries_from >= 0, "loss.adversaries_from", self.adversaries_from, "0 or more")
         require(self.vae_every >= 1, "loss.vae_every", self.vae_every, "1 or more")
