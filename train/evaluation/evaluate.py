@@ -19,6 +19,8 @@ from unit_edge.train.data.decode import ImageItem, read_image
 from unit_edge.train.evaluation import bootstrap
 from unit_edge.train.evaluation.fid import Features as InceptionFeatures
 from unit_edge.train.evaluation.fid import fid_and_kid
+from unit_edge.train.evaluation.halo import halo
+from unit_edge.train.evaluation.luminance import PARTS, Classes, luminances
 from unit_edge.train.evaluation.metrics import (
     Image,
     Translate,
@@ -49,6 +51,7 @@ def evaluate_images(
     errors: Errors | None = None,
     rivals: Mapping[str, Translate] = MappingProxyType({}),
     inception: InceptionFeatures | None = None,
+    classes: Classes | None = None,
     seed: int = 0,
     progress: Callable[[str], None] = lambda text: None,
 ) -> Evaluation:
@@ -63,6 +66,7 @@ def evaluate_images(
         paired: also measure pixel accuracy.
         errors: gives reconstruction and cycle error of an image.
         inception: if given, FID and KID are measured on its features.
+        classes: if given, the brightness of sky and road is measured where it finds them in the image.
         rivals: other ways to translate, whose kernel distance's ratio becomes the figure of that name.
         seed: of the intervals.
         progress: is told what is being done.
@@ -84,6 +88,7 @@ def evaluate_images(
     before, after = [], []
     translations_kept: list[Image] = []
     of_rivals: dict[str, list[Tensor]] = {name: [] for name in rivals}
+    parts: list[dict[str, float]] = []
     for number, (item, image) in enumerate(_read(images, strict=paired)):
         progress(f"{source} to {target}: image {number + 1} of {len(images)}")
         truth = against[number] if paired else None
@@ -91,6 +96,7 @@ def evaluate_images(
         scores = {
             "edges_kept": edges_kept(image, translated),
             "stray_chroma": stray_chroma(image, translated),
+            "halo": halo(image, translated),
         }
         if truth is not None:
             try:
@@ -103,12 +109,18 @@ def evaluate_images(
         after.append(_pooled(translated, features))
         if inception is not None:
             translations_kept.append(translated)
+        if classes is not None:
+            parts.append(luminances(translated, classes(image)))
         for name, rival in rivals.items():
             of_rivals[name].append(_pooled(rival(image), features))
         samples.append(Sample(item, truth, scores))
     _enough(source, len(samples))
     progress(f"{source} to {target}: {len(against)} images of {target}")
-    real = [_pooled(image, features) for _, image in _read(against, strict=paired)]
+    real, real_parts = [], []
+    for _, image in _read(against, strict=paired):
+        real.append(_pooled(image, features))
+        if classes is not None:
+            real_parts.append(luminances(image, classes(image)))
     _enough(target, len(real))
 
     sources, translations, targets = (torch.stack(x).double().numpy() for x in (before, after, real))
@@ -131,6 +143,11 @@ def evaluate_images(
         },
         **means,
     }
+    for name in PARTS:
+        for suffix, found in (("", parts), ("_target", real_parts)):
+            values = [of[name] for of in found if name in of]
+            if values:
+                figures[f"luminance_{name}{suffix}"] = bootstrap.mean_of(values, seed)
     if inception is not None:
         fid, kid = fid_and_kid(translations_kept, read_images(against), inception)
         for name, value in (("fid", fid), ("kid", 1000 * kid)):

@@ -22,6 +22,7 @@ from unit_edge.cli.subjects.evaluated import (
     Subject,
     check_options,
     clip_frames,
+    find_classes,
     find_images,
     find_rivals,
     open_subject,
@@ -83,7 +84,11 @@ def evaluate(
     seed: Annotated[int, typer.Option(min=0, max=SEED_AT_MOST, help="Of the intervals.")] = 0,
     baselines: Annotated[
         bool,
-        typer.Option("--baselines", help="Score histogram matching, colour transfer and the guide, too."),
+        typer.Option(
+            "--baselines",
+            help="Score histogram matching, colour transfer and the guide, too; with a guide, how bright "
+            "sky and road are.",
+        ),
     ] = False,
     fid: Annotated[
         bool, typer.Option("--fid", help="Inception's FID and KID, too (needs the fid extra and a network).")
@@ -208,6 +213,7 @@ def _measure(direction: Direction, subject: Subject, options: Options) -> Evalua
                 rivals=find_rivals(direction, subject.config, options, images[1])
                 if options.baselines
                 else {},
+                classes=find_classes(subject.config, options) if options.baselines else None,
                 inception=inception(str(pick_device(options.device))) if options.fid else None,
                 seed=options.seed,
                 progress=progress,

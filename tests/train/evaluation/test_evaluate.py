@@ -20,6 +20,7 @@ from unit_edge.train.evaluation.evaluate import (
     translation_scores,
 )
 from unit_edge.train.evaluation.results import Evaluation
+from unit_edge.train.guides.scene import SceneClass
 
 Image = NDArray[np.uint8]
 
@@ -62,6 +63,32 @@ def test_fid_and_other_ways_are_measured_beside_it(
     left = evaluate_images("dim", "bright", lambda image: image, *domains, inception=means)
     assert left.figures["fid"].value == pytest.approx(3 * 50**2, rel=0.02)
     assert left.figures["kid"].value > result.figures["kid"].value
+
+
+def test_sky_and_road_are_as_bright_as_they_were_made(
+    domains: tuple[list[ImageItem], list[ImageItem]],
+) -> None:
+    """The upper third is sky, the lowest is road; the way back finds them in the same places."""
+
+    def classes(image: Image) -> NDArray[np.uint8]:
+        found = np.zeros((12, 16, 11), np.uint8)
+        found[:4, :, SceneClass.SKY] = 255
+        found[8:, :, SceneClass.ROAD] = 255
+        return found
+
+    def lit(image: Image) -> Image:
+        made = np.full_like(image, 30)
+        made[: len(image) // 3] = 200
+        return made
+
+    figures = evaluate_images("dim", "bright", lit, *domains, classes=classes).figures
+    assert figures["luminance_sky"].value == pytest.approx(200, abs=1)
+    assert figures["luminance_road"].value == pytest.approx(30, abs=1)
+    rows = [cv2.cvtColor(brighter(scene(index)), cv2.COLOR_BGR2GRAY) for index in range(6)]
+    sky = np.mean([image[: len(image) // 3].mean() for image in rows])
+    assert figures["luminance_sky_target"].value == pytest.approx(sky, abs=1)
+    nothing = evaluate_images("dim", "bright", lit, *domains, classes=lambda image: classes(image) // 2)
+    assert not [name for name in nothing.figures if name.startswith("luminance")]
 
 
 def test_images_left_as_they_are_are_as_far_as_before(

@@ -17,6 +17,7 @@ from unit_edge.spread import spread
 if TYPE_CHECKING:
     from unit_edge.train.data.decode import ImageItem
     from unit_edge.train.evaluation.evaluate import Errors
+    from unit_edge.train.evaluation.luminance import Classes
     from unit_edge.train.evaluation.metrics import Image, Translate
 
 
@@ -253,6 +254,14 @@ def find_rivals(
     if config is not None and guide is not None and direction.source == config.domain1.name:
         rivals["ratio_guide"] = guide_itself(guide, options.seed)
     return rivals
+
+
+def find_classes(config: RunConfig | None, options: Options) -> Classes | None:
+    """What tells sky and road in an image: the segmentation network of a run's guide, if it has one."""
+    from unit_edge.train.guides import open_guide
+
+    guide = None if config is None else open_guide(config.guide, options.data)
+    return None if guide is None else guide.classes
 
 
 def _halves(given: list[list[ImageItem]]) -> list[list[ImageItem]]:
