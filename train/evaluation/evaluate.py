@@ -146,7 +146,9 @@ def evaluate_images(
     for name in PARTS:
         for suffix, found in (("", parts), ("_target", real_parts)):
             values = [of[name] for of in found if name in of]
-            if values:
+            if (
+                10 * len(values) >= len(found) > 0
+            ):  # what a segmentation finds in fewer is likely something else
                 figures[f"luminance_{name}{suffix}"] = bootstrap.mean_of(values, seed)
     if inception is not None:
         fid, kid = fid_and_kid(translations_kept, read_images(against), inception)
