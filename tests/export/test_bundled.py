@@ -66,7 +66,7 @@ def test_a_bundled_model_is_what_the_command_on_its_card_makes(manifest: Manifes
 @pytest.mark.slow
 def test_an_export_of_a_kept_run_is_the_bundled_model_byte_for_byte(tmp_path: Path) -> None:
     """Whatever changes the exported graph, its weights or its manifest is meant to: then export them anew."""
-    model, manifest = next((path, m) for path, m in BUNDLED if m.name == "night2day-edge-s")
+    model, manifest = next((path, m) for path, m in BUNDLED if m.name == "clear2fog-edge-s")
     for package in (torch, onnx):
         if manifest.versions[package.__name__] != package.__version__:
             pytest.skip(f"made with {package.__name__} {manifest.versions[package.__name__]}")

@@ -144,12 +144,15 @@ def evaluate_images(
         **means,
     }
     for name in PARTS:
-        for suffix, found in (("", parts), ("_target", real_parts)):
-            values = [of[name] for of in found if name in of]
-            if (
-                10 * len(values) >= len(found) > 0
-            ):  # what a segmentation finds in fewer is likely something else
-                figures[f"luminance_{name}{suffix}"] = bootstrap.mean_of(values, seed)
+        of_part = [[found[name] for found in of if name in found] for of in (parts, real_parts)]
+        # what a segmentation finds in fewer than a tenth is likely something else
+        common = [
+            10 * len(found) >= len(of) > 0 for found, of in zip(of_part, (parts, real_parts), strict=True)
+        ]
+        if common[0]:
+            figures[f"luminance_{name}"] = bootstrap.mean_of(of_part[0], seed)
+            if common[1]:
+                figures[f"luminance_{name}_target"] = bootstrap.mean_of(of_part[1], seed)
     if inception is not None:
         fid, kid = fid_and_kid(translations_kept, read_images(against), inception)
         for name, value in (("fid", fid), ("kid", 1000 * kid)):
