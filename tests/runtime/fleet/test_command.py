@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -26,6 +27,20 @@ MAIN = [sys.executable, "-m", "unit_edge.cli", "fleet"]
 
 def fleet(*arguments: str | Path) -> Result:
     return CliRunner().invoke(app, ["fleet", *map(str, arguments)])
+
+
+def test_an_address_that_nobody_listens_at_is_said_at_once(
+    write_model: WriteModel, clips: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as taken:  # not listening
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        for address in (f"127.0.0.1:{port}", f"ray://127.0.0.1:{port}"):
+            result = fleet(clips, "out", "--model", write_model(), "--address", address)
+            assert result.exit_code == 1
+            assert f"--address {address}: no Ray cluster can be reached there (" in result.output
+            assert "refused); expected ray://HOST:10001" in result.output.replace("\n", " ")
+    assert capfd.readouterr().out == ""  # of Ray, which would tell of each try
 
 
 @pytest.fixture
