@@ -30,8 +30,13 @@ def fleet(*arguments: str | Path) -> Result:
 
 
 def test_an_address_that_nobody_listens_at_is_said_at_once(
-    write_model: WriteModel, clips: Path, capfd: pytest.CaptureFixture[str]
+    write_model: WriteModel,
+    clips: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    ray = pytest.importorskip("ray")
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)  # other tests have a cluster
     with socket.socket() as taken:  # not listening
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
