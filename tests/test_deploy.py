@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 from importlib.util import find_spec
@@ -97,6 +98,32 @@ def test_its_pods_are_what_kubernetes_takes(job: dict[str, Any]) -> None:
         pod["spec"]["containers"][0]["imagePolicy"] = "Always"  # that there is no such field is noticed
         with pytest.raises(validate.ValidationError):
             validate.validate(pod, "1.33", strict=True)
+
+
+def test_it_fits_kuberays_own_schema(job: dict[str, Any]) -> None:
+    """The file is of KubeRay's sources: ray-operator/config/crd/bases/ray.io_rayjobs.yaml."""
+    jsonschema = pytest.importorskip("jsonschema")
+    path = os.environ.get("UNIT_EDGE_KUBERAY_CRD")
+    if path is None:
+        pytest.skip("set UNIT_EDGE_KUBERAY_CRD to KubeRay's ray.io_rayjobs.yaml")
+    versions = {one["name"]: one for one in yaml.safe_load(Path(path).read_text())["spec"]["versions"]}
+    schema = strict(versions["v1"]["schema"]["openAPIV3Schema"])
+    jsonschema.validate(job, schema)
+    job["spec"]["backoffLimits"] = 2
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(job, schema)
+
+
+def strict(schema: Any) -> Any:
+    """A schema of Kubernetes' that takes no fields but those it names."""
+    if isinstance(schema, list):
+        return [strict(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {key: strict(value) for key, value in schema.items()}
+    if isinstance(found.get("properties"), dict) and not found.get("x-kubernetes-preserve-unknown-fields"):
+        found.setdefault("additionalProperties", False)
+    return found
 
 
 def test_its_command_is_one_and_asks_for_as_many_workers_as_fit(job: dict[str, Any]) -> None:

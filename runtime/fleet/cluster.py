@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +24,18 @@ _OBJECT_STORE = 100 * 2**20  # items and outcomes only, and the model once
 _LOOPBACK = "127.0.0.1"
 _HOME_BEFORE = "UNIT_EDGE_HOME_BEFORE_RAY"
 _PREFIX = "ue-ray-"  # short, for sockets are in it
+_SETTINGS = {
+    "worker_niceness": 0,  # Ray's is 15, and workers would get what all else on the machine leaves
+    "enable_worker_prestart": False,  # a process a core that nobody works in, and the start waits for them
+    "prestart_worker_first_driver": False,
+    "task_events_report_interval_ms": 0,  # these two are for the dashboard
+    "event_stats": False,
+}
+_REACHED_S = 5
+_HOST_PORT = re.compile(r"(?:ray://)?([^/@]+):([0-9]+)/?", re.IGNORECASE)
+_NOT_REACHED = (
+    "--address {}: no Ray cluster can be reached there ({}); expected ray://HOST:10001, HOST:6379 or auto"
+)
 
 
 def importable() -> None:
@@ -55,6 +69,7 @@ def joined(address: str | None, *, cpus: int | None = None) -> Iterator[bool]:
         yield False
         return
     if address is not None:
+        _reach(address)
         # what joins through Ray's client sends no folders
         job = {} if address.lower().startswith("ray://") else {"job_config": _job()}
         try:
@@ -66,10 +81,7 @@ def joined(address: str | None, *, cpus: int | None = None) -> Iterator[bool]:
                 **job,
             )
         except Exception as error:  # connection errors of several kinds
-            raise ConfigError(
-                f"--address {shown(address)}: no Ray cluster can be reached there ({_said(error)}); expected "
-                "ray://HOST:10001, HOST:6379 or auto"
-            ) from None
+            raise ConfigError(_NOT_REACHED.format(shown(address), _said(error))) from None
         try:
             yield False
         finally:
@@ -89,6 +101,7 @@ def joined(address: str | None, *, cpus: int | None = None) -> Iterator[bool]:
                     logging_level=logging.ERROR,
                     _node_ip_address=_LOOPBACK,
                     _temp_dir=str(folder),
+                    _system_config=dict(_SETTINGS),
                 )
         except Exception as error:
             raise BackendError(f"Ray can't be started on this machine ({_said(error)})") from None
@@ -105,6 +118,18 @@ def joined(address: str | None, *, cpus: int | None = None) -> Iterator[bool]:
         shutil.rmtree(folder, ignore_errors=True)
         if lock is not None:
             os.close(lock)
+
+
+def _reach(address: str) -> None:
+    """Raises ConfigError if nobody listens at an address: Ray would try for minutes, and tell of each try."""
+    found = _HOST_PORT.fullmatch(address)
+    if found is None:
+        return
+    try:
+        socket.create_connection((found[1].strip("[]"), int(found[2])), _REACHED_S).close()
+    except (OSError, OverflowError) as error:
+        said = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(_NOT_REACHED.format(shown(address), said)) from None
 
 
 def _job() -> Any:

@@ -146,8 +146,9 @@ class Dispatch:
         self._looked_at = now
         room = room_for(self._crew.cpus, self._gpus)
         if not room and self._crew.workers is None and not self._hands:
+            gpus = f" and {self._gpus:g} GPUs" if self._gpus else ""
             raise ConfigError(
-                f"no node has the {self._crew.cpus:g} CPUs and {self._gpus:g} GPUs of a worker; give less "
+                f"no node has the {self._crew.cpus:g} CPU cores{gpus} of a worker; give less "
                 "with --cpus-per-worker or --gpus-per-worker, or say with --workers how many to wait for"
             )
         left = len(self._queue) + len(self._alone) + sum(len(hand.at) for hand in self._hands)

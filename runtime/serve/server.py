@@ -187,7 +187,8 @@ def _listen(settings: ServeSettings) -> socket.socket:
             (address[0], address[1]), family=family, backlog=_BACKLOG, dualstack_ipv6=both
         )
     except (OSError, UnicodeError) as error:
-        why = getattr(error, "strerror", None) or error
+        said = str(getattr(error, "strerror", None) or error)
+        why, _, _ = said.partition(" (while ")  # what Python adds is the address again
         raise ConfigError(f"{where}: can't be listened on ({why}); give another --port or --host") from None
 
 

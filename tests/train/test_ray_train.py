@@ -58,7 +58,7 @@ def test_ray_train_learns_what_torchrun_learns(tmp_path: Path) -> None:
             done = subprocess.run(
                 command,
                 cwd=tmp_path,
-                env={**os.environ, "TMPDIR": short, "OMP_NUM_THREADS": "1"},
+                env={**os.environ, "TMPDIR": short, "OMP_NUM_THREADS": "1", "RAY_worker_niceness": "0"},
                 capture_output=True,
                 text=True,
                 timeout=240,

@@ -14,6 +14,9 @@ from unit_edge.text.redaction import redact, redact_address
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://.+", re.DOTALL)
 _SAID = 300
+_KEYS = "give the store's keys in its own environment variables or config files"
+_WITHOUT_KEYS = ("NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError")
+"""Of botocore and google-auth, which are imported by nobody who doesn't use them."""
 AT_ONCE = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss")
 """Stores in which an object is there whole or not at all."""
 READ_ONLY = ("http", "https")
@@ -48,11 +51,10 @@ def telling(address: str, error_class: type[SourceError] | type[SinkError]) -> I
     except FileNotFoundError:
         raise error_class(f"{shown(address)}: there is no such file, folder or bucket") from None
     except PermissionError as error:
-        raise error_class(
-            f"{shown(address)}: access denied ({_said(error)}); the store's own environment variables and "
-            "config files have its keys"
-        ) from None
+        raise error_class(f"{shown(address)}: access denied ({_said(error)}); {_KEYS}") from None
     except Exception as error:  # clients of stores have exceptions of their own
+        if type(error).__name__ in _WITHOUT_KEYS:
+            raise error_class(f"{shown(address)}: no keys ({_said(error)}); {_KEYS}") from None
         raise error_class(f"{shown(address)}: the store failed ({_said(error)})") from error
 
 
@@ -74,6 +76,8 @@ def open_store(address: str) -> tuple[Any, str]:
         store, path = fsspec.core.url_to_fs(address, **options)
     except ImportError as error:
         raise ConfigError(f"{shown(address)}: needs a package that isn't installed: {_said(error)}") from None
+    except OSError as error:  # of kinds that connect at once, as ftp does
+        raise ConfigError(f"{shown(address)}: can't be reached ({_said(error)})") from None
     except ValueError as error:
         raise ConfigError(f"{shown(address)}: {_said(error)}; expected a path, s3://, gs://, az://") from None
     return store, path

@@ -65,6 +65,7 @@ function listen() {
   events.onmessage = (event) => show(JSON.parse(event.data), true);
   events.onerror = () => {
     status("Connecting again", "bad");
+    $("seen").textContent = "";
     cover("The server doesn't answer. Connecting again …");
     if (events.readyState !== EventSource.CLOSED) return;
     events.close();
@@ -95,7 +96,7 @@ function show(now, tick = false) {
   }
   const { source, model, recording } = now;
   document.title = `${source.name} · unit-edge`;
-  $("source").textContent = `${source.name} · ${source.width}×${source.height} · ${model.backend ?? "no backend"}`;
+  $("source").textContent = [source.name, `${source.width}×${source.height}`, model.backend].filter(Boolean).join(" · ");
   $("from").textContent = model.source;
   $("to").textContent = model.target;
   $("model").value = aim ?? model.loading ?? model.name;
@@ -179,8 +180,6 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   what();
 });
-for (const kind of ["resize", "fullscreenchange"]) addEventListener(kind, () => view.fit());
-document.addEventListener("fullscreenchange", () => view.fit());
 document.addEventListener("visibilitychange", () => {
   // a hidden page costs nobody anything
   if (document.hidden) stream.stop();

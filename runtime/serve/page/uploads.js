@@ -107,9 +107,9 @@ export class Uploads {
     if (progress) {
       if (job.of) { progress.max = job.of; progress.value = job.done; } else progress.removeAttribute("value");
     }
-    const count = job.of ? `${job.done} of ${job.of}` : `${job.done}`;
+    const count = job.of ? `, ${job.done} of ${job.of}` : job.done ? `, ${job.done}` : " …";
     const models = job.kind === "gallery" ? "all models" : job.models[0];
-    what.textContent = { waiting: "waits for its turn", working: `${models}, ${count}`, done: models, failed: job.error }[job.state];
+    what.textContent = { waiting: "waits for its turn", working: models + count, done: models, failed: job.error }[job.state];
     if (job.state === "done" && job.error) what.textContent = `${models}; ${job.error}`;
     if (card.state !== job.state && (job.state === "done" || job.state === "failed")) {
       progress?.remove();
@@ -142,7 +142,7 @@ function player(box, url, model) {
   const stage = makeStage(`The clip before and after ${model}`, "before", "after");
   const view = new View(stage);
   const video = document.createElement("video");
-  Object.assign(video, { src: url, muted: true, loop: true, playsInline: true, autoplay: true });
+  Object.assign(video, { src: url, muted: true, loop: true, playsInline: true });
   const row = document.createElement("div");
   row.className = "row";
   const play = document.createElement("button");
@@ -166,6 +166,8 @@ function player(box, url, model) {
   };
   video.addEventListener("seeked", () => { if (video.paused && video.readyState >= 2) view.redraw(); });
   video.addEventListener("loadeddata", draw, { once: true });
+  // one that is in no page doesn't begin by itself
+  if (!matchMedia("(prefers-reduced-motion: reduce)").matches) video.play().catch(() => {});
   named();
 }
 

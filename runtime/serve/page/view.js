@@ -43,20 +43,14 @@ export class View {
       this.canvas.width = width;
       this.canvas.height = height;
       this.canvas.style.aspectRatio = `${width} / ${height}`;
-      this.fit();
+      // the stage is as wide as the picture is shown, so that the divider's share is the picture's
+      this.stage.style.setProperty("--ratio", width / height);
     }
     const cut = Math.round(this.at * width);
     if (cut > 0) this.context.drawImage(left, 0, 0, cut, height, 0, 0, cut, height);
     if (cut < width) {
       this.context.drawImage(right, offset + cut, 0, width - cut, height, cut, 0, width - cut, height);
     }
-  }
-
-  // The stage is as wide as the picture is shown, so that the divider's share is the picture's.
-  fit() {
-    const full = document.fullscreenElement === this.stage;
-    const room = full ? innerHeight : innerHeight * 0.74;
-    this.stage.style.maxWidth = full ? "" : `${Math.max(240, (room * this.canvas.width) / this.canvas.height)}px`;
   }
 
   #grab(event) {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -26,6 +27,38 @@ MAIN = [sys.executable, "-m", "unit_edge.cli", "fleet"]
 
 def fleet(*arguments: str | Path) -> Result:
     return CliRunner().invoke(app, ["fleet", *map(str, arguments)])
+
+
+def test_an_address_that_nobody_listens_at_is_said_at_once(
+    ray_cluster: None,
+    write_model: WriteModel,
+    clips: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ray.is_initialized", lambda: False)  # it is for other tests
+    with socket.socket() as taken:  # not listening
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        for address in (f"127.0.0.1:{port}", f"ray://127.0.0.1:{port}"):
+            result = fleet(clips, "out", "--model", write_model(), "--address", address)
+            assert result.exit_code == 1
+            assert f"--address {address}: no Ray cluster can be reached there (" in result.output
+            assert "refused); expected ray://HOST:10001" in result.output.replace("\n", " ")
+    assert capfd.readouterr().out == ""  # of Ray, which would tell of each try
+
+
+@pytest.mark.slow
+def test_a_worker_that_no_node_has_room_for_is_said(
+    ray_cluster: None, write_model: WriteModel, clips: Path
+) -> None:
+    given = [clips, "out", "--model", write_model()]
+    for size, asked in (
+        (["--cpus-per-worker", "64"], "no node has the 64 CPU cores of a worker; give less"),
+        (["--gpus-per-worker", "9"], "no node has the 1 CPU cores and 9 GPUs of a worker; give less"),
+    ):
+        result = fleet(*given, *size)
+        assert result.exit_code == 1 and asked in result.output, result.output
 
 
 @pytest.fixture

@@ -141,6 +141,17 @@ def test_workers_take_no_modules_from_the_folder_we_are_called_in(ray_cluster: N
     assert str(Path.cwd()) not in ray.get(searched.remote())
 
 
+def test_workers_get_as_much_of_a_busy_machine_as_plain_programs(ray_cluster: None) -> None:
+    """Ray would have them nice'd by 15, so that anything else would come first."""
+    ray = pytest.importorskip("ray")
+
+    @ray.remote(num_cpus=0)
+    def niceness() -> int:
+        return os.nice(0)
+
+    assert ray.get(niceness.remote()) == os.nice(0)
+
+
 def test_ray_tells_its_makers_nothing(ray_cluster: None) -> None:
     usage = pytest.importorskip("ray._common.usage.usage_lib")
     assert usage.usage_stats_enabled() is False

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from probe import frame_times
 
-from unit_edge.errors import SinkError
+from unit_edge.errors import ConfigError, SinkError, SourceError
 from unit_edge.runtime.fleet.items import Item, Work
 from unit_edge.runtime.fleet.storage.destination import Destination
 from unit_edge.runtime.fleet.storage.scratch import Scratch
@@ -244,3 +244,20 @@ def test_several_workers_remove_what_is_left_at_once(tmp_path: Path, monkeypatch
     scratch = Scratch(str(tmp_path), 100)
     assert list(tmp_path.iterdir()) == [scratch.folder]
     scratch.close()
+
+
+def test_a_store_without_keys_says_where_they_belong(
+    store: type[Moody], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    with pytest.raises(SourceError, match=r"no keys \(.*\); give the store's keys in its own environment"):
+        find_items("s3://drives/in/")
+
+
+def test_a_server_that_refuses_is_said() -> None:
+    with pytest.raises(ConfigError, match=r"^ftp://127\.0\.0\.1:1/drives: can't be reached \("):
+        find_items("ftp://127.0.0.1:1/drives")

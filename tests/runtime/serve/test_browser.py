@@ -246,6 +246,19 @@ def test_a_gallery_of_the_frame_on_show(page: Page, server: Server) -> None:
         "[...document.querySelectorAll('.tile')].find((e) => e.textContent === 'inverted to plain').click()"
     )
     page.until_pixel(0.75, RGB, ".job")
+    chips = "return [...document.querySelectorAll('.job .chip')].map((e) => e.innerText.toLowerCase())"
+    assert page.ask(chips) == ["before", "inverted to plain"]
+    for width, height, columns in ((360, 740, 2), (3840, 2160, 4)):
+        page.size(width, height)
+        page.until(f"return innerWidth === {width}")
+        assert page.ask("return document.documentElement.scrollWidth") <= width
+        tops = page.ask("return [...document.querySelectorAll('.tile')].map((e) => e.offsetTop)")
+        assert tops.count(min(tops)) >= columns
+        room = page.ask("return document.querySelector('.job .tiles').clientWidth")
+        # as wide as there is room, as the other pictures are, whatever the window was when it was made
+        shown = page.ask("return document.querySelector('.job .stage').clientWidth")
+        assert shown == pytest.approx(min(room, 0.74 * height * 4 / 3), abs=2)
+    page.size(1280, 800)
     page.driver.find_element("css selector", ".job .forget").click()
     page.until("return !document.querySelector('.job')")
 
@@ -257,6 +270,7 @@ def test_a_clip_is_uploaded_shown_and_removed(page: Page, tmp_path: Path) -> Non
     page.until("return document.querySelector('.job canvas')?.width > 300")
     page.until_pixel(0.25, RGB, ".job")
     page.until_pixel(0.75, INVERTED, ".job")
+    page.until("return document.querySelector('.job .row button').textContent === 'Pause'")  # it plays
     link = page.until("return [...document.querySelectorAll('.job a')].map((a) => a.href)[0]")
     assert link.endswith("/translated.mp4?download")
     page.driver.find_element("css selector", ".job .forget").click()
@@ -284,6 +298,12 @@ def test_two_viewers_and_a_server_that_comes_back(
         pages[1].until_pixel(0.75, INVERTED)
         assert running.stop() == 0
         pages[1].until("return $('status').textContent === 'Connecting again'")
+        assert pages[1].ask("return $('seen').textContent") == ""  # no picture is that old any more
+        pages[1].size(345, 740)
+        middles = "return ['help-open', 'source', 'status'].map((id) => $(id).getBoundingClientRect().top)"
+        button, source, status = pages[1].ask(middles)
+        assert button < source and button < status  # two lines, and the button isn't in one of its own
+        pages[1].size(1280, 800)
         running.start(running.port)
         pages[1].until("return $('status').textContent === 'Live' && $('seen').textContent !== ''")
         pages[1].until_pixel(0.75, INVERTED)

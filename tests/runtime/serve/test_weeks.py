@@ -159,6 +159,10 @@ def test_the_unit_of_the_docs_is_one_that_systemd_takes_and_is_shut_off(tmp_path
         (["{clip}", "--to", "night", "--recordings", "nowhere"], "no such folder"),
         (["{clip}", "--to", "night", "--tls-cert", "c.pem"], "belong together"),
         (["{clip}", "--to", "night", "--host", "no.such.host.invalid"], "can't be listened on"),
+        (
+            ["{clip}", "--to", "night", "--host", "192.0.2.77"],
+            "listened on (Cannot assign requested address);",
+        ),
         (["{clip}", "--to", "night", "--token-file", "{models}"], "token can't be"),
     ],
 )
