@@ -1,4 +1,4 @@
-"""Mutators of what texts say: names that are there twice, TOML's tables, tensors' places, playlists, a fleet's lists."""
+"""Mutators of what texts say: names that are there twice, TOML's tables, tensors' places, lists of files."""
 
 from __future__ import annotations
 
@@ -171,16 +171,19 @@ def make_playlist(good: str, itself: str, draw: random.Random) -> bytes:
 
 
 _LISTED = (
-    *_PLACES, "{good}/clip.mkv", "./clip.mp4", "~/clip.mp4", "$HOME/clip.mp4", "s3://b/a.mp4", "gs://b/a.mp4", "x://b/a.mp4",
-    "http://[x/a.mp4", "http://[::1/a.mp4", "http://bob:hUnTeR2@h/a.mp4?sig=x", "file://{good}/clip.mp4",
-    "file:///dev/zero.mp4", "s3:///a.mp4", "s3://", "://a.mp4", "a\0.mp4", "a\x0b.mp4", "\u2028a.mp4", "\u202ea.mp4",
-    "{good}/" + "a" * 300 + ".mp4", "/" * 5000 + "a.mp4", ".mp4", "..mp4", " .mp4", "C:\\a.mp4", "{itself}.mp4",
-    "{good}/a.png", "{good}/%2e%2e/a.mp4", "http://127.0.0.1:1/%2e%2e%2fa.mp4", "http://127.0.0.1:1/a%00.mp4", "-a.mp4",
+    *_PLACES, "{good}/clip.mkv", "./clip.mp4", "~/clip.mp4", "$HOME/clip.mp4", "s3://b/a.mp4",
+    "gs://b/a.mp4", "x://b/a.mp4", "http://[x/a.mp4", "http://[::1/a.mp4",
+    "http://bob:hUnTeR2@h/a.mp4?sig=x", "file://{good}/clip.mp4", "file:///dev/zero.mp4", "s3:///a.mp4",
+    "s3://", "://a.mp4", "a\0.mp4", "a\x0b.mp4", "\u2028a.mp4", "\u202ea.mp4",
+    "{good}/" + "a" * 300 + ".mp4", "/" * 5000 + "a.mp4", ".mp4", "..mp4", " .mp4", "C:\\a.mp4",
+    "{itself}.mp4", "{good}/a.png", "{good}/%2e%2e/a.mp4", "http://127.0.0.1:1/%2e%2e%2fa.mp4",
+    "http://127.0.0.1:1/a%00.mp4", "-a.mp4",
 )  # fmt: skip
 _CALLED = (
-    "a.mp4", "a/b.mp4", "../a.mp4", "/a.mp4", "a//b.mp4", ".a.mp4", ".unit-edge-fleet/a.mp4", "a", "", "a.mp4\tb.mp4",
-    "a.MP4", "a.mp4.", "a\x1b[2J.mp4", "\u202e4pm.mp4", "a" * 300 + ".mp4", "a/" * 600 + "b.mp4", "a\\b.mp4", "con.mp4",
-    "a.mp4/b.mp4", "e\u0301.mp4", "\u00e9.mp4", "a\u2028b.mp4",
+    "a.mp4", "a/b.mp4", "../a.mp4", "/a.mp4", "a//b.mp4", ".a.mp4", ".unit-edge-fleet/a.mp4", "a", "",
+    "a.mp4\tb.mp4", "a.MP4", "a.mp4.", "a\x1b[2J.mp4", "\u202e4pm.mp4", "a" * 300 + ".mp4",
+    "a/" * 600 + "b.mp4", "a\\b.mp4", "con.mp4", "a.mp4/b.mp4", "e\u0301.mp4", "\u00e9.mp4",
+    "a\u2028b.mp4",
 )  # fmt: skip
 
 

@@ -53,7 +53,7 @@ def test_what_can_not_be_is_refused_before_ray_starts(clips: Path, write_model: 
         ("nowhere", "out", "--model", model): "nowhere: no such file; expected a folder, a pattern, a list",
         ("empty", "out", "--model", model): "empty: no videos and no pictures there",
         ("list.txt", "out", "--model", model): "a.mp4 and a.mp4 would both become a.mp4",
-        ("bracket.txt", "out", "--model", model): "bracket.txt: line 2: http://[x/a.mp4: no such URL (Invalid",
+        ("bracket.txt", "out", "--model", model): "bracket.txt: line 2: http://[x/a.mp4: no such URL (",
         ("http://[x/a.mp4", "out", "--model", model): "http://[x/a.mp4: no such URL (Invalid IPv6 URL)",
         ("http://[x/in/", "out", "--model", model): "http://[x/in/: no such URL (Invalid IPv6 URL)",
         ("long.txt", "out", "--model", model): "aaa.mp4: can't be looked at (File name too long)",
