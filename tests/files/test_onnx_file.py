@@ -155,7 +155,7 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     ),
     "long": (
         in_graph(*(helper.make_node("Identity", ["frame"], [f"x{i}"]) for i in range(20_000))),
-        "more than 4096 operations",
+        "more than 1024 operations",
     ),
 }
 

@@ -18,7 +18,7 @@ def main() -> None:
     os.dup2(null, 1)
     os.dup2(null, 2)
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
-    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**28))
+    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(3 * 2**24))
     for line in sys.stdin:
         order = json.loads(line)
         answer = OTHERS[order[0]](*order[1:]) if order[0] in OTHERS else command(order)
