@@ -143,6 +143,7 @@ def test_json_as_others_write_it_is_read() -> None:
         "a = {" * 3000,
         f"{TOML}[optim]\nseed = 1{'0' * 10_000}",
         f"{TOML}[optim]\nseed = 1{'0' * 19}",
+        TOML + "".join(f"[a{number}]\n" for number in range(20_000)),
         "a = '" + "x" * 2**21,
     ],
 )

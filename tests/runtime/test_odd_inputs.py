@@ -71,6 +71,17 @@ def test_a_picture_that_claims_too_many_pixels_is_one_line(width: int, height: i
         read_image(png_that_claims(tmp_path / "a.png", width, height))
 
 
+def test_a_picture_that_would_take_more_than_2_gb_is_one_line(write_model: Write, tmp_path: Path) -> None:
+    """The command line has a lower limit than OpenCV."""
+    picture = png_that_claims(tmp_path / "a.png", 8192, 6400)
+    command = [sys.executable, "-m", "unit_edge.cli", "translate", picture, "--model", write_model()]
+    environment = {name: value for name, value in os.environ.items() if name != "OPENCV_IO_MAX_IMAGE_PIXELS"}
+    done = subprocess.run(
+        [*command, "-o", tmp_path / "b.png"], capture_output=True, text=True, env=environment
+    )
+    assert done.returncode == 1 and "it claims more pixels" in done.stderr and done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize(("width", "height"), [(2**20 + 1, 1), (16, 2**24), (2**31 - 1, 2**31 - 1)])
 def test_a_tiff_that_claims_a_side_too_long_is_one_line(width: int, height: int, tmp_path: Path) -> None:
     tags = {256: width, 257: height, 258: 8, 259: 1, 262: 2, 273: 8, 277: 3, 278: height, 279: 100}
