@@ -93,10 +93,10 @@ class CheckedRunner(ABC):
         """Translates frames as `Runner.infer` says.
 
         Raises:
-            ModelError: the model does not take frames of that type and shape.
+            ModelError: the model does not take frames of that type and shape, or gives others than it got.
         """
         self._check(frames)
-        return self._infer(frames)
+        return self._alike(self._infer(frames), frames.shape)
 
     @abstractmethod
     def _infer(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -131,6 +131,13 @@ class CheckedRunner(ABC):
             check_limits(self._model, frames.shape, inner=self._inner(*frames.shape[:3]))
             self._within_limits.add(frames.shape)
 
+    def _alike(self, translated: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+        """What a model gave for frames of a shape, if it is of that shape, as no manifest can promise."""
+        if translated.shape != shape:
+            given, expected = (tensor_text("uint8", one) for one in (translated.shape, shape))
+            raise ModelError(f"{self._model}: gives {given} for {expected}, expected as many and as large")
+        return translated
+
     def _inner(self, count: int, height: int, width: int) -> dict[str, tuple[int, ...]]:
         """What the manifest says of the tensors around E and G, which are made room for outside the graph."""
         small = shrunk_size(height, width, min(height, width), self.manifest.network_short_side)
@@ -146,13 +153,14 @@ class CheckedOverlappingRunner(CheckedRunner):
         """Begins with frames as `OverlappingRunner.start` says.
 
         Raises:
-            ModelError: the model does not take frames of that type and shape.
+            ModelError: as of `infer`; what it gives is looked at when it is waited for.
             BackendError: it fails, or `in_flight` are under way already.
         """
         self._check(frames)
         if self._under_way() == self.in_flight:
             raise BackendError(f"{self._model}: {self.in_flight} are under way already; wait for one first")
-        return self._start(frames)
+        finish, shape = self._start(frames), frames.shape
+        return lambda: self._alike(finish(), shape)
 
     @abstractmethod
     def _start(self, frames: NDArray[np.uint8]) -> Callable[[], NDArray[np.uint8]]:

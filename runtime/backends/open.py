@@ -8,6 +8,7 @@ from pathlib import Path
 from unit_edge.errors import BackendError, ConfigError, ModelError
 from unit_edge.files.onnx_file import check_onnx
 from unit_edge.files.onnx_limits import check_limits
+from unit_edge.files.writing import what_else
 from unit_edge.frames import FRAME_SIDES
 from unit_edge.manifests.engine import EngineManifest, check_engine
 from unit_edge.manifests.model import Manifest, TensorSpec, sha256_of, size_text, tensor_text
@@ -137,6 +138,10 @@ def check_model(model: Path) -> CheckedModel:
         raise ModelError(
             f"{model}: is a training run; make a model of it first: "
             f"`unit-edge export {model} --to DOMAIN -o {model.name}.onnx`"
+        )
+    if other := what_else(model):
+        raise ModelError(
+            f"{model}: is {other}, expected a model file; `unit-edge models` lists the bundled ones"
         )
     if not model.is_file():
         raise ModelError(f"{model}: no such model file; `unit-edge models` lists the bundled ones")

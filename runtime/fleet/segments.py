@@ -10,7 +10,7 @@ import av
 
 from unit_edge.errors import SinkError, TruncatedError
 from unit_edge.media.clocks import exact, timeline_start
-from unit_edge.media.containers import open_media, pick_stream
+from unit_edge.media.containers import OPEN_OPTIONS, open_media, pick_stream
 from unit_edge.runtime.sinks.codecs import Encoding
 from unit_edge.runtime.sinks.video.part import part_from
 from unit_edge.runtime.sinks.video.parts import Kept
@@ -105,5 +105,5 @@ def join_segments(
 
 
 def _encoded_as(path: Path) -> bytes:
-    with av.open(f"file:{path}") as container:
+    with av.open(f"file:{path}", **OPEN_OPTIONS) as container:
         return bytes(container.streams.video[0].codec_context.extradata or b"")

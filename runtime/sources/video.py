@@ -13,7 +13,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from unit_edge.errors import SourceError, TruncatedError
-from unit_edge.frames import Frame, VideoInfo
+from unit_edge.frames import PIXELS_AT_MOST, Frame, VideoInfo
 from unit_edge.media.clocks import exact, timeline_start
 from unit_edge.media.colour import ToBgr, colour_of
 from unit_edge.media.containers import open_media, pick_stream
@@ -66,6 +66,13 @@ class FileSource:
         stream, audio = pick_stream(container, "video"), pick_stream(container, "audio")
         if not isinstance(stream, VideoStream):
             raise SourceError(f"{self._path}: no video in it; expected a video file")
+        about = stream.codec_context
+        if about.width * about.height > PIXELS_AT_MOST:
+            raise SourceError(
+                f"{self._path}: {about.width}x{about.height}: expected {PIXELS_AT_MOST} pixels at most; "
+                "make it smaller first: `ffmpeg -i INPUT -vf scale=3840:-2 SMALLER.mp4`"
+            )
+        about.options = {"max_pixels": str(PIXELS_AT_MOST)}  # of frames that turn out to be larger
         stream.thread_type = "AUTO"
         fps = exact(stream.guessed_rate) or exact(stream.average_rate) or _DEFAULT_FPS
         self._container, self._stream = container, stream

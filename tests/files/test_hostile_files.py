@@ -119,6 +119,14 @@ def test_a_pipe_is_not_read_and_a_huge_file_not_loaded(tmp_path: Path) -> None:
             read_json(tmp_path / f"{name}.json")
 
 
+@pytest.mark.parametrize("name", ["a.onnx", "a.json", "a.toml", "a.safetensors", "a.engine", "a.mp4"])
+def test_a_pipe_is_said_to_be_one(name: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / name)
+    assert "is a pipe" in one_error("inspect", tmp_path / name)
+    if Path(name).suffix in (".onnx", ".engine"):
+        assert "is a pipe" in one_error("info", tmp_path / name)
+
+
 def test_json_as_others_write_it_is_read() -> None:
     value = {"a": [1, -2.5, None, True, "ü€😀"], "b": {"c": [[]]}}
     assert (
@@ -135,6 +143,7 @@ def test_json_as_others_write_it_is_read() -> None:
         "a = {" * 3000,
         f"{TOML}[optim]\nseed = 1{'0' * 10_000}",
         f"{TOML}[optim]\nseed = 1{'0' * 19}",
+        TOML + "".join(f"[a{number}]\n" for number in range(20_000)),
         "a = '" + "x" * 2**21,
     ],
 )

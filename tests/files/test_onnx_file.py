@@ -128,6 +128,8 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     "contributed": (foreign_domain, "operators of 'com.microsoft'"),
     "of a version to come": (of_version(2**31), "operators of version 2147483648"),
     "of no version": (of_version(0), "operators of version 0"),
+    "of a format to come": (lambda model: setattr(model, "ir_version", 2**62), "an ONNX file of version"),
+    "of no format": (lambda model: setattr(model, "ir_version", -1), "an ONNX file of version"),
     "function": (function, "functions"),
     "external": (external, "data in another file"),
     "external, not said": (without_a_flag, "data in another file"),
@@ -153,7 +155,7 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     ),
     "long": (
         in_graph(*(helper.make_node("Identity", ["frame"], [f"x{i}"]) for i in range(20_000))),
-        "more than 4096 operations",
+        "more than 1024 operations",
     ),
 }
 

@@ -124,6 +124,34 @@ def test_large_tensors_of_small_ones_are_refused_before_they_are_made(
         ),
         ([*FRAME, node("Concat", "t", "p", "large", axis=9)], {"p": PIXEL}, "can't work on"),
         *(
+            (
+                [node("Cast", "frame", "i", to=TensorProto.INT32), node(operator, "i", "by", "large")],
+                {"by": np.array(by, np.int32)},
+                "whole numbers by 0 or -1",
+            )
+            for operator, by in (("Div", 0), ("Mod", 0), ("Div", -1), ("Div", [3, 0, 1]))
+        ),
+        (
+            [node("Cast", "frame", "i", to=TensorProto.INT32), node("Mod", "i", "i", "large")],
+            {},
+            "depend on what the frame shows",
+        ),
+        (
+            [node("Div", "least", "by", "large")],
+            {"least": np.array([-(2**31)], np.int32), "by": np.array([-1], np.int32)},
+            "by 0 or -1",
+        ),
+        (  # edges that take each other away again
+            [*FRAME, node("Pad", "t", "pads", "large")],
+            {"pads": np.array([0, 0, -(2**63), 0, 0, 0, 2**63 - 1, 0])},
+            "Pad can't work on",
+        ),
+        (
+            [*FRAME, node("Conv", "t", "w", "large", dilations=[2**31] * 2, pads=[2**31] * 4)],
+            {"w": np.ones((1, 3, 3, 3), np.float32)},
+            "Conv can't work on",
+        ),
+        *(
             ([*FRAME, node(operator, "t", "", "large")], {}, "can't work on")
             for operator in ("Conv", "ConvTranspose", "Gather", "Gemm", "MatMul")
         ),

@@ -121,7 +121,7 @@ def wrong(order: list[str], answer: dict[str, Any] | str, work: Path) -> str:
         return "exit code 1 without a word"
     if printable(said) != said:
         return "control characters"
-    if order[0] == "@address" and mutators.SECRET in said:
+    if order[0] in ("@address", "@list") and mutators.SECRET in said:
         return "a secret is shown"
     return _half_done(order, answer["code"], work)
 

@@ -81,6 +81,12 @@ ENTRY: dict[str, object] = {
     "passed": True,
     "least": None,
 }
+MADE: dict[str, object] = {
+    "format": 1,
+    "making": {
+        "model": "be" * 32, "codec": "", "crf": "18", "preset": "auto", "audio": True, "steady": False
+    },
+}  # fmt: skip
 LABELS: dict[str, object] = {
     "coco.json": {
         "images": [{"id": 10, "file_name": "a.png", "width": 40, "height": 30}],

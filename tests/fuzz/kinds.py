@@ -15,6 +15,7 @@ import structured
 import texts
 
 from unit_edge.manifests.model import sha256_of
+from unit_edge.runtime.fleet.items import OWN
 
 Orders = list[list[str]]
 
@@ -287,6 +288,20 @@ def playlist(good: Path, work: Path, draw: random.Random) -> Orders:
     return [_translation(path, good / "model.onnx", work / "out.mp4"), ["inspect", str(path)]]
 
 
+def listed(good: Path, work: Path, draw: random.Random) -> Orders:
+    """A list of what a fleet shall translate, and its destination's word of how it was made."""
+    path, destination = work / "list.txt", work / "night"
+    path.write_bytes(texts.make_list(str(good), path.name, draw))
+    own = destination / OWN
+    own.mkdir(parents=True)
+    shutil.copy(good / "clip.mp4", destination)
+    about = json.loads(json.dumps(kept.MADE))
+    (own / "about.json").write_bytes(
+        mutators.mutate_json(about, draw) if draw.random() < 0.5 else texts.mutate_names(about, draw)
+    )
+    return [["@list", str(path), str(destination)]]
+
+
 KINDS: dict[str, Callable[[Path, Path, random.Random], Orders]] = {
     "video": video, "picture": picture, "manifest": manifest, "onnx": onnx, "graph": graph, "toml": toml,
     "checkpoint": checkpoint, "engine": engine, "benchmark": benchmark, "address": address,
@@ -294,4 +309,5 @@ KINDS: dict[str, Callable[[Path, Path, random.Random], Orders]] = {
     "fields": fields, "settings": settings, "weights": weights, "bundle": bundle,
     "labels": labels, "archive": archive, "journal": journal,
     "container": container, "tensors": tensors, "names": names, "tables": tables, "playlist": playlist,
+    "listed": listed,
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Mutators of what texts say: names that are there twice, TOML's tables, tensors' places, playlists."""
+"""Mutators of what texts say: names that are there twice, TOML's tables, tensors' places, lists of files."""
 
 from __future__ import annotations
 
@@ -134,19 +134,8 @@ def mutate_tables(text: str, draw: random.Random) -> bytes:
 
 
 SUFFIXES = (
-    ".m3u8",
-    ".m3u",
-    ".ffconcat",
-    ".txt",
-    ".sdp",
-    ".mpd",
-    ".mp4",
-    ".mkv",
-    ".ts",
-    ".png",
-    ".pls",
-    ".xspf",
-)
+    ".m3u8", ".m3u", ".ffconcat", ".txt", ".sdp", ".mpd", ".mp4", ".mkv", ".ts", ".png", ".pls", ".xspf",
+)  # fmt: skip
 _HEADS = (
     "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:1\n", "#EXTM3U\n", "ffconcat version 1.0\n", "",
     "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 9 RTP/AVP 96\n", "[playlist]\n",
@@ -179,3 +168,35 @@ def make_playlist(good: str, itself: str, draw: random.Random) -> bytes:
         text += draw.choice(_ENTRIES).format(place=place, number=draw.choice(_TOLD)) + "\n"
     content = text.encode()
     return mutators.mutate_bytes(content, draw) if draw.random() < 0.1 else content
+
+
+_LISTED = (
+    *_PLACES, "{good}/clip.mkv", "./clip.mp4", "~/clip.mp4", "$HOME/clip.mp4", "s3://b/a.mp4",
+    "gs://b/a.mp4", "x://b/a.mp4", "http://[x/a.mp4", "http://[::1/a.mp4",
+    "http://bob:hUnTeR2@h/a.mp4?sig=x", "file://{good}/clip.mp4", "file:///dev/zero.mp4", "s3:///a.mp4",
+    "s3://", "://a.mp4", "a\0.mp4", "a\x0b.mp4", "\u2028a.mp4", "\u202ea.mp4",
+    "{good}/" + "a" * 300 + ".mp4", "/" * 5000 + "a.mp4", ".mp4", "..mp4", " .mp4", "C:\\a.mp4",
+    "{itself}.mp4", "{good}/a.png", "{good}/%2e%2e/a.mp4", "http://127.0.0.1:1/%2e%2e%2fa.mp4",
+    "http://127.0.0.1:1/a%00.mp4", "-a.mp4",
+)  # fmt: skip
+_CALLED = (
+    "a.mp4", "a/b.mp4", "../a.mp4", "/a.mp4", "a//b.mp4", ".a.mp4", ".unit-edge-fleet/a.mp4", "a", "",
+    "a.mp4\tb.mp4", "a.MP4", "a.mp4.", "a\x1b[2J.mp4", "\u202e4pm.mp4", "a" * 300 + ".mp4",
+    "a/" * 600 + "b.mp4", "a\\b.mp4", "con.mp4", "a.mp4/b.mp4", "e\u0301.mp4", "\u00e9.mp4",
+    "a\u2028b.mp4",
+)  # fmt: skip
+
+
+def make_list(good: str, itself: str, draw: random.Random) -> bytes:
+    """A fleet's list: paths and URLs, a line each, some with a name behind a tab."""
+    lines = []
+    for _ in range(draw.choice((0, 1, 1, 2, 5, 2000))):
+        line = draw.choice(_LISTED).format(good=good, itself=itself)
+        if draw.random() < 0.4:
+            line += f"\t{draw.choice(_CALLED)}"
+        lines.append(line if draw.random() < 0.9 else f"#{line}")
+    content = draw.choice(("\n", "\n", "\r\n", "\r", "\x85")).join(lines).encode()
+    way = draw.random()
+    if way < 0.1:
+        return content.decode().encode("utf-16")
+    return mutators.mutate_bytes(content, draw) if way < 0.3 else content

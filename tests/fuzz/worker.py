@@ -18,7 +18,7 @@ def main() -> None:
     os.dup2(null, 1)
     os.dup2(null, 2)
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
-    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**28))
+    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(3 * 2**24))
     for line in sys.stdin:
         order = json.loads(line)
         answer = OTHERS[order[0]](*order[1:]) if order[0] in OTHERS else command(order)
@@ -142,7 +142,43 @@ def digits(path: str) -> dict[str, Any]:
     return {"code": 0, "said": "", "trace": ""}
 
 
-OTHERS = {"@address": address, "@checkpoint": checkpoint, "@labels": labels, "@digits": digits}
+def fleet_list(path: str, folder: str) -> dict[str, Any]:
+    """What a fleet would translate, and what it makes of a destination that was begun before."""
+    from unit_edge.errors import UnitEdgeError
+    from unit_edge.runtime.fleet.storage.destination import Destination
+    from unit_edge.runtime.fleet.storage.ledger import Ledger, check_destination
+    from unit_edge.runtime.fleet.storage.sources import a_clip, find_items
+    from unit_edge.text.printable import printable
+
+    said: list[str] = []
+
+    def find() -> None:
+        items, bad = find_items(path)
+        for item in items:
+            assert not item.output.startswith("/") and ".." not in item.output.split("/"), item.output
+            said.extend((repr(item), item.name))
+        said.extend(outcome.error for outcome in bad)
+
+    def look() -> None:
+        destination = Destination(folder)
+        check_destination(destination, overwrite=False, resume=True)
+        Ledger(destination).begin({"model": "be" * 32, "crf": "18"}, resume=True)
+
+    code = 0
+    for read in (find, lambda: a_clip(path), look):
+        try:
+            read()
+        except UnitEdgeError as error:
+            code = 1
+            said.append(f"error: {error}")
+        except Exception:
+            return {"code": 1, "said": "", "trace": traceback.format_exc()}
+    return {"code": code, "said": "\n".join(said) if code == 0 else printable("\n".join(said)), "trace": ""}
+
+
+OTHERS = {
+    "@address": address, "@checkpoint": checkpoint, "@labels": labels, "@digits": digits, "@list": fleet_list
+}  # fmt: skip
 
 if __name__ == "__main__":
     main()

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -70,6 +71,17 @@ def test_a_picture_that_claims_too_many_pixels_is_one_line(width: int, height: i
         read_image(png_that_claims(tmp_path / "a.png", width, height))
 
 
+def test_a_picture_that_would_take_more_than_2_gb_is_one_line(write_model: Write, tmp_path: Path) -> None:
+    """The command line has a lower limit than OpenCV."""
+    picture = png_that_claims(tmp_path / "a.png", 8192, 6400)
+    command = [sys.executable, "-m", "unit_edge.cli", "translate", picture, "--model", write_model()]
+    environment = {name: value for name, value in os.environ.items() if name != "OPENCV_IO_MAX_IMAGE_PIXELS"}
+    done = subprocess.run(
+        [*command, "-o", tmp_path / "b.png"], capture_output=True, text=True, env=environment
+    )
+    assert done.returncode == 1 and "it claims more pixels" in done.stderr and done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize(("width", "height"), [(2**20 + 1, 1), (16, 2**24), (2**31 - 1, 2**31 - 1)])
 def test_a_tiff_that_claims_a_side_too_long_is_one_line(width: int, height: int, tmp_path: Path) -> None:
     tags = {256: width, 257: height, 258: 8, 259: 1, 262: 2, 273: 8, 277: 3, 278: height, 279: 100}
@@ -96,6 +108,53 @@ def test_a_pipe_without_a_writer_is_not_waited_for(name: str, write_model: Write
     os.mkfifo(tmp_path / name)
     with pytest.raises(SourceError, match="is a pipe, expected a file"):
         translate(tmp_path / name, tmp_path / "out.mp4", write_model())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile://{clip}\nnone\n",  # live: read anew for ever
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{clip}\n#EXT-X-ENDLIST\n",
+        "ffconcat version 1.0\nfile {clip.name}\n",
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 9 RTP/AVP 96\n",
+    ],
+    ids=["live", "ended", "concat", "sdp"],
+)
+@pytest.mark.parametrize("name", ["list.m3u8", "clip.mp4"])
+def test_a_list_of_other_files_is_not_opened(
+    name: str, text: str, write_clip: Write, write_model: Write, tmp_path: Path
+) -> None:
+    """FFmpeg would open whatever it names, or wait for more of it."""
+    path = tmp_path / "in" / name
+    path.parent.mkdir()
+    path.write_text(text.format(clip=write_clip("a.mp4", frames=3)))
+    with pytest.raises(SourceError, match="a list of other files"):
+        translate(path, tmp_path / "out.mp4", write_model())
+
+
+def test_a_part_that_is_a_list_is_not_gone_on_with(
+    write_clip: Write, write_model: Write, tmp_path: Path
+) -> None:
+    output = tmp_path / "out.mp4"
+    done = subprocess.run([sys.executable, "-c", KILLED, output, "h264"], capture_output=True)
+    assert done.returncode == -signal.SIGKILL and find_kept(output, {"input": "camera 0"}) is not None
+    for part in (tmp_path / ".out.mp4.parts").glob("*.mp4"):
+        part.write_text(f"ffconcat version 1.0\nfile {write_clip('a.mp4', frames=3)}\n")
+    assert find_kept(output, {"input": "camera 0"}) is None
+
+
+def test_a_video_of_more_pixels_than_fit_the_memory_is_one_line(write_model: Write, tmp_path: Path) -> None:
+    """A small file: its frames are black."""
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 8192, 6400, "gray"
+        frame = av.VideoFrame(8192, 6400, "gray")
+        frame.planes[0].update(bytes(frame.planes[0].buffer_size))
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with pytest.raises(SourceError, match="8192x6400: expected 50331648 pixels at most"):
+        translate(path, tmp_path / "out.mp4", write_model())
 
 
 KILLED = """

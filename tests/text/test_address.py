@@ -97,7 +97,16 @@ def test_what_can_be_nothing_is_refused(text: str, expected: str) -> None:
                     "signature",
                     "Api-Key",
                 ),
-                *("access_key", "X-Amz-Signature", "accessToken", "sessionid", "p%61ssword", "hdnea"),
+                *(
+                    "access_key",
+                    "X-Amz-Signature",
+                    "accessToken",
+                    "sessionid",
+                    "jsessionid",
+                    "PHPSESSID",
+                    "p%61ssword",
+                    "hdnea",
+                ),
             )
         ),
         "rtspsrc location=rtsp://cam/ user-pw='a hunter2' ! appsink",

@@ -30,13 +30,12 @@ from unit_edge.cli.options.common import (
 from unit_edge.cli.terminal.narrow import fit_help
 from unit_edge.cli.terminal.say import echo
 from unit_edge.errors import UnitEdgeError
+from unit_edge.frames import PIXELS_AT_MOST
 from unit_edge.interrupt import ending_what_hangs
 from unit_edge.media.quiet import keep_libraries_quiet
 from unit_edge.registry import PRECISIONS, bundled_models, resolve_model
 from unit_edge.text.printable import one_line, printable
 from unit_edge.text.redaction import redact
-
-_PIXELS_AT_MOST = 2**28
 
 
 class _Commands(TyperGroup):
@@ -105,7 +104,7 @@ def main() -> None:
     # OpenCV's own complaints would come beside the one line that says what is wrong.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
     # A header may claim 2^30 pixels in a few bytes, and they would be made room for.
-    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(_PIXELS_AT_MOST))
+    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(PIXELS_AT_MOST))
     # what a terminal's encoding lacks is written out, in tables and progress too
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -110,8 +110,20 @@ def _as_given(node: Node, first: Tensor, given: list[Tensor | None]) -> list[Ten
     return [unknown(first.shape, first.dtype)] * max(1, len(node.outputs))
 
 
+def _check_divisor(node: Node, first: Tensor, divisor: Tensor) -> None:
+    """Refuses what a processor can't divide whole numbers by, which ends the process with SIGFPE."""
+    if first.dtype.kind not in "iu":
+        return
+    if not divisor.known:
+        raise Refused(f"{node.operator} of whole numbers by some that depend on what the frame shows")
+    if not divisor.array.all() or (divisor.array == -1).any():  # the smallest number by -1 is none
+        raise Refused(f"{node.operator} of whole numbers by 0 or -1")
+
+
 def _broadcast(node: Node, first: Tensor, given: list[Tensor | None]) -> list[Tensor]:
     there = [one for one in given if one is not None]
+    if node.operator in ("Div", "Mod"):
+        _check_divisor(node, first, second(given))
     shape = np.broadcast_shapes(*(one.shape for one in there))
     dtype = np.dtype(bool) if node.operator in _TRUTHS else there[-1].dtype
     compute = _VALUES.get(node.operator)

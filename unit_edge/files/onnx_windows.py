@@ -10,12 +10,22 @@ from unit_edge.files.onnx_graph import Node
 from unit_edge.files.onnx_tensor import Tensor, listed, second, unknown
 from unit_edge.files.protobuf import Refused
 
+_FAR = 2**24
+"""More than any picture's side: OpenVINO crashes on edges near 2^63 that take each other away again."""
+
+
+def _near(values: Sequence[int]) -> Sequence[int]:
+    """What a window or edge is told in pixels, if it could be; ValueError if not."""
+    if any(abs(value) > _FAR for value in values):
+        raise ValueError
+    return values
+
 
 def _window(node: Node, sides: Sequence[int], kernel: Sequence[int]) -> list[int]:
     """The sides of what a window that slides over others makes."""
     ones = [1] * len(sides)
-    strides, dilations = node.integers("strides") or ones, node.integers("dilations") or ones
-    pads = node.integers("pads") or [0] * 2 * len(sides)
+    strides, dilations = _near(node.integers("strides") or ones), _near(node.integers("dilations") or ones)
+    pads = _near(node.integers("pads") or [0] * 2 * len(sides))
     if min(strides) < 1 or min(dilations) < 1 or len(pads) != 2 * len(sides):
         raise ValueError
     made = []
@@ -50,9 +60,9 @@ def conv_transpose(node: Node, first: Tensor, given: list[Tensor | None]) -> lis
         raise ValueError
     sides, kernel = first.shape[2:], weights.shape[2:]
     ones = [1] * len(sides)
-    strides, dilations = node.integers("strides") or ones, node.integers("dilations") or ones
-    pads = node.integers("pads") or [0] * 2 * len(sides)
-    more = node.integers("output_padding") or [0] * len(sides)
+    strides, dilations = _near(node.integers("strides") or ones), _near(node.integers("dilations") or ones)
+    pads = _near(node.integers("pads") or [0] * 2 * len(sides))
+    more = _near(node.integers("output_padding") or [0] * len(sides))
     made = [
         (side - 1) * strides[at]
         + more[at]
@@ -69,7 +79,7 @@ def conv_transpose(node: Node, first: Tensor, given: list[Tensor | None]) -> lis
 
 
 def pad(node: Node, first: Tensor, given: list[Tensor | None]) -> list[Tensor]:
-    pads = listed(node, given, 1, "pads") or []
+    pads = _near(listed(node, given, 1, "pads") or [])
     axes = listed(node, given, 3, "axes") or list(range(len(first.shape)))
     shape = [*first.shape]
     for at, axis in enumerate(axes):

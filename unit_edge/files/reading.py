@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 JSON_AT_MOST = 16 * 2**20
-TOML_AT_MOST = 2**20
+TOML_AT_MOST = 2**17  # a settings file has 2 to 4 KB, and 1 MiB of tables takes tomllib 5 s
 DEPTH_AT_MOST = 64
 INTEGER_AT_MOST = 2**63 - 1
 """What TOML and every other reader of JSON can hold."""

@@ -21,8 +21,17 @@ VIDEO_SUFFIXES = (
 
 # PyAV 19 replaces what is no UTF-8 in a title by itself; those before it have to be told.
 _PYAV_MAJOR = int(av.__version__.partition(".")[0])
-OPEN_OPTIONS: dict[str, Any] = {"metadata_errors": "replace"} if _PYAV_MAJOR < 19 else {}
-"""Of `av.open` for reading."""
+# Formats that name other files or addresses, which FFmpeg would open, or wait for: a playlist without an end
+# is read anew for ever.
+_LISTS = frozenset(
+    ("concat", "dash", "hls", "imf", "lavfi", "rtp", "rtsp", "sap", "sdp", "vobsub", "webm_dash_manifest")
+)
+_LIST_HEADS = (b"#EXTM3U", b"ffconcat", b"v=0")
+OPEN_OPTIONS: dict[str, Any] = {
+    "options": {"format_whitelist": ",".join(sorted(av.formats_available - _LISTS))},
+    **({"metadata_errors": "replace"} if _PYAV_MAJOR < 19 else {}),
+}
+"""Of `av.open` for reading a file: no format that opens others is among those that it may have."""
 _ATTACHED_PICTURE = 1 << 10
 _INDEX_AT_THE_END = {".mp4", ".m4v", ".mov", ".3gp"}
 # The length in the header of these formats is of the whole recording, even where the file was cut
@@ -46,6 +55,10 @@ def open_media(path: Path) -> InputContainer:
     except (av.FFmpegError, OSError, ValueError) as error:
         if path.is_file() and path.stat().st_size == 0:
             raise SourceError(f"{path}: an empty file; expected a video") from None
+        if _begins_as_a_list(path):
+            raise SourceError(
+                f"{path}: a list of other files, which aren't opened; give one of them, or the list's URL"
+            ) from None
         hint = ""
         if path.suffix.lower() in _INDEX_AT_THE_END:
             hint = "; a recording that broke off lacks its index and must be repaired first"
@@ -54,6 +67,15 @@ def open_media(path: Path) -> InputContainer:
         container.close()
         raise SourceError(f"{path}: a text file; expected a video")
     return container
+
+
+def _begins_as_a_list(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            head = file.read(11)
+    except OSError:
+        return False
+    return head.removeprefix(b"\xef\xbb\xbf").startswith(_LIST_HEADS)
 
 
 def refuse_pipe(path: Path) -> None:

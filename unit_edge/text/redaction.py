@@ -20,7 +20,10 @@ SECRET_NAMES = frozenset(
 """Parameters of URLs and properties of pipelines whose values are hidden: the whole name (without - _ and .)
 or the last word of it, as in x-amz-signature and access_key."""
 
-SECRET_FRAGMENTS = ("passw", "passphrase", "secret", "token", "signature", "credential", "authoriz", "cookie")
+SECRET_FRAGMENTS = (
+    *("passw", "passphrase", "secret", "token", "signature", "credential", "authoriz", "cookie"),
+    *("sessid", "sessionid"),
+)
 """What makes a name secret wherever it stands in it."""
 
 SECRET_HEADERS = ("authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "x-auth-token")

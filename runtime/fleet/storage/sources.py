@@ -121,14 +121,14 @@ def _fixed_part(pattern: str) -> str:
 
 def _stored(source: str) -> Iterator[Found]:
     web = scheme_of(source) in READ_ONLY
-    if web and not urlsplit(source).path.endswith("/"):  # ? and * are characters of URLs
+    if web and not _path_of(source).endswith("/"):  # ? and * are characters of URLs
         yield last_part(source), source, None
         return
     store, path = open_store(source)
     if web:
         with telling(source, SourceError):
             for key in store.find(path):
-                name = unquote(urlsplit(key).path.removeprefix(urlsplit(path).path))
+                name = unquote(_path_of(key).removeprefix(_path_of(path)))
                 if is_wanted(name):
                     yield name, key, None
         return
@@ -145,9 +145,20 @@ def _stored(source: str) -> Iterator[Found]:
                 yield name, store.unstrip_protocol(key), about.get("size")
 
 
+def _path_of(url: str) -> str:
+    try:
+        return urlsplit(url).path
+    except ValueError as error:
+        raise ConfigError(f"{shown(url)}: no such URL ({error}); expected scheme://HOST/PATH") from None
+
+
 def last_part(address: str) -> str:
-    """What a file is called by its path or URL alone."""
-    path = urlsplit(address).path if scheme_of(address) else address
+    """What a file is called by its path or URL alone.
+
+    Raises:
+        ConfigError: it is a URL that can't be one.
+    """
+    path = _path_of(address) if scheme_of(address) else address
     last = path.rstrip("/").rpartition("/")[2]
     return unquote(last) if scheme_of(address) in READ_ONLY else last
 
@@ -157,16 +168,25 @@ def _listed(source: str) -> Iterator[Found]:
         if not line.strip() or line.startswith("#"):
             continue
         address, tab, name = (part.strip() for part in line.partition("\t"))
+        where = f"{shown(source)}: line {number}: "
         if not tab:
-            name = last_part(address)
+            try:
+                name = last_part(address)
+            except ConfigError as error:
+                raise ConfigError(f"{where}{error}") from None
         if not is_wanted(name) and not name.startswith("."):
             raise ConfigError(
-                f"{shown(source)}: line {number}: {shown(address)} is no video and no picture by its name; "
-                "give one behind a tab"
+                f"{where}{shown(address)} is no video and no picture by its name; give one behind a tab"
             )
+        if scheme_of(address):
+            yield name, address, None
+            continue
         path = local_path(address)
-        local = not scheme_of(address)
-        yield name, str(path) if local else address, path.stat().st_size if local and path.is_file() else None
+        try:
+            size = path.stat().st_size if path.is_file() else None
+        except OSError as error:
+            raise SourceError(f"{where}{shown(address)}: can't be looked at ({error.strerror})") from None
+        yield name, str(path), size
 
 
 def _lines(source: str) -> list[str]:

@@ -7,12 +7,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+from commands import cli
 
 from unit_edge.errors import BackendError, ConfigError, ModelError
 from unit_edge.machine.gpu import Gpu
 from unit_edge.manifests.model import TensorSpec, size_text
+from unit_edge.runtime.backends.base import is_overlapping
 from unit_edge.runtime.backends.open import open_runner
 
 WriteModel = Callable[..., Path]
@@ -23,6 +26,42 @@ def test_it_computes_what_the_graph_says(write_model: WriteModel) -> None:
     with open_runner(write_model("invert")) as runner:
         assert np.array_equal(runner.infer(image), 255 - image)
         assert "CPU" in runner.backend
+
+
+@pytest.mark.parametrize("scale", [1e-30, 0.5, 2.0])
+@pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
+def test_what_gives_frames_of_another_size_is_refused(
+    backend: str, scale: float, write_model: WriteModel, tmp_path: Path
+) -> None:
+    """Its manifest can't tell: sides are of any size there."""
+    pytest.importorskip(backend)
+    onnx = pytest.importorskip("onnx", reason="building test models needs the export extra")
+    model = write_model("invert")
+    proto = onnx.load(model)
+    proto.graph.initializer.append(
+        onnx.numpy_helper.from_array(np.array([1, scale, scale, 1], np.float32), "scales")
+    )
+    last = proto.graph.node[-1]
+    enlarge = onnx.helper.make_node("Resize", [last.input[0], "", "scales"], ["other size"])
+    last.input[0] = "other size"
+    proto.graph.node.insert(len(proto.graph.node) - 1, enlarge)
+    from hostile_models import written
+
+    written(model, proto)
+    frame = np.zeros((1, 32, 48, 3), np.uint8)
+    with open_runner(model, backend, threads=2) as runner:
+        with pytest.raises(ModelError, match="expected as many and as large"):
+            runner.infer(frame)
+        if is_overlapping(runner):
+            with pytest.raises(ModelError, match="expected as many and as large"):
+                runner.start(frame)()
+    picture = tmp_path / "a.png"
+    assert cv2.imwrite(str(picture), frame[0])
+    code, _, said = cli(
+        "translate", picture, "--model", model, "-o", tmp_path / "b.png", "--backend", backend, "-q"
+    )
+    assert code == 1 and said.startswith("error: ") and said.count("\n") == 1
+    assert not (tmp_path / "b.png").exists()
 
 
 def refused(path: Path) -> str:

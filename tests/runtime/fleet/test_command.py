@@ -75,6 +75,8 @@ def test_what_can_not_be_is_refused_before_ray_starts(clips: Path, write_model: 
     model = write_model()
     Path("empty").mkdir()
     Path("list.txt").write_text("in/a.mp4\nin/a.mp4\n")
+    Path("bracket.txt").write_text("in/a.mp4\nhttp://[x/a.mp4\n")
+    Path("long.txt").write_text(f"# too long for a name\nin/{'a' * 300}.mp4\n")
     Path("full").mkdir()
     Path("full/x.mp4").touch()
     errors = {
@@ -84,6 +86,10 @@ def test_what_can_not_be_is_refused_before_ray_starts(clips: Path, write_model: 
         ("nowhere", "out", "--model", model): "nowhere: no such file; expected a folder, a pattern, a list",
         ("empty", "out", "--model", model): "empty: no videos and no pictures there",
         ("list.txt", "out", "--model", model): "a.mp4 and a.mp4 would both become a.mp4",
+        ("bracket.txt", "out", "--model", model): "bracket.txt: line 2: http://[x/a.mp4: no such URL (",
+        ("http://[x/a.mp4", "out", "--model", model): "http://[x/a.mp4: no such URL (Invalid IPv6 URL)",
+        ("http://[x/in/", "out", "--model", model): "http://[x/in/: no such URL (Invalid IPv6 URL)",
+        ("long.txt", "out", "--model", model): "aaa.mp4: can't be looked at (File name too long)",
         ("in", "full", "--model", model): "full: exists already and isn't empty; add --resume",
         ("in", "full", "--model", model, "--resume"): "nothing says how its files were made",
         ("in", "no/out", "--model", model): "no/out: there is no folder no; make it first",

@@ -15,6 +15,7 @@ from unit_edge.config.adapt import AdaptConfig
 from unit_edge.config.renamed import tensor_name
 from unit_edge.errors import ConfigError, ModelError
 from unit_edge.files.reading import parse_json, read_json
+from unit_edge.files.writing import what_else
 from unit_edge.manifests.model import Manifest, matches, sha256_of, tensor_text
 from unit_edge.settings import build, from_saved, load_adapt_config, load_config
 from unit_edge.text.numbers import whole_number
@@ -58,6 +59,8 @@ def inspect_file(path: Path, frame_size: tuple[int, int] | None = None) -> FileR
     try:
         if path.is_dir():
             return _run(path)
+        if other := what_else(path):
+            raise ModelError(f"{path}: is {other}; {_NOT_OURS}")
         if not path.is_file():
             raise ModelError(f"{path}: no such file; {_NOT_OURS}")
         suffix = path.suffix.lower()
