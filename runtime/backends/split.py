@@ -22,7 +22,7 @@ Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """E and G: float[N,3,h,w] in [-1, 1] to the same."""
 
 
-class Split:
+class SplitModel:
     """Translates frames with a network that is given.
 
     Attributes:
@@ -67,10 +67,10 @@ class Split:
         return out
 
 
-def split_of(model: Path, manifest: Manifest, threads: int, *, whole: bool) -> Split | None:
+def split_of(model: Path, manifest: Manifest, threads: int, *, whole: bool) -> SplitModel | None:
     """The halves of a model; None if it has none, or is to be run whole.
 
     Raises:
         ModelError: it hasn't got the tensors that the manifest names.
     """
-    return None if whole or not manifest.cut else Split(model, manifest, threads)
+    return None if whole or not manifest.cut else SplitModel(model, manifest, threads)

@@ -1,7 +1,9 @@
 """What a run would take, without taking it: `unit-edge train --dry-run`.
 
 The step runs on tensors that have a shape and no memory (torch's FakeTensorMode), so this costs the
-same few seconds for any image size.
+same few seconds for any image size. FakeTensorMode, dispatch modes and pytrees are what PyTorch's own documents
+tell to use for that, and have no names without an underscore: tensors of the public `meta` device can't be
+drawn from a generator, as a step's are, nor tell of their device what a step asks.
 """
 
 from __future__ import annotations

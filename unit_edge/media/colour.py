@@ -45,9 +45,9 @@ class ToBgr:
 
     def __call__(self, frame: VideoFrame) -> NDArray[np.uint8]:
         """uint8[height,width,3], BGR, contiguous."""
-        even = frame.width % 2 == 0 and frame.height % 2 == 0
-        same_size = (frame.width, frame.height) == (self._width, self._height)
-        planar = even and same_size and frame.format.name in _FAST_AS_PLANES
+        size = frame.width, frame.height
+        even = size == (self._width, self._height) and not any(side % 2 for side in size)
+        planar = even and frame.format.name in _FAST_AS_PLANES
         converted = self._reformatter.reformat(
             frame,
             self._width,
@@ -59,7 +59,7 @@ class ToBgr:
         if not planar:
             return np.ascontiguousarray(converted.to_ndarray(), dtype=np.uint8)
         green, blue, red = (
-            np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: self._height, : self._width]
+            np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[:, : self._width]
             for plane in converted.planes
         )
         return np.asarray(cv2.merge([blue, green, red]), np.uint8)

@@ -1,7 +1,7 @@
 """A frame's time against an older checkout, in turns: the model with its head, and a whole translation.
 
     git worktree add ../before 094dd6f
-    python docs/experiments/speed/frame_speed.py --before ../before --clip CLIP --backends openvino:openvino-bf16
+    python docs/experiments/speed/frame_speed.py --before ../before --clip CLIP --backends openvino:auto
 
 Both sides run with this Python and its packages, each in a process of its own that loads unit_edge from its
 checkout, with its own bundled model. They take turns of a few frames, so that a busy machine spoils both
