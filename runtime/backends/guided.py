@@ -7,6 +7,7 @@ from frame to frame.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
@@ -78,13 +79,16 @@ class GuidedFrames:
         """Height and width of what E and G see of frames of a size."""
         return shrunk_size(height, width, min(height, width), self._short_side)
 
-    def shrink(self, frame: Pixels) -> Floats:
-        """uint8[H,W,3] → float[h,w,3] in [-1, 1], its mean over OVERSAMPLING² bilinear samples a pixel."""
+    def shrink(self, frame: Pixels, *, alone: bool = True) -> Floats:
+        """uint8[H,W,3] → float[h,w,3] in [-1, 1], its mean over OVERSAMPLING² bilinear samples a pixel.
+
+        With `alone`, no other thread of this process is busy with a frame, so all can work on this one.
+        """
         height, width = frame.shape[:2]
         h, w = self.size_of(height, width)
         # rows first, whose sums are simple: what is left for the slower way along them is a fifth at 720p
         rows = self._memory.of("rows", (h, width, 3))
-        _shrink_rows(frame, rows, self._memory)
+        self._in_parts(h, alone, lambda first, last: _shrink_rows(frame, rows, first, last, self._memory))
         samples = self._memory.of("samples", (h, w * OVERSAMPLING, 3))
         cv2.resize(rows, (w * OVERSAMPLING, h), samples, interpolation=cv2.INTER_LINEAR)
         means = cv2.resize(samples, (w, h), interpolation=cv2.INTER_AREA)
@@ -119,12 +123,16 @@ class GuidedFrames:
                 # OpenCV rounds halves to even, as ONNX does, and saturates
                 cv2.add(a[strip], b[strip], out[strip], dtype=cv2.CV_8U)
 
+        self._in_parts(height, alone, rows)
+
+    def _in_parts(self, count: int, alone: bool, work: Callable[[int, int], None]) -> None:
+        """Has rows worked on, from one to before another, by all threads if no others are busy."""
         if self._helpers is None or not alone:
-            rows(0, height)
+            work(0, count)
             return
-        bounds = [height * part // self._parts for part in range(self._parts + 1)]
-        parts = [self._helpers.submit(rows, *bounds[part : part + 2]) for part in range(1, self._parts)]
-        rows(*bounds[:2])
+        bounds = [count * part // self._parts for part in range(self._parts + 1)]
+        parts = [self._helpers.submit(work, *bounds[part : part + 2]) for part in range(1, self._parts)]
+        work(*bounds[:2])
         for part in parts:
             part.result()
 
@@ -147,20 +155,22 @@ class GuidedFrames:
         return np.asarray(cv2.boxFilter(x, cv2.CV_32F, box, borderType=cv2.BORDER_REPLICATE), np.float32)
 
 
-def _shrink_rows(frame: Pixels, out: Floats, memory: _Memory) -> None:
-    """uint8[H,W,3] → float[h,W,3], each row the mean of OVERSAMPLING rows between those of the frame."""
-    height, h = len(frame), len(out)
-    pixels, sums = frame.reshape(height, -1), out.reshape(h, -1)
-    bands = _bands(height, h)
-    most = max(bands[min(top + _SMALL_ROWS, h) - 1][1] - bands[top][0] for top in range(0, h, _SMALL_ROWS))
-    floats = memory.of("floats", (most, pixels.shape[1]))
-    for top in range(0, h, _SMALL_ROWS):
-        last = min(top + _SMALL_ROWS, h)
-        first, end = bands[top][0], bands[last - 1][1]
-        np.copyto(floats[: end - first], pixels[first:end])  # bytes would be rounded to bytes
-        for row in range(top, last):
-            begin, stop, weights = bands[row]
-            np.einsum("j,jk->k", weights, floats[begin - first : stop - first], out=sums[row])
+def _shrink_rows(frame: Pixels, out: Floats, first: int, last: int, memory: _Memory) -> None:
+    """uint8[H,W,3] → rows of float[h,W,3], each the mean of OVERSAMPLING rows between those of the frame."""
+    pixels, sums = frame.reshape(len(frame), -1), out.reshape(len(out), -1)
+    bands = _bands(len(frame), len(out))
+    for top in range(first, last, _SMALL_ROWS):
+        group = bands[top : min(top + _SMALL_ROWS, last)]
+        begin, end = group[0][0], group[-1][1]
+        floats = memory.of("floats", (_most_rows(len(frame), len(out)), pixels.shape[1]))
+        np.copyto(floats[: end - begin], pixels[begin:end])  # bytes would be rounded to bytes
+        for row, (above, below, weights) in enumerate(group, top):
+            np.einsum("j,jk->k", weights, floats[above - begin : below - begin], out=sums[row])
+
+
+def _most_rows(height: int, h: int) -> int:
+    """How many rows of a frame _SMALL_ROWS of h rows are made of, at most."""
+    return (_SMALL_ROWS + 1) * height // h + 3
 
 
 @lru_cache(16)

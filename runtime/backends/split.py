@@ -54,7 +54,7 @@ class SplitModel:
 
     def infer(self, frames: NDArray[np.uint8], network: Network, *, alone: bool = True) -> NDArray[np.uint8]:
         """Translates uint8[N,H,W,3]; with `alone`, all threads work on it. Several threads may call it."""
-        small = [self._guided.shrink(frame) for frame in frames]
+        small = [self._guided.shrink(frame, alone=alone) for frame in frames]
         given = np.stack([image.transpose(2, 0, 1) for image in small])
         translated = network(given)
         if translated.shape != given.shape:

@@ -1,9 +1,9 @@
 """What a run would take, without taking it: `unit-edge train --dry-run`.
 
 The step runs on tensors that have a shape and no memory (torch's FakeTensorMode), so this costs the
-same few seconds for any image size. FakeTensorMode, dispatch modes and pytrees are what PyTorch's own documents
-tell to use for that, and have no names without an underscore: tensors of the public `meta` device can't be
-drawn from a generator, as a step's are, nor tell of their device what a step asks.
+same few seconds for any image size. FakeTensorMode, dispatch modes and pytrees are what PyTorch's
+documentation tells to use for that, and have no names without an underscore; on the public `meta` device
+there is no generator to draw a step's noise from.
 """
 
 from __future__ import annotations
