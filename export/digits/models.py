@@ -61,9 +61,9 @@ class DigitClassifier(nn.Module):
     def __init__(self, nets: Adaptation, domain: int) -> None:
         super().__init__()
         self.see = _FromFrames(nets.config.channels)
-        self.judge, self.domain = copy.deepcopy(nets.discriminator), domain
+        self.discriminator, self.domain = copy.deepcopy(nets.discriminator), domain
         self.eval().requires_grad_(False)
 
     def forward(self, frame: Tensor) -> Tensor:
         """uint8[N,32,32,3], BGR → probabilities of the digits 0 to 9, float[N,10]."""
-        return torch.softmax(self.judge.classify(self.see(frame), self.domain), 1)
+        return torch.softmax(self.discriminator.classify(self.see(frame), self.domain), 1)

@@ -7,7 +7,9 @@ from frame to frame.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -23,6 +25,8 @@ Pixels = NDArray[np.uint8]
 
 _ROWS = 32
 """Of the frame at a time, so that what is between two passes stays in the cache of a core."""
+_SMALL_ROWS = 4
+"""The same of the small image, while the frame is shrunk."""
 
 
 class _Memory(threading.local):
@@ -58,8 +62,9 @@ class GuidedFrames:
                 "export the model again"
             ) from None
         self._box = 2 * detail.radius + 1
-        self._epsilon, self._residual = np.float32(detail.epsilon), np.float32(detail.residual)
-        self._colour = np.float32(detail.residual_colour)
+        self._epsilon = np.float32(detail.epsilon)
+        grey = np.full((3, 3), (1 - detail.residual_colour) / 3)
+        self._residual = detail.residual * (grey + detail.residual_colour * np.eye(3))
         self._short_side = manifest.network_short_side
         self._memory = _Memory()
         self._helpers = ThreadPoolExecutor(threads - 1, "guided") if threads > 1 else None
@@ -74,17 +79,20 @@ class GuidedFrames:
         """Height and width of what E and G see of frames of a size."""
         return shrunk_size(height, width, min(height, width), self._short_side)
 
-    def shrink(self, frame: Pixels) -> Floats:
-        """uint8[H,W,3] → float[h,w,3] in [-1, 1], its mean over OVERSAMPLING² bilinear samples a pixel."""
-        h, w = self.size_of(*frame.shape[:2])
-        k = OVERSAMPLING
-        floats = self._memory.of("a", frame.shape)
-        np.copyto(floats, frame)  # OpenCV would round the samples of bytes to bytes
-        samples = self._memory.of("samples", (h * k, w * k, 3))
-        cv2.resize(floats, (w * k, h * k), samples, interpolation=cv2.INTER_LINEAR)
-        sums = samples.reshape(h, k, w * k * 3).sum(1).reshape(h, w * k, 3)
-        means = cv2.resize(sums, (w, h), interpolation=cv2.INTER_AREA)
-        means *= np.float32(1 / (127.5 * k))
+    def shrink(self, frame: Pixels, *, alone: bool = True) -> Floats:
+        """uint8[H,W,3] → float[h,w,3] in [-1, 1], its mean over OVERSAMPLING² bilinear samples a pixel.
+
+        With `alone`, no other thread of this process is busy with a frame, so all can work on this one.
+        """
+        height, width = frame.shape[:2]
+        h, w = self.size_of(height, width)
+        # rows first, whose sums are simple: what is left for the slower way along them is a fifth at 720p
+        rows = self._memory.of("rows", (h, width, 3))
+        self._in_parts(h, alone, lambda first, last: _shrink_rows(frame, rows, first, last, self._memory))
+        samples = self._memory.of("samples", (h, w * OVERSAMPLING, 3))
+        cv2.resize(rows, (w * OVERSAMPLING, h), samples, interpolation=cv2.INTER_LINEAR)
+        means = cv2.resize(samples, (w, h), interpolation=cv2.INTER_AREA)
+        means *= np.float32(1 / 127.5)
         means -= np.float32(1)
         return np.asarray(means, np.float32)
 
@@ -115,12 +123,16 @@ class GuidedFrames:
                 # OpenCV rounds halves to even, as ONNX does, and saturates
                 cv2.add(a[strip], b[strip], out[strip], dtype=cv2.CV_8U)
 
+        self._in_parts(height, alone, rows)
+
+    def _in_parts(self, count: int, alone: bool, work: Callable[[int, int], None]) -> None:
+        """Has rows worked on, from one to before another, by all threads if no others are busy."""
         if self._helpers is None or not alone:
-            rows(0, height)
+            work(0, count)
             return
-        bounds = [height * part // self._parts for part in range(self._parts + 1)]
-        parts = [self._helpers.submit(rows, *bounds[part : part + 2]) for part in range(1, self._parts)]
-        rows(*bounds[:2])
+        bounds = [count * part // self._parts for part in range(self._parts + 1)]
+        parts = [self._helpers.submit(work, *bounds[part : part + 2]) for part in range(1, self._parts)]
+        work(*bounds[:2])
         for part in parts:
             part.result()
 
@@ -130,12 +142,8 @@ class GuidedFrames:
         a = (self._mean(x * y) - mean_x * mean_y) / (self._mean(x * x) - mean_x * mean_x + self._epsilon)
         b = mean_y - a * mean_x
         a, b = self._mean(a), self._mean(b)
-        if self._residual:
-            rest = y - (a * x + b)
-            if self._colour < 1:
-                light = rest.mean(2, keepdims=True)
-                rest = light + self._colour * (rest - light)
-            b += self._residual * rest
+        if self._residual.any():
+            b += cv2.transform(y - (a * x + b), self._residual)
         b -= a
         b += np.float32(1)
         b *= np.float32(127.5)
@@ -145,3 +153,40 @@ class GuidedFrames:
         """Over a box around every pixel; the border pixel stands for what lies outside."""
         box = (self._box, self._box)
         return np.asarray(cv2.boxFilter(x, cv2.CV_32F, box, borderType=cv2.BORDER_REPLICATE), np.float32)
+
+
+def _shrink_rows(frame: Pixels, out: Floats, first: int, last: int, memory: _Memory) -> None:
+    """uint8[H,W,3] → rows of float[h,W,3], each the mean of OVERSAMPLING rows between those of the frame."""
+    pixels, sums = frame.reshape(len(frame), -1), out.reshape(len(out), -1)
+    bands = _bands(len(frame), len(out))
+    for top in range(first, last, _SMALL_ROWS):
+        group = bands[top : min(top + _SMALL_ROWS, last)]
+        begin, end = group[0][0], group[-1][1]
+        floats = memory.of("floats", (_most_rows(len(frame), len(out)), pixels.shape[1]))
+        np.copyto(floats[: end - begin], pixels[begin:end])  # bytes would be rounded to bytes
+        for row, (above, below, weights) in enumerate(group, top):
+            np.einsum("j,jk->k", weights, floats[above - begin : below - begin], out=sums[row])
+
+
+def _most_rows(height: int, h: int) -> int:
+    """How many rows of a frame _SMALL_ROWS of h rows are made of, at most."""
+    return (_SMALL_ROWS + 1) * height // h + 3
+
+
+@lru_cache(16)
+def _bands(height: int, h: int) -> list[tuple[int, int, Floats]]:
+    """Which rows of a frame make each of h rows, from where to where, and their weights.
+
+    They are those of OVERSAMPLING bilinear samples a row, as OpenCV and ONNX place them.
+    """
+    at = (np.arange(h * OVERSAMPLING) + 0.5) * (height / (h * OVERSAMPLING)) - 0.5
+    above = np.floor(at).astype(int)
+    bands = []
+    for row in range(h):
+        samples = slice(row * OVERSAMPLING, (row + 1) * OVERSAMPLING)
+        rows = np.clip([above[samples], above[samples] + 1], 0, height - 1)
+        share = at[samples] - above[samples]
+        weights = np.bincount((rows - rows.min()).ravel(), np.concatenate([1 - share, share]))
+        begin = int(rows.min())
+        bands.append((begin, begin + len(weights), (weights / OVERSAMPLING).astype(np.float32)))
+    return bands

@@ -22,7 +22,7 @@ Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """E and G: float[N,3,h,w] in [-1, 1] to the same."""
 
 
-class Split:
+class SplitModel:
     """Translates frames with a network that is given.
 
     Attributes:
@@ -54,7 +54,7 @@ class Split:
 
     def infer(self, frames: NDArray[np.uint8], network: Network, *, alone: bool = True) -> NDArray[np.uint8]:
         """Translates uint8[N,H,W,3]; with `alone`, all threads work on it. Several threads may call it."""
-        small = [self._guided.shrink(frame) for frame in frames]
+        small = [self._guided.shrink(frame, alone=alone) for frame in frames]
         given = np.stack([image.transpose(2, 0, 1) for image in small])
         translated = network(given)
         if translated.shape != given.shape:
@@ -67,10 +67,10 @@ class Split:
         return out
 
 
-def split_of(model: Path, manifest: Manifest, threads: int, *, whole: bool) -> Split | None:
+def split_of(model: Path, manifest: Manifest, threads: int, *, whole: bool) -> SplitModel | None:
     """The halves of a model; None if it has none, or is to be run whole.
 
     Raises:
         ModelError: it hasn't got the tensors that the manifest names.
     """
-    return None if whole or not manifest.cut else Split(model, manifest, threads)
+    return None if whole or not manifest.cut else SplitModel(model, manifest, threads)

@@ -53,7 +53,7 @@ class Metrics:
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
-        """Around a stage."""
+        """Counts the seconds that a stage takes, in a `with`."""
         began = time.monotonic()
         try:
             yield
@@ -65,6 +65,6 @@ class Metrics:
             self._counters[1].inc(seconds, tags={"stage": stage})
 
     def failed(self) -> None:
-        """Something failed."""
+        """Counts an item that failed."""
         if self._counters is not None:
             self._counters[2].inc()

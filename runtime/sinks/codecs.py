@@ -150,7 +150,11 @@ class Codec:
 
 
 def _x264(crf: float, preset: str) -> dict[str, str]:
-    return {"crf": f"{crf:g}", "preset": preset}
+    options = {"crf": f"{crf:g}", "preset": preset}
+    if preset == "superfast":
+        # a quarter of its time, for up to 2 % of the size; docs/experiments/frame-speed.md has the figures
+        options["x264-params"] = "b-adapt=0:scenecut=0:subme=0"
+    return options
 
 
 def _x265(crf: float, preset: str) -> dict[str, str]:

@@ -1,7 +1,9 @@
 """What a run would take, without taking it: `unit-edge train --dry-run`.
 
 The step runs on tensors that have a shape and no memory (torch's FakeTensorMode), so this costs the
-same few seconds for any image size.
+same few seconds for any image size. FakeTensorMode, dispatch modes and pytrees are what PyTorch's
+documentation tells to use for that, and have no names without an underscore; on the public `meta` device
+there is no generator to draw a step's noise from.
 """
 
 from __future__ import annotations

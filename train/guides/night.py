@@ -149,7 +149,7 @@ class _Maps:
     wide: Array
 
     def to_bytes(self) -> Image:
-        """uint8[1,1,n]."""
+        """The maps as bytes, uint8[1,1,n], in half precision."""
         halves = [torch.from_numpy(maps).half().numpy().reshape(-1) for maps in (self.full, self.wide)]
         return np.concatenate(halves).view(np.uint8)[None, None]
 

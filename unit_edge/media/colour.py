@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
@@ -12,6 +13,8 @@ from unit_edge.frames import Colour
 # swscale's shortcuts truncate: there and back they darken a video by one or two levels. These are
 # SWS_BILINEAR, FULL_CHR_H_INT, FULL_CHR_H_INP and ACCURATE_RND; not every PyAV has names for them.
 _EXACT = 1 << 1 | 1 << 13 | 1 << 14 | 1 << 18
+# Of these, in even sizes, swscale makes the same bytes as planes, in two thirds of the time.
+_FAST_AS_PLANES = ("yuv420p", "yuvj420p", "nv12", "yuv420p10le")
 _LIMITED_RANGE = 1
 _UNSPECIFIED = 2
 # H.273 matrix → swscale's number for the same coefficients
@@ -42,15 +45,24 @@ class ToBgr:
 
     def __call__(self, frame: VideoFrame) -> NDArray[np.uint8]:
         """uint8[height,width,3], BGR, contiguous."""
+        size = frame.width, frame.height
+        even = size == (self._width, self._height) and not any(side % 2 for side in size)
+        planar = even and frame.format.name in _FAST_AS_PLANES
         converted = self._reformatter.reformat(
             frame,
             self._width,
             self._height,
-            "bgr24",
+            "gbrp" if planar else "bgr24",
             src_colorspace=_SWS_MATRIX[colour_of(frame).matrix],
             interpolation=_EXACT,
         )
-        return np.ascontiguousarray(converted.to_ndarray(), dtype=np.uint8)
+        if not planar:
+            return np.ascontiguousarray(converted.to_ndarray(), dtype=np.uint8)
+        green, blue, red = (
+            np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[:, : self._width]
+            for plane in converted.planes
+        )
+        return np.asarray(cv2.merge([blue, green, red]), np.uint8)
 
 
 class FromBgr:

@@ -1,7 +1,7 @@
 """A frame's time against an older checkout, in turns: the model with its head, and a whole translation.
 
     git worktree add ../before 094dd6f
-    python docs/experiments/speed/frame_speed.py --before ../before --clip CLIP
+    python docs/experiments/speed/frame_speed.py --before ../before --clip CLIP --backends openvino:auto
 
 Both sides run with this Python and its packages, each in a process of its own that loads unit_edge from its
 checkout, with its own bundled model. They take turns of a few frames, so that a busy machine spoils both
@@ -52,7 +52,8 @@ def serve(given: dict[str, Any]) -> None:
         for size, image in small.items()
     }
     with open_runner(model, given["backend"], threads=given["threads"]) as runner:
-        print(json.dumps(runner.backend), flush=True)
+        # which was called an engine before
+        print(json.dumps(getattr(runner, "backend", None) or runner.engine), flush=True)
         for line in sys.stdin:
             asked = json.loads(line)
             mark = clock()
@@ -70,6 +71,7 @@ class Side:
     """A child of one checkout."""
 
     def __init__(self, checkout: Path, folder: Path, given: dict[str, Any]) -> None:
+        self._checkout = checkout
         tree = folder / "unit_edge"
         tree.mkdir(parents=True)
         parts = [
@@ -94,7 +96,10 @@ class Side:
 
     def _answer(self) -> Any:
         assert self._child.stdout is not None
-        return json.loads(self._child.stdout.readline())
+        line = self._child.stdout.readline()
+        if not line:
+            sys.exit(f"the process of {self._checkout} ended with {self._child.wait()}; it says why above")
+        return json.loads(line)
 
 
 def main() -> None:
@@ -102,7 +107,9 @@ def main() -> None:
     parser.add_argument("--before", type=Path, required=True, help="the older checkout")
     parser.add_argument("--model", default="day2night-edge-s", help="of both sides")
     parser.add_argument("--after-model", help="another one of this side")
-    parser.add_argument("--backends", default="onnxruntime,openvino")
+    parser.add_argument(
+        "--backends", default="onnxruntime,openvino", help="BEFORE:AFTER is another one on this side"
+    )
     parser.add_argument("--threads", type=int)
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--frames", type=int, default=3, help="of a turn")
@@ -111,17 +118,18 @@ def main() -> None:
     options = parser.parse_args()
     here = Path(__file__).resolve().parents[3]
     print(f"{options.clock} clock, {options.threads or 'all'} threads, load {os.getloadavg()[0]:.1f}")
-    for backend in options.backends.split(","):
+    for asked in options.backends.split(","):
+        backends = asked.split(":")[0], asked.split(":")[-1]
         with tempfile.TemporaryDirectory() as folder:
-            given = {"backend": backend, "threads": options.threads, "clock": options.clock}
+            given = {"threads": options.threads, "clock": options.clock}
             models = options.model, options.after_model or options.model
             sides = [
-                Side(checkout, Path(folder) / name, {**given, "model": model})
-                for checkout, name, model in zip(
-                    (options.before, here), ("before", "after"), models, strict=True
+                Side(checkout, Path(folder) / name, {**given, "model": model, "backend": backend})
+                for checkout, name, model, backend in zip(
+                    (options.before, here), ("before", "after"), models, backends, strict=True
                 )
             ]
-            print(f"{models[1]}, {sides[1].backend}")
+            print(f"{models[1]}, {sides[0].backend} → {sides[1].backend}")
             for size in SIZES:
                 compare("{}x{}".format(*size), sides, options.rounds, size=size, frames=options.frames)
             if options.clip:
