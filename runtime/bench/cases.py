@@ -16,7 +16,7 @@ from unit_edge.runtime.backends.open import BACKENDS, ENGINE_SUFFIX, read_model
 from unit_edge.text.printable import one_line
 
 DEFAULT_SIZE = (640, 480)
-_ON_CPUS = ("onnxruntime", "openvino")
+_ON_CPUS = ("onnxruntime", "openvino", "openvino-bf16")
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,10 @@ Built = Callable[[Path], Path]
 """Makes the TensorRT engine of a model and returns where it is."""
 
 
+def _in_bf16(backend: str) -> bool:
+    return backend.endswith("-bf16")
+
+
 class Limits:
     """The peaks and bandwidths of this machine, the best that was measured of each.
 
@@ -58,6 +62,8 @@ class Limits:
         """
         key = backend, precision, threads
         try:
+            if _in_bf16(backend):
+                raise CaseFailed("a load model has no E and G, which alone it computes in bf16")
             peaks = [self._peak(backend, precision, threads)]
             peaks += [self.peaks[key]] if key in self.peaks else []
             self.peaks[key] = max(peaks, key=lambda peak: peak.tflops)
@@ -134,8 +140,8 @@ class Limits:
             (
                 peak.tflops
                 for (backend, precision, threads), peak in self.peaks.items()
-                if (device_of(backend), precision, threads)
-                == (device_of(row.backend), row.precision, row.threads)
+                if (device_of(backend), _in_bf16(backend), precision, threads)
+                == (device_of(row.backend), _in_bf16(row.backend), row.precision, row.threads)
             ),
             default=None,
         )

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from commands import cli
 
+from unit_edge.cli.init import configs
 from unit_edge.cli.terminal import progress
 from unit_edge.cli.terminal.say import echo_json, echo_wide
 from unit_edge.errors import BackendError, ModelError, SinkError
@@ -252,3 +253,19 @@ def test_build_for_a_board_names_the_bundle_and_no_extra(tmp_path: Path) -> None
     code, _, err = cli("build", "day2night-edge-s", "--board", "orin-nano", "--backend", "tensorrt")
     assert code == 1 and "unit-edge export RUN --to DOMAIN --board orin-nano" in err
     assert "pip install" not in err
+
+
+def test_the_list_of_settings_fits_a_terminal_and_is_whole_in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("COLUMNS", "80")
+    piped, shown = io.StringIO(), Terminal()
+    for stream in (piped, shown):
+        monkeypatch.setattr(sys, "stdout", stream)
+        configs()
+    lines = shown.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80 and shown.getvalue().split() == piped.getvalue().split()
+    assert "..." not in piped.getvalue()
+    assert not re.search(r"( and| so that| to| the)$", piped.getvalue(), re.MULTILINE)

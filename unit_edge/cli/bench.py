@@ -11,7 +11,7 @@ import typer
 
 from unit_edge.cli.options.common import OverwriteOption, refuse_existing
 from unit_edge.cli.options.limits import COUNT_AT_MOST, MEASURED_S_AT_MOST, THREADS_AT_MOST
-from unit_edge.cli.terminal.say import echo, echo_json, echo_wide
+from unit_edge.cli.terminal.say import echo, echo_json, echo_wide, terminal_width
 from unit_edge.errors import ConfigError, UnitEdgeError
 from unit_edge.files.writing import check_writable
 from unit_edge.text.numbers import whole_number
@@ -280,11 +280,12 @@ class _Status:
 
 def _show(report: dict[str, Any], outputs: Sequence[Path]) -> None:
     """Prints a benchmark and writes its files; the last line is its JSON."""
-    from unit_edge.runtime.bench.report.table import DEFINITIONS, as_text, remarks, stage_table, tabulate
+    from unit_edge.runtime.bench.report.columns import as_text
+    from unit_edge.runtime.bench.report.table import DEFINITIONS, remarks, stage_table, tabulate
 
-    for table in (tabulate(report["rows"]), stage_table(report["rows"])):
+    for table, keys in ((tabulate(report["rows"]), 2), (stage_table(report["rows"]), 1)):
         if len(table) > 1:
-            echo_wide(as_text(table) + "\n")
+            echo(as_text(table, terminal_width(), keys) + "\n")
     for heading, lines in remarks(report):
         echo_wide("\n  ".join([heading, *lines]))
     for line in DEFINITIONS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,7 @@ from typing import Annotated
 import typer
 
 from unit_edge.cli.options.common import DeviceOption, OverwriteOption, needs, refuse_existing
-from unit_edge.cli.terminal.say import echo
+from unit_edge.cli.terminal.say import echo, echo_wide
 from unit_edge.cli.terminal.threads import settle_threads
 from unit_edge.errors import ConfigError, SinkError
 from unit_edge.files.writing import replacing, write_output
@@ -137,9 +138,9 @@ def configs(
     if name is None:
         if output is not None:
             raise ConfigError("say which settings to copy: a NAME that `unit-edge configs` lists")
-        width = max(map(len, texts))
+        width = max(map(len, texts)) + 2
         for key in sorted(texts):
-            echo(f"{key:{width}}  {_about(texts[key])}")
+            echo_wide(f"{key:{width}}{_about(texts[key])}", width)
         return
     key = name.removesuffix(".toml")
     if key not in texts:
@@ -166,6 +167,10 @@ def _named(given: str) -> tuple[str, str]:
 
 
 def _about(text: str) -> str:
-    first = text.partition("\n")[0]
-    about = first.removeprefix("# ").split("; ")[0] if first.startswith("#") else ""
-    return about if len(about) <= 80 else about[:77] + "..."
+    """The first line of settings; of a sentence that goes on below, the part that is whole."""
+    first, second = [*text.split("\n", 2), ""][:2]
+    if not first.startswith("# "):
+        return ""
+    about = first.removeprefix("# ").split("; ")[0]
+    goes_on = second.startswith("# ") and not second.startswith("# unit-edge") and not about.endswith(".")
+    return re.sub(r"[,.:;] [^,.:;]*$", "", about) if goes_on else about.rstrip(".")

@@ -180,15 +180,6 @@ def _ratio(ratio: dict[str, Any]) -> str:
     return f"{ratio['median']:.3f} x ({sure}{ratio['rounds']} rounds)"
 
 
-def as_text(table: Sequence[Sequence[str]]) -> str:
-    """Columns of one width."""
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    return "\n".join(
-        "  ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in table
-    )
-
-
 def as_markdown(table: Sequence[Sequence[str]]) -> str:
     """A table of GitHub's Markdown."""
     heading, *lines = (f"| {' | '.join(line)} |" for line in table)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from unit_edge.runtime.backends.open import open_runner, read_model
 from unit_edge.runtime.bench import peak as bench_peak
 from unit_edge.runtime.bench.load_model import PRECISIONS, Load, write_load
 from unit_edge.runtime.bench.peak import Limits
+from unit_edge.runtime.bench.result import Peak
 from unit_edge.runtime.bench.worker.bandwidth import memory_bandwidth
 
 LOADS = (Load(kernel=1, layers=2, channels=8, side=16), Load(kernel=3, layers=3, channels=4, side=20))
@@ -64,6 +66,22 @@ def test_what_has_no_peak_is_said(tmp_path: Path) -> None:
     assert not limits.peaks
     peak, bandwidth = limits.problems["tensorrt"]
     assert "peak of tensorrt in fp16" in peak and "builder" in peak and "gpu memory" in bandwidth
+
+
+def test_bf16_on_a_cpu_has_the_cpus_memory_and_no_peak_of_another_precision(tmp_path: Path) -> None:
+    limits = Limits(tmp_path, StopWish(), None, seconds=0, warm_up_s=0)
+    limits.measure("openvino-bf16", "fp32", 1)
+    assert limits.bandwidth_gb_s.keys() == {"memory"}
+    (problem,) = limits.problems["openvino-bf16"]
+    assert problem.startswith("no peak of openvino-bf16") and str(tmp_path) not in problem
+    limits.peaks["openvino", "fp32", 1] = Peak(
+        backend="openvino", precision="fp32", threads=1, tflops=0.1, load="convolutions"
+    )
+    row = SimpleNamespace(
+        backend="openvino-bf16", precision="fp32", threads=1, model_only=SimpleNamespace(fps=10.0)
+    )
+    roof = limits.roof_of(row, 10, 10)  # type: ignore[arg-type]
+    assert roof is not None and roof.peak_tflops is None and roof.share is None
 
 
 def test_the_memory_copies_faster_than_a_disk() -> None:

@@ -26,10 +26,15 @@ def echo(text: str, *, err: bool = False) -> None:
     typer.echo(shown, err=err)
 
 
+def terminal_width() -> int | None:
+    """Columns of the terminal that stdout is, 20 at least; None where it is none."""
+    return max(20, shutil.get_terminal_size().columns) if sys.stdout.isatty() else None
+
+
 def echo_wide(text: str, indent: int = 4) -> None:
     """Prints lines that may be wider than a terminal: there they go on below, indented, between words."""
-    if sys.stdout.isatty():
-        width = max(20, shutil.get_terminal_size().columns)
+    width = terminal_width()
+    if width is not None:
         options = {"break_long_words": False, "break_on_hyphens": False}
         lines = [
             textwrap.wrap(line, width, subsequent_indent=" " * indent, **options)  # type: ignore[arg-type]
