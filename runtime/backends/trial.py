@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import subprocess
-import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from numpy.typing import NDArray
 
 from unit_edge.files.reading import read_json
 from unit_edge.files.writing import cache_home, replacing
+from unit_edge.machine.child import python_command
 from unit_edge.machine.system import processor_name, words_of
 from unit_edge.manifests.model import Manifest
 from unit_edge.runtime.backends.cores import physical_cores, usable_cores
@@ -68,13 +67,9 @@ def fastest(model: Path, manifest: Manifest, backends: list[str]) -> str:
 
 def _try(model: Path, backend: str) -> dict[str, Any] | None:
     """What a process says of a backend; None if it fails or takes too long."""
-    command = [sys.executable, "-m", _WORKER, str(model.absolute()), backend]
-    # modules of the folder that somebody happens to be in are none of ours
-    environment = {**os.environ, "PYTHONSAFEPATH": "1"}
+    command = [*python_command(_WORKER), str(model.absolute()), backend]
     try:
-        done = subprocess.run(
-            command, capture_output=True, timeout=LIMIT_S, stdin=subprocess.DEVNULL, env=environment
-        )
+        done = subprocess.run(command, capture_output=True, timeout=LIMIT_S, stdin=subprocess.DEVNULL)
         found = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else None
     except (OSError, subprocess.TimeoutExpired, ValueError, IndexError):
         return None

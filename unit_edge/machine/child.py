@@ -135,6 +135,13 @@ class Child:
         return redact(f"its process ended {how}{f': {last}' if last else ''}")
 
 
+def python_command(module: str) -> list[str]:
+    """The command that runs a module's `main`; modules of the folder that somebody is in are none of ours."""
+    # PYTHONSAFEPATH is Python 3.11's
+    code = f"import sys; sys.path[:] = filter(None, sys.path); from {module} import main; main()"
+    return [sys.executable, "-c", code]
+
+
 def start_python(
     module: str,
     arguments: list[str],
@@ -155,7 +162,7 @@ def start_python(
         environment: variables beside this process's.
     """
     return subprocess.Popen(
-        [sys.executable, "-c", f"from {module} import main; main()", *arguments],
+        [*python_command(module), *arguments],
         stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=stderr,

@@ -6,7 +6,6 @@ import asyncio
 import json
 import secrets
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from unit_edge.errors import UnitEdgeError
+from unit_edge.machine.child import python_command
 from unit_edge.runtime.serve.settings import ServeSettings
 from unit_edge.runtime.serve.uploads.kinds import HEAD, TAKEN, suffix_of
 from unit_edge.runtime.serve.uploads.worker import Task
@@ -239,7 +239,7 @@ class UploadJobs:
             work_s=self._settings.upload_work_s,
         )
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "unit_edge.runtime.serve.uploads.worker"),
+            *python_command("unit_edge.runtime.serve.uploads.worker"),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
