@@ -74,7 +74,9 @@ def build_engine(model: Path, output: Path | None, options: BuildOptions, *, ove
     if not path.parent.is_dir():
         raise ConfigError(f"output {path}: there is no folder {path.parent}; make it first")
     if path.exists() and not overwrite and not _is_of(path, model):
-        raise SinkError(f"{path}: exists already; add --overwrite to replace it, or give another -o")
+        raise SinkError(
+            f"{path}: exists already; add --overwrite (overwrite=True) to replace it, or name another"
+        )
     gpu = find_gpu()
     if backend == "tensorrt" and gpu is None:
         raise BackendError(

@@ -240,7 +240,9 @@ def output_path(output: Path | None, name: str, *, overwrite: bool = True) -> Pa
     if not path.parent.is_dir():
         raise ConfigError(f"output {path}: there is no folder {path.parent}; make it first")
     if path.exists() and not overwrite:
-        raise SinkError(f"{path}: exists already; add --overwrite to replace it, or give another -o")
+        raise SinkError(
+            f"{path}: exists already; add --overwrite (overwrite=True) to replace it, or name another"
+        )
     return path
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from unit_edge.errors import ConfigError, PartialError, SinkError, SourceError, UnitEdgeError
 from unit_edge.media.containers import VIDEO_SUFFIXES
-from unit_edge.media.images import is_image
+from unit_edge.media.images import IMAGE_SUFFIXES, is_image
 from unit_edge.runtime.sinks.codecs import VIDEO_OUTPUTS
 from unit_edge.text.address import Address
 
@@ -40,19 +40,20 @@ def clips_of(address: Address) -> list[Path]:
 
 
 def clips_named(addresses: Sequence[Address]) -> list[Path]:
-    """The videos that several inputs name one by one.
+    """The videos and pictures that several inputs name one by one.
 
     Raises:
         SourceError: there is no such file.
-        ConfigError: an input is something else than a video file.
+        ConfigError: an input is something else than such a file.
     """
     for address in addresses:
         if address.kind == "path" and not address.path.exists():
             raise SourceError(f"{address.name}: no such file")
-        if address.kind != "path" or address.path.suffix.lower() not in VIDEO_SUFFIXES:
+        is_file = address.kind == "path" and address.path.is_file()
+        if not is_file or not (address.path.suffix.lower() in VIDEO_SUFFIXES or is_image(address.path)):
             raise ConfigError(
-                f"{address.name}: of several inputs, each must be a video file; give anything else alone, "
-                "pictures as a folder or a pattern in quotes"
+                f"{address.name}: of several inputs, each must be a video file or a picture; give anything "
+                "else alone"
             )
     return [address.path for address in addresses]
 
@@ -77,7 +78,8 @@ def outputs_of(clips: Sequence[Path], folder: Path, *, overwrite: bool, resume: 
         )
     first: dict[Path, Path] = {}
     for clip in clips:
-        suffix = clip.suffix if clip.suffix.lower() in VIDEO_OUTPUTS else ".mp4"
+        written = {*VIDEO_OUTPUTS, *IMAGE_SUFFIXES}
+        suffix = clip.suffix if clip.suffix.lower() in written else ".mp4"
         output = folder / f"{clip.stem}{suffix}"
         if output in first:
             raise ConfigError(f"{first[output]} and {clip} would both become {output}; translate them apart")

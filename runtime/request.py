@@ -200,7 +200,9 @@ def check_output(source: Path | str | Address, output: Path, *, overwrite: bool)
     if output.suffix.lower() not in suffixes:
         raise SinkError(f"{output}: the output for {kind} must be named {', '.join(suffixes)}")
     if output.exists() and not overwrite:
-        raise SinkError(f"{output}: exists already; add --overwrite to replace it, or give another -o")
+        raise SinkError(
+            f"{output}: exists already; add --overwrite (overwrite=True) to replace it, or name another"
+        )
 
 
 def _check_there(address: Address) -> None:

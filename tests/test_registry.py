@@ -36,7 +36,7 @@ def test_all_are_listed(folder: Path) -> None:
 def test_by_target_and_source(folder: Path) -> None:
     assert find_model("snow", folder=folder).stem == "clear-to-snow"
     assert find_model("night", "dusk", folder=folder).stem == "dusk-to-night"
-    with pytest.raises(ConfigError, match="add --from with one of: day, dusk"):
+    with pytest.raises(ConfigError, match=r"name one: .* add --from with one of: day, dusk"):
         find_model("night", folder=folder)
     with pytest.raises(ConfigError, match="no model translates from 'rain' to snow; known: from clear"):
         find_model("snow", "rain", folder=folder)

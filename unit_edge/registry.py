@@ -42,8 +42,8 @@ def find_model(
     if source is None and len(to_domain) > 1:
         names = ", ".join(sorted(manifest.name for _, manifest in to_domain))
         raise ConfigError(
-            f"several models translate to {to}; add --from with one of: {', '.join(sources)}; "
-            f"or name one: {names}"
+            f"several models translate to {to}; name one: {names}; or, on the command line, add --from "
+            f"with one of: {', '.join(sources)}"
         )
     for path, manifest in to_domain:
         if source in (None, manifest.source):

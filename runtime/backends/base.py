@@ -120,9 +120,10 @@ class CheckedRunner(ABC):
             b in (None, a) for a, b in zip(frames.shape, wanted, strict=True)
         )
         if frames.dtype != np.uint8 or not fits:
+            batch = "; frame[None] makes a batch of one frame" if frames.ndim == 3 else ""
             raise ModelError(
                 f"{self._model}: given {tensor_text(str(frames.dtype), frames.shape)}, "
-                f"expected {tensor_text('uint8', wanted)}"
+                f"expected {tensor_text('uint8', wanted)}{batch}"
             )
         height, width = frames.shape[1:3]
         if self.manifest.frame_size is None and elongated(width, height):

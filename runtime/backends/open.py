@@ -92,7 +92,7 @@ def _path_of(model: str | Path) -> Path:
     if isinstance(model, Path) or path.exists():
         return path
     domains = {manifest.target for _, manifest in bundled_models()}
-    return find_model(model) if model in domains else path
+    return find_model(model) if model.casefold() in domains else path
 
 
 def _onnxruntime(

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from probe import frame_times
@@ -58,12 +59,21 @@ def test_several_are_named(clips: Path, write_model: WriteModel) -> None:
         (["in/a.MP4", "in/c.avi"], "several clips go to one folder; name it with -o"),
         (["in/a.MP4", "in/no.mp4", "-o", "new"], "in/no.mp4: no such file"),
         (["in/a.MP4", "in/c.avi", "--dataset", "-o", "new"], "--dataset is for one folder"),
-        (["in/a.MP4", "in/note.txt", "-o", "new"], "each must be a video file"),
-        (["in/a.MP4", "rtsp://u:secret@10.0.0.1/x", "-o", "new"], "each must be a video file"),
+        (["in/a.MP4", "in/note.txt", "-o", "new"], "each must be a video file or a picture"),
+        (["in/a.MP4", "rtsp://u:secret@10.0.0.1/x", "-o", "new"], "each must be a video file or a picture"),
     ):
         done = unit_edge(*arguments, "--model", model)
         assert done.returncode == 1 and expected in done.stderr and done.stderr.count("\n") == 1
         assert "secret" not in done.stderr and not Path("new").exists()
+
+
+def test_a_shells_pattern_of_pictures_is_translated(clips: Path, write_model: WriteModel) -> None:
+    for name in ("a.png", "b.jpg"):
+        write_image(clips / name, np.full((32, 48, 3), 90, np.uint8))
+    done = unit_edge("in/a.png", "in/b.jpg", "in/a.MP4", "--model", write_model(), "-o", "out")
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in Path("out").iterdir()) == ["a.MP4", "a.png", "b.jpg"]
+    assert cv2.imread("out/b.jpg").shape == (32, 48, 3)
 
 
 def test_the_rest_is_made_with_resume(clips: Path, write_clip: WriteClip, write_model: WriteModel) -> None:

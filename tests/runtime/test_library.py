@@ -108,7 +108,7 @@ def test_errors_say_what_is_wrong(write_clip: WriteClip, write_model: WriteModel
     with pytest.raises(ConfigError, match=r"unknown domain 'nigth'; known: "):
         translate_video(clip, output, "nigth")
     with pytest.raises(
-        ConfigError, match=r"several models translate to clear.* or name one: rain2clear-edge-s, snow2"
+        ConfigError, match=r"several models translate to clear; name one: rain2clear-edge-s, snow2"
     ):
         translate_video(clip, output, "clear")
     for missing in ("missing.onnx", Path("missing"), "models/missing"):
@@ -119,6 +119,20 @@ def test_errors_say_what_is_wrong(write_clip: WriteClip, write_model: WriteModel
     with pytest.raises((ConfigError, BackendError)):
         translate_video(clip, output, model, backend="tensorrt")
     assert not output.exists()
+
+
+def test_a_notebook_is_told_what_to_pass(
+    write_clip: WriteClip, write_model: WriteModel, tmp_path: Path
+) -> None:
+    frame = np.zeros((48, 64, 3), np.uint8)
+    with open_runner("Night", "onnxruntime") as runner:
+        assert runner.manifest.target == "night"
+        with pytest.raises(ModelError, match=r"frame\[None\] makes a batch"):
+            runner.infer(frame)
+        assert runner.infer(frame[None]).shape == (1, 48, 64, 3)
+    (tmp_path / "out.mp4").touch()
+    with pytest.raises(SinkError, match="overwrite=True"):
+        translate_video(write_clip(), tmp_path / "out.mp4", write_model())
 
 
 def test_a_bundled_model_goes_by_name(write_clip: WriteClip, tmp_path: Path) -> None:

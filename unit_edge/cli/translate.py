@@ -188,6 +188,7 @@ def translate(
     if show:  # before anything loads PyAV, or the window would hang
         from unit_edge.runtime.window.show import translate_in_window
 
+    from unit_edge.media.images import is_image
     from unit_edge.runtime.backends.open import open_runner
     from unit_edge.runtime.clips import clips_named, clips_of, outputs_of
     from unit_edge.runtime.request import TranslateRequest, default_output, parse_outputs
@@ -264,7 +265,8 @@ def translate(
         folder = cli_clips.folder_of(outputs, show=show)
         pairs = list(zip(clips, outputs_of(clips, folder, overwrite=overwrite, resume=resume), strict=True))
         for _, target in pairs:
-            encoding.codec_for(target.suffix)
+            if not is_image(target):
+                encoding.codec_for(target.suffix)
         decision = decided(backend, manifest, model_path, quiet=quiet)
         with open_runner(checked, decision.backend, threads=threads) as runner:
             of_all = replace(request, model=runner)
