@@ -124,8 +124,6 @@ def test_errors_say_what_is_wrong(write_clip: WriteClip, write_model: WriteModel
 def test_a_notebook_is_told_what_to_pass(
     write_clip: WriteClip, write_model: WriteModel, tmp_path: Path
 ) -> None:
-    write_clip: WriteClip, write_model: WriteModel, tmp_path: Path
-) -> None:
     frame = np.zeros((48, 64, 3), np.uint8)
     with open_runner("Night", "onnxruntime") as runner:
         assert runner.manifest.target == "night"
