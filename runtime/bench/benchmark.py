@@ -13,6 +13,7 @@ from statistics import median
 from typing import Any
 
 from unit_edge.errors import UnitEdgeError
+from unit_edge.files.writing import remove_abandoned
 from unit_edge.interrupt import Interrupted, StopWish
 from unit_edge.manifests.costs import CostsAt
 from unit_edge.runtime.bench.cases import BenchCase
@@ -90,6 +91,7 @@ def benchmark(
     machine = describe_machine()
     callbacks = callbacks or Callbacks()
     interrupted = False
+    remove_abandoned(Path(tempfile.gettempdir()), "unit-edge-bench-*")
     with tempfile.TemporaryDirectory(prefix="unit-edge-bench-") as folder:
         limits = Limits(
             Path(folder),

@@ -9,6 +9,8 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from unit_edge.cli.app import app
 from unit_edge.errors import BackendError, ConfigError
 from unit_edge.interrupt import StopWish
 from unit_edge.runtime.bench import peak
+from unit_edge.runtime.bench.benchmark import Settings, benchmark
 from unit_edge.runtime.bench.cases import Wanted, cases_of
 from unit_edge.runtime.bench.load_model import Load, write_load
 from unit_edge.runtime.bench.process import BenchWorker, CaseFailed
@@ -344,3 +347,16 @@ def test_ctrl_c_prints_what_it_has(write_model: WriteModel, tmp_path: Path) -> N
     assert report["interrupted"] is True
     done, cut = report["rows"]
     assert done["model_only"]["calls"] == 200 and "stopped" in cut["failed"]
+
+
+def test_folders_of_killed_measurements_go_after_a_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for name, days in (("unit-edge-bench-old", 2), ("unit-edge-bench-new", 0), ("mine", 2)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "load.onnx").write_bytes(b"x")
+        then = time.time() - days * 86_400
+        os.utime(tmp_path / name, (then, then))
+    benchmark([], Settings(peak=False), StopWish())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "unit-edge-bench-new"]
