@@ -11,10 +11,6 @@ from numpy.typing import NDArray
 FRAME_SIDES = (32, 8192)
 """The smallest and the largest width or height of a frame that a model takes, in pixels."""
 
-PIXELS_AT_MOST = 3 * 2**24
-"""Of a picture or a video's frame, as a small file can claim them: 50 million, as of an 8192x6144, which take
-1.9 GB."""
-
 ASPECT_AT_MOST = 16
 ELONGATED = f"one side is more than {ASPECT_AT_MOST} times the other; crop it first"
 

@@ -13,10 +13,11 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from unit_edge.errors import SourceError, TruncatedError
-from unit_edge.frames import PIXELS_AT_MOST, Frame, VideoInfo
+from unit_edge.frames import Frame, VideoInfo
 from unit_edge.media.clocks import exact, timeline_start
 from unit_edge.media.colour import ToBgr, colour_of
 from unit_edge.media.containers import open_media, pick_stream
+from unit_edge.media.limits import PIXELS_AT_MOST
 from unit_edge.media.orientation import Orientation
 from unit_edge.runtime.sources.demux import Clock, PacketReader, stated_frames
 from unit_edge.runtime.sources.losses import Losses

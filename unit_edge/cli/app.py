@@ -30,8 +30,8 @@ from unit_edge.cli.options.common import (
 from unit_edge.cli.terminal.narrow import fit_help
 from unit_edge.cli.terminal.say import echo
 from unit_edge.errors import UnitEdgeError
-from unit_edge.frames import PIXELS_AT_MOST
 from unit_edge.interrupt import ending_what_hangs
+from unit_edge.media.limits import PIXELS_AT_MOST
 from unit_edge.media.quiet import keep_libraries_quiet
 from unit_edge.registry import PRECISIONS, bundled_models, resolve_model
 from unit_edge.text.printable import one_line, printable
