@@ -7,9 +7,12 @@ import json
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest import mock
+
+from unit_edge.media.limits import PIXELS_AT_MOST
 
 
 def main() -> None:
@@ -18,7 +21,7 @@ def main() -> None:
     os.dup2(null, 1)
     os.dup2(null, 2)
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
-    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(3 * 2**24))
+    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(PIXELS_AT_MOST))
     for line in sys.stdin:
         order = json.loads(line)
         answer = OTHERS[order[0]](*order[1:]) if order[0] in OTHERS else command(order)
@@ -48,6 +51,22 @@ def command(arguments: list[str]) -> dict[str, Any]:
     }
 
 
+def _answer(said: list[str], *reads: Callable[[], object]) -> dict[str, Any]:
+    """What came of all of them, each tried whatever the others do; `said` is what they add to, and errors."""
+    from unit_edge.errors import UnitEdgeError
+
+    code = 0
+    for read in reads:
+        try:
+            read()
+        except UnitEdgeError as error:
+            code = 1
+            said.append(f"error: {error}")
+        except Exception:
+            return {"code": 1, "said": "", "trace": traceback.format_exc()}
+    return {"code": code, "said": "\n".join(said), "trace": ""}
+
+
 def address(text: str) -> dict[str, Any]:
     """What may be shown of an input's and an output's address."""
     from unit_edge.errors import UnitEdgeError
@@ -71,26 +90,22 @@ def address(text: str) -> dict[str, Any]:
 
 def checkpoint(folder: str) -> dict[str, Any]:
     """A run's folder as `train --resume` opens it."""
-    from unit_edge.errors import UnitEdgeError
     from unit_edge.text.printable import printable
     from unit_edge.train.run.checkpoint import load_checkpoint, load_run_config
     from unit_edge.train.run.log import RunLog
 
-    try:
+    def load() -> None:
         run = Path(folder)
         load_run_config(run)
         _, state = load_checkpoint(run)
         RunLog(run, int(state["step"]), tensorboard=False).close()
-    except UnitEdgeError as error:
-        return {"code": 1, "said": printable(f"error: {error}"), "trace": ""}
-    except Exception:
-        return {"code": 1, "said": "", "trace": traceback.format_exc()}
-    return {"code": 0, "said": "", "trace": ""}
+
+    answer = _answer([], load)
+    return {**answer, "said": printable(answer["said"])}
 
 
 def labels(path: str, picture: str) -> dict[str, Any]:
     """What `check` and `translate` make of labels, without the networks."""
-    from unit_edge.errors import UnitEdgeError
     from unit_edge.runtime.check.datasets.open import read_dataset
     from unit_edge.runtime.check.labels.read import read_clip_labels, read_labels
     from unit_edge.runtime.check.networks.names import read_names
@@ -116,35 +131,19 @@ def labels(path: str, picture: str) -> dict[str, Any]:
         if found.index is not None:
             found.index.files({one.name: [one.name, one.name.with_name("b.png")] for one in found.pictures})
 
-    code = 0
-    for read in (of_pictures, of_clips, of_a_set, lambda: said.extend(read_names(file))):
-        try:
-            read()
-        except UnitEdgeError as error:
-            code = 1
-            said.append(f"error: {error}")
-        except Exception:
-            return {"code": 1, "said": "", "trace": traceback.format_exc()}
-    return {"code": code, "said": printable("\n".join(said)), "trace": ""}
+    answer = _answer(said, of_pictures, of_clips, of_a_set, lambda: said.extend(read_names(file)))
+    return {**answer, "said": printable(answer["said"])}
 
 
 def digits(path: str) -> dict[str, Any]:
     """A set of digits as `adapt` reads it."""
-    from unit_edge.errors import UnitEdgeError
     from unit_edge.train.adapt.digits import read_digits
 
-    try:
-        read_digits(Path(path), 1)
-    except UnitEdgeError as error:
-        return {"code": 1, "said": f"error: {error}", "trace": ""}
-    except Exception:
-        return {"code": 1, "said": "", "trace": traceback.format_exc()}
-    return {"code": 0, "said": "", "trace": ""}
+    return _answer([], lambda: read_digits(Path(path), 1))
 
 
 def fleet_list(path: str, folder: str) -> dict[str, Any]:
     """What a fleet would translate, and what it makes of a destination that was begun before."""
-    from unit_edge.errors import UnitEdgeError
     from unit_edge.runtime.fleet.storage.destination import Destination
     from unit_edge.runtime.fleet.storage.ledger import Ledger, check_destination
     from unit_edge.runtime.fleet.storage.sources import a_clip, find_items
@@ -164,16 +163,9 @@ def fleet_list(path: str, folder: str) -> dict[str, Any]:
         check_destination(destination, overwrite=False, resume=True)
         Ledger(destination).begin({"model": "be" * 32, "crf": "18"}, resume=True)
 
-    code = 0
-    for read in (find, lambda: a_clip(path), look):
-        try:
-            read()
-        except UnitEdgeError as error:
-            code = 1
-            said.append(f"error: {error}")
-        except Exception:
-            return {"code": 1, "said": "", "trace": traceback.format_exc()}
-    return {"code": code, "said": "\n".join(said) if code == 0 else printable("\n".join(said)), "trace": ""}
+    answer = _answer(said, find, lambda: a_clip(path), look)
+    # names of what is found can be printed as they are; a file's error says what was in it
+    return answer if answer["code"] == 0 else {**answer, "said": printable(answer["said"])}
 
 
 OTHERS = {

@@ -144,15 +144,12 @@ def evaluate_images(
         **means,
     }
     for name in PARTS:
-        of_part = [[found[name] for found in of if name in found] for of in (parts, real_parts)]
+        own, of_targets = ([found[name] for found in of if name in found] for of in (parts, real_parts))
         # what a segmentation finds in fewer than a tenth is likely something else
-        common = [
-            10 * len(found) >= len(of) > 0 for found, of in zip(of_part, (parts, real_parts), strict=True)
-        ]
-        if common[0]:
-            figures[f"luminance_{name}"] = bootstrap.mean_of(of_part[0], seed)
-            if common[1]:
-                figures[f"luminance_{name}_target"] = bootstrap.mean_of(of_part[1], seed)
+        if own and 10 * len(own) >= len(parts):
+            figures[f"luminance_{name}"] = bootstrap.mean_of(own, seed)
+            if of_targets and 10 * len(of_targets) >= len(real_parts):
+                figures[f"luminance_{name}_target"] = bootstrap.mean_of(of_targets, seed)
     if inception is not None:
         fid, kid = fid_and_kid(translations_kept, read_images(against), inception)
         for name, value in (("fid", fid), ("kid", 1000 * kid)):

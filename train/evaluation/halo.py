@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Image = NDArray[np.uint8]
+from unit_edge.train.evaluation.metrics import Image
 
 NEAR, FAR = 0.012, 0.045
 """Where both sides of an edge are looked at: distances from it, shares of the height."""

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from unit_edge.train.evaluation.metrics import Image
 from unit_edge.train.guides.scene import SceneClass
 
-Image = NDArray[np.uint8]
 Classes = Callable[[Image], NDArray[np.uint8]]
 """Image uint8[H,W,3], BGR → its classes, uint8[h,w,11], probabilities times 255, as `Segmenter` gives."""
 
