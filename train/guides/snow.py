@@ -37,13 +37,13 @@ class SnowSettings(Drawn):
 
     cover: Annotated[float, Uniform(0.85, 1.0)]
     """Of the ground beside the road, and of roofs: 0 a dusting, 1 all of it."""
-    road: Annotated[float, Uniform(0.6, 1.0)]
+    road: Annotated[float, Uniform(0.45, 0.65)]
     """Of the road, as a share of `cover`: 0 cleared."""
-    trees: Annotated[float, Uniform(0.6, 0.9)]
+    trees: Annotated[float, Uniform(0.5, 0.75)]
     """How much of the vegetation is white."""
-    level: Annotated[float, Uniform(0.45, 0.65)]
+    level: Annotated[float, Uniform(0.5, 0.7)]
     """Linear light of snow on flat ground."""
-    exposure: Annotated[float, Uniform(0.1, 0.14)]
+    exposure: Annotated[float, Uniform(0.08, 0.11)]
     """Mean linear light of what neither snow nor sky covers."""
     sky: Annotated[float, Uniform(0.65, 0.9)]
     """Linear light of the sky at the horizon."""
@@ -51,11 +51,11 @@ class SnowSettings(Drawn):
     """1: a closed sky; 0: the day's own."""
     tint: Annotated[float, Uniform(0.3, 1.2)]
     """Of snow, sky and haze: 1 bluish, -1 warm."""
-    visibility_m: Annotated[float, LogUniform(2000, 10000)]
+    visibility_m: Annotated[float, LogUniform(5000, 16000)]
     """How far one sees: in light snowfall, some kilometres."""
     tracks: Annotated[float, Uniform(0.4, 0.8)]
     """How far the wheels have cleared the road, 0 to 1."""
-    grey: Annotated[float, Uniform(0.1, 0.3)]
+    grey: Annotated[float, Uniform(0.0, 0.15)]
     """Share of the colours that goes."""
     noise: Annotated[float, Uniform(0.0, 0.05)]
 
@@ -78,6 +78,7 @@ def snow(image: NDArray[np.uint8], classes: NDArray[np.uint8], rng: np.random.Ge
     light = desaturated(light, settings.grey)
     bare = desaturated(_thinned(scene, light), 0.6)
     light += (bare - light) * scene.mask(SceneClass.VEGETATION)[..., None]
+    light *= 1 - 0.3 * ground_mask(scene, SceneClass.ROAD)[..., None]  # what is not covered is wet
     cover = np.clip(on_ground(scene, settings, rng) + _above(scene, settings, rng), 0, 1)
     white = settings.level * tinted(settings.tint) * _shading(scene)[..., None]
     light += (white - light) * cover[..., None]
@@ -92,14 +93,14 @@ def _thinned(scene: Scene, light: Array) -> Array:
     """Vegetation as if without most of its leaves, float[H,W,3]: what is in its shadow is lit."""
     y = luminance(light) + 0.01
     near = blurred(y, 0.08 * scene.height)
-    return np.asarray(light * ((0.03 + 0.4 * near + 0.6 * y) / y * 0.8)[..., None], np.float32)
+    return np.asarray(light * ((0.02 + 0.3 * near + 0.6 * y) / y * 0.7)[..., None], np.float32)
 
 
 def _shading(scene: Scene) -> Array:
     """Light of snow over that of flat snow, float[H,W], about 0.5 to 1.15: the surface's own, fainter."""
     y = luminance(scene.light) + 0.01
     near = blurred(y, 0.05 * scene.height)
-    return np.asarray(np.clip((y / near) ** 0.35, 0.45, 1.15), np.float32)
+    return np.asarray(np.clip((y / near) ** 0.5, 0.4, 1.15), np.float32)
 
 
 def on_ground(scene: Scene, settings: SnowSettings, rng: np.random.Generator) -> Array:
@@ -112,20 +113,35 @@ def on_ground(scene: Scene, settings: SnowSettings, rng: np.random.Generator) ->
     beside = np.clip((settings.cover * 2.6 - 0.35 + 0.55 * rough) * 2, 0, 1)
     road = ground_mask(scene, SceneClass.ROAD)
     bare = np.maximum(settings.tracks * tracks(scene, rng), 0)
-    edge = 1 - blurred(road, 0.05 * scene.height)  # snow is ploughed to the road's edges
+    edge = _beside_the_lanes(scene)
     drifts = ground_noise(scene, 12, rng, along=0.25)
     lying = settings.cover * settings.road
-    on_road = np.clip((lying * 2.0 - 0.6 + 0.9 * settings.cover * edge + 0.28 * drifts) * 1.1, 0, 1)
-    on_road *= 1 - 0.8 * bare
+    depth = lying * 2.0 - 0.6 + settings.cover * edge + 0.12 * drifts + 0.35 * _grain(scene) - 0.5 * bare
+    on_road = np.clip(depth * 2.0, 0, 1) * (1 - 0.5 * bare)
     total = (sides * beside + road * on_road) * (1 - scene.own_car)
     return np.asarray(np.clip(total, 0, 1), np.float32)
 
 
+def _beside_the_lanes(scene: Scene) -> Array:
+    """Where a plough leaves the snow, float[H,W], about 0 to 1: at the road's sides, not before vehicles."""
+    lanes = ground_mask(scene, SceneClass.ROAD) + scene.likely(SceneClass.VEHICLE) + scene.own_car
+    lanes = np.minimum(lanes, 1)
+    far = blurred(lanes, 0.02 * scene.height)
+    near = blurred(lanes, 0.09 * scene.height)
+    return np.asarray(1 - (far + (near - far) * np.minimum(scene.below * 1.5, 1)), np.float32) * 1.6
+
+
+def _grain(scene: Scene) -> Array:
+    """How much lighter a pixel is than what is round it, float[H,W], -1 to 1: snow stays as the road is rough."""
+    y = luminance(scene.light) + 0.01
+    return np.asarray(np.clip(2 * np.log(y / blurred(y, 0.04 * scene.height)), -1, 1), np.float32)
+
+
 def tracks(scene: Scene, rng: np.random.Generator) -> Array:
     """Where wheels run, float[H,W] in [0, 1]: two tracks a lane, towards the vanishing point."""
-    lane = float(rng.uniform(0.9, 1.3))
+    lane = float(rng.uniform(1.0, 1.15))
     distance = np.minimum(1 / np.maximum(scene.below, 0.03), 30)
-    lateral = (scene.across - scene.vanishing) * distance / lane + float(rng.uniform(-0.15, 0.15))
+    lateral = (scene.across - scene.vanishing) * distance / lane + float(rng.uniform(-0.05, 0.05))
     lateral += 0.03 * smooth_noise(scene.height, scene.width, 4, rng)
     within = lateral - np.round(lateral)
     track = np.exp(-(((np.abs(within) - 0.23) / 0.12) ** 2))
@@ -137,9 +153,9 @@ def tracks(scene: Scene, rng: np.random.Generator) -> Array:
 def _above(scene: Scene, settings: SnowSettings, rng: np.random.Generator) -> Array:
     """Share of roofs and treetops that is snow, float[H,W] in [0, 1]."""
     y = luminance(scene.light) + 0.01
-    lit = 0.6 * np.clip(np.log(y / blurred(y, 0.04 * scene.height)), -1.5, 1.5)
-    tufts = 0.25 * smooth_noise(scene.height, scene.width, 30, rng)
-    leaves = np.clip(0.75 * (lit + tufts) + 1.1 * settings.trees - 0.4, 0, 0.9)
+    lit = np.clip(np.log(y / blurred(y, 0.04 * scene.height)), -1.5, 1.5)
+    tufts = 0.2 * smooth_noise(scene.height, scene.width, 30, rng)
+    leaves = np.clip(0.9 * (lit + tufts) + 1.1 * settings.trees - 0.4, 0, 0.9)
     leaves *= scene.mask(SceneClass.VEGETATION)
     total = leaves
     reach = np.ones((2 * round(0.03 * scene.height) + 1, 1), np.uint8)
