@@ -43,11 +43,11 @@ class RainSettings(Drawn):
     """Of the sky and the haze: 1 bluish, -1 warm."""
     visibility_m: Annotated[float, LogUniform(4000, 12000)]
     """How far one sees: in rain, some kilometres."""
-    wetness: Annotated[float, Uniform(0.75, 1.0)]
+    wetness: Annotated[float, Uniform(0.7, 0.9)]
     """0: damp; 1: a film of water on all of the road."""
-    puddles: Annotated[float, Uniform(0.15, 0.3)]
+    puddles: Annotated[float, Uniform(0.08, 0.16)]
     """Share of the ground that water stands on."""
-    roughness: Annotated[float, Uniform(0.035, 0.06)]
+    roughness: Annotated[float, Uniform(0.06, 0.09)]
     """How far the mirror is blurred downwards, a share of the picture's height at the bottom."""
     grey: Annotated[float, Uniform(-0.2, 0.05)]
     """Share of the colours that goes; below 0 they are richer, as those of wet leaves are."""
@@ -75,7 +75,7 @@ def rain(image: NDArray[np.uint8], classes: NDArray[np.uint8], rng: np.random.Ge
     clouds = overcast_sky(scene, settings.sky, settings.tint, rng)
     lamps = lit_lamps(scene, settings.lamps)
     wet = wet_ground(scene, settings, rng)
-    light = light * (1 - 0.55 * wet)[..., None] * (1 - 0.3 * vegetation(scene))[..., None]
+    light = light * (1 - 0.4 * wet)[..., None] * (1 - 0.3 * vegetation(scene))[..., None]
     light = light + (clouds - light) * sky[..., None]
     shine = reflectance(scene, settings, wet, rng)[..., None]
     light = light + (mirrored(scene, light + lamps, settings.roughness) - light) * shine
@@ -111,8 +111,16 @@ def reflectance(scene: Scene, settings: RainSettings, wet: Array, rng: np.random
     cosine = 1.4 / np.sqrt(1.4**2 + across**2)
     fresnel = 0.02 + 0.98 * (1 - cosine) ** 5
     water = np.clip((ground_noise(scene, 3, rng) - 1 + 2 * settings.puddles) * 2.5, 0, 1)
-    film = wet * (0.4 + 0.6 * wet)
-    return np.asarray(fresnel * np.maximum(film, 0.95 * water * np.minimum(wet * 2, 1)), np.float32)
+    film = wet * (0.3 + 0.35 * wet)
+    shine = fresnel * np.maximum(film, 0.9 * water * np.minimum(wet * 2, 1))
+    return np.asarray(shine * (1 - 0.7 * markings(scene)), np.float32)
+
+
+def markings(scene: Scene) -> Array:
+    """Paint on the ground, float[H,W] in [0, 1]: it is rough, and stays to be seen under a film of water."""
+    size = max(3, round(0.06 * scene.height)) | 1
+    thin = cv2.morphologyEx(scene.grey, cv2.MORPH_TOPHAT, np.ones((1, size), np.uint8))
+    return np.asarray(np.clip((thin - 0.08) / 0.12, 0, 1), np.float32)
 
 
 def mirrored(scene: Scene, light: Array, roughness: float) -> Array:
