@@ -93,15 +93,16 @@ def test_a_renderings_lights_can_count_more() -> None:
     plain = 3.0 * (2 * 2 * 2 / (3 * 33 * 33) + (F.avg_pool2d(lit, 8) + 1).mean())
     torch.testing.assert_close(everywhere(dark, dark, lit), plain)
     counted = plain + 3.0 * (weights[0, 0, 16, 16] - 1) * 2 * 2 * 2 / (3 * 33 * 33)
-    torch.testing.assert_close(missed(dark, dark, lit, guide.highlights), counted)
+    torch.testing.assert_close(missed(dark, dark, lit, lights=True), counted)
 
 
-def test_only_the_way_into_the_rendering_counts_lights_more() -> None:
+@pytest.mark.parametrize("name", ["highlights", "light"])
+def test_only_the_way_into_the_rendering_counts_lights_more(name: str) -> None:
     x1, x2 = pictures(2)
     images = [x1, x2, torch.rand_like(x1) * 2 - 1]
     terms = []
-    for highlights in (0.0, 10.0):
-        config = replace(settings(LIVELY), loss=WEIGHTS, guide=replace(GUIDE, highlights=highlights))
+    for weight in (0.0, 10.0):
+        config = replace(settings(LIVELY), loss=WEIGHTS, guide=replace(GUIDE, **{name: weight}))
         torch.manual_seed(3)
         unit, adversaries = UNIT(config.network), Adversaries(config)
         streams = Generators(unit, WEIGHTS)(images, draw(0))
