@@ -75,7 +75,7 @@ def rain(image: NDArray[np.uint8], classes: NDArray[np.uint8], rng: np.random.Ge
     clouds = overcast_sky(scene, settings.sky, settings.tint, rng)
     lamps = lit_lamps(scene, settings.lamps)
     wet = wet_ground(scene, settings, rng)
-    light = light * (1 - 0.4 * wet)[..., None] * (1 - 0.3 * vegetation(scene))[..., None]
+    light = light * (1 - 0.4 * wet * (1 - markings(scene)))[..., None] * (1 - 0.3 * vegetation(scene))[..., None]
     light = light + (clouds - light) * sky[..., None]
     shine = reflectance(scene, settings, wet, rng)[..., None]
     light = light + (mirrored(scene, light + lamps, settings.roughness) - light) * shine
@@ -113,11 +113,11 @@ def reflectance(scene: Scene, settings: RainSettings, wet: Array, rng: np.random
     water = np.clip((ground_noise(scene, 3, rng) - 1 + 2 * settings.puddles) * 2.5, 0, 1)
     film = wet * (0.3 + 0.35 * wet)
     shine = fresnel * np.maximum(film, 0.9 * water * np.minimum(wet * 2, 1))
-    return np.asarray(shine * (1 - 0.7 * markings(scene)), np.float32)
+    return np.asarray(shine * (1 - 0.4 * markings(scene)), np.float32)
 
 
 def markings(scene: Scene) -> Array:
-    """Paint on the ground, float[H,W] in [0, 1]: it is rough, and stays to be seen under a film of water."""
+    """Paint on the ground, float[H,W] in [0, 1]: no water fills it, and it is rough: it stays to be seen."""
     size = max(3, round(0.06 * scene.height)) | 1
     thin = cv2.morphologyEx(scene.grey, cv2.MORPH_TOPHAT, np.ones((1, size), np.uint8))
     return np.asarray(np.clip((thin - 0.08) / 0.12, 0, 1), np.float32)

@@ -132,9 +132,11 @@ def _beside_the_lanes(scene: Scene) -> Array:
 
 
 def _grain(scene: Scene) -> Array:
-    """How much lighter a pixel is than what is round it, float[H,W], -1 to 1: snow stays as the road is rough."""
+    """How much lighter the road is than what of it is round, float[H,W], -1 to 1: snow stays where it is rough."""
     y = luminance(scene.light) + 0.01
-    return np.asarray(np.clip(2 * np.log(y / blurred(y, 0.04 * scene.height)), -1, 1), np.float32)
+    road = ground_mask(scene, SceneClass.ROAD) + 1e-3
+    around = blurred(y * road, 0.04 * scene.height) / blurred(road, 0.04 * scene.height)
+    return np.asarray(np.clip(2 * np.log(y / around), -1, 1), np.float32)
 
 
 def tracks(scene: Scene, rng: np.random.Generator) -> Array:

@@ -86,6 +86,24 @@ def test_wheels_leave_two_tracks_a_lane_that_run_to_the_vanishing_point(drawn: d
     assert cleared[110:140, 60:200].mean() < without[110:140, 60:200].mean() - 3
 
 
+def test_snow_lies_beside_the_lanes_and_not_before_vehicles(drawn: dict[str, float]) -> None:
+    drawn["road"] = 0.3
+    picture = rendered()
+    row = picture[112:124].mean((0, 2))
+    assert row[36:48].mean() > row[90:180].mean() + 40  # at the sidewalk, and where one drives
+    behind, without = rendered()[101:104, 122:148], rendered(without=SceneClass.VEHICLE)[101:104, 122:148]
+    assert behind.mean() < without.mean() + 10
+
+
+def test_snow_stays_where_the_road_is_lighter_than_round_it(drawn: dict[str, float]) -> None:
+    drawn["road"] = 0.5
+    image, classes = street(without=SceneClass.VEHICLE)
+    image[100:140:4, 90:170] = 125
+    image[102:140:4, 90:170] = 95
+    picture = snow(image, classes, np.random.default_rng(1)).astype(float)
+    assert picture[112:136:4, 100:160].mean() > picture[114:136:4, 100:160].mean() + 2 * 30
+
+
 def test_neither_vehicles_nor_the_own_car_are_covered(drawn: dict[str, float]) -> None:
     image, classes = street()
     classes[134:] = 0
