@@ -85,6 +85,17 @@ def test_nothing_of_a_file_without_a_whole_group(output: Path) -> None:
     assert find_kept(output, MAKING) is None
 
 
+def test_a_packet_that_no_frame_comes_of_is_damage(output: Path) -> None:
+    """Decoders take it for the end of a sequence, without an error: only a count of frames tells."""
+    path = write_video(folder_of(output) / "1.mp4")
+    (at, _), content = stored(path)[7], bytearray(path.read_bytes())
+    content[at + 4] = content[at + 4] & 0xE0 | 10  # the header of an H.264 NAL unit
+    path.write_bytes(content)
+    with av.open(path) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 19
+    assert find_kept(output, MAKING) is None
+
+
 @pytest.mark.parametrize(("zeros", "usable"), [(511, True), (512, False)])
 def test_a_hole_of_a_disk_block_is_data_that_never_came(output: Path, zeros: int, usable: bool) -> None:
     """Without a look into frames; with one, less is damage too."""
