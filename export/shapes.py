@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from unit_edge.config import Detail, RunConfig
 from unit_edge.errors import ConfigError
@@ -54,7 +56,7 @@ def export_shapes(
     detail: str,
     frame_size: tuple[int, int] | None,
     network_size: int | None,
-    residual: float | None = None,
+    head: Mapping[str, float | None] | None = None,
     batch: int = 1,
 ) -> ExportShapes:
     """Fills in what the user left open.
@@ -64,7 +66,7 @@ def export_shapes(
         detail: "guided" or "none".
         frame_size: width and height of the frames, or None for any.
         network_size: the short side that E and G run at, or None for that of the training.
-        residual: of the guided head, instead of the run's own.
+        head: settings of the guided head, instead of the run's own; None leaves one as it is.
         batch: frames in a call.
 
     Raises:
@@ -81,9 +83,9 @@ def export_shapes(
         raise ConfigError(f"batch {batch}, expected 1 to {MOST_FRAMES} frames")
     if detail == "none":
         return _without_head(config, frame_size, network_size, batch)
-    settings = config.detail if residual is None else replace(config.detail, residual=residual)
+    given: dict[str, Any] = {name: value for name, value in (head or {}).items() if value is not None}
     return ExportShapes(
-        detail=settings,
+        detail=replace(config.detail, **given),
         short_side=network_size or _trained_short_side(config),
         frame_size=frame_size,
         batch=batch,

@@ -92,6 +92,8 @@ def export_run(
     frame_size: tuple[int, int] | None = None,
     network_size: int | None = None,
     residual: float | None = None,
+    highlights: float | None = None,
+    saturation: float | None = None,
     precision: str = "fp32",
     int8: Int8 | None = None,
     frames: Path | None = None,
@@ -110,6 +112,8 @@ def export_run(
             guided head, and for the size that the run was trained on without it.
         network_size: short side of the image that E and G see; None for the one of the training.
         residual: of the guided head, instead of the run's own.
+        highlights: of the guided head, instead of the run's own.
+        saturation: of the guided head, instead of the run's own.
         precision: "fp32", "fp16" for E and G in half precision, or "int8" for their convolutions in int8.
         int8: how, with "int8" only.
         frames: images or a video to verify on; None for those of the calibration, or built-in scenes.
@@ -128,7 +132,8 @@ def export_run(
     _check_precision(precision, int8)
     trained = load_run(run, best)
     source = trained.source_of(to)
-    shapes = export_shapes(trained.config, detail, frame_size, network_size, residual, batch)
+    head = {"residual": residual, "highlights": highlights, "saturation": saturation}
+    shapes = export_shapes(trained.config, detail, frame_size, network_size, head, batch)
     suffix = {"fp32": "", "fp16": "-fp16"}.get(precision, "-int8")
     if int8 is not None and int8.variant == "tensorrt":
         suffix += "-tensorrt"

@@ -14,6 +14,14 @@ from torch.nn import functional as F
 from unit_edge.config import Detail
 
 
+GAMMA = 2.2
+"""Of sRGB levels, about: light is their power."""
+STANDS_OUT = 1.5
+"""Times the light around from which on light is a highlight."""
+LEAST_LIGHT = 0.01
+"""Light, of 1, that what stands out has more of than that."""
+
+
 class GuidedHead(nn.Module):
     """Applies what a network did to a small image to the full-size one.
 
@@ -58,6 +66,7 @@ class GuidedHead(nn.Module):
 
     def fit(self, small: Tensor, translated: Tensor) -> tuple[Tensor, Tensor]:
         """The local linear model a, b, each float[N,3,h,w], of two images float[N,3,h,w] in [-1, 1]."""
+        translated = self.graded(translated)
         moments = torch.cat([small, translated, small * translated, small * small], 1)
         mean_x, mean_y, mean_xy, mean_xx = self.mean(moments).chunk(4, 1)
         a = (mean_xy - mean_x * mean_y) / (mean_xx - mean_x * mean_x + self.settings.epsilon)
@@ -70,6 +79,24 @@ class GuidedHead(nn.Module):
                 rest = light + self.settings.residual_colour * (rest - light)
             b = b + self.settings.residual * rest
         return a, b
+
+    def graded(self, translated: Tensor) -> Tensor:
+        """What the network gave, float[N,3,h,w] in [-1, 1], with brighter highlights and its colours' saturation.
+
+        With L the light of a pixel's mean level, A that of its surroundings (two boxes), and
+        d = max(0, L - STANDS_OUT * A - LEAST_LIGHT), a pixel's light is multiplied by 1 + highlights * d / L.
+        """
+        if self.settings.highlights > 0:
+            levels = (translated + 1) / 2
+            light = levels.mean(1, keepdim=True).clamp(min=0) ** GAMMA
+            around = self.mean(self.mean(light))
+            out = (light - STANDS_OUT * around - LEAST_LIGHT).clamp(min=0) / (light + 1e-3)
+            gain = (1 + self.settings.highlights * out) ** (1 / GAMMA)
+            translated = (levels * gain * 2 - 1).clamp(max=1)
+        if self.settings.saturation != 1:
+            grey = translated.mean(1, keepdim=True)
+            translated = (grey + self.settings.saturation * (translated - grey)).clamp(-1, 1)
+        return translated
 
     def mean(self, x: Tensor) -> Tensor:
         """Mean over a box around every pixel; the border pixel stands for what lies outside.

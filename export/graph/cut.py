@@ -29,9 +29,15 @@ def with_named_cut(content: bytes) -> tuple[bytes, dict[str, str]]:
     small = shrinks[0].output[0] if len(shrinks) == 1 else ""
     # the head's moments begin with the two images
     moments = [node for node in nodes if node.op_type == "Concat" and node.input[0] == small != ""]
-    if len(moments) != 1:
+    ends = [node for node in nodes if node.op_type == "Tanh"]  # G's last layer
+    if len(moments) != 1 or len(ends) != 1:
         raise ModelError("no shrunk frame and no moments of it in the graph; expected a guided head")
-    _rename(model.graph, {small: SMALL, moments[0].input[1]: TRANSLATED})
+    translated = ends[0].output[0]
+    for node in nodes:
+        if node.op_type == "Cast" and node.input[0] == translated:  # of E and G in half precision
+            translated = node.output[0]
+            break
+    _rename(model.graph, {small: SMALL, translated: TRANSLATED})
     onnx.checker.check_model(model, full_check=True)
     named: bytes = model.SerializeToString(deterministic=True)
     return named, {"small": SMALL, "translated": TRANSLATED}

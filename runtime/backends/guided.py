@@ -23,6 +23,10 @@ from unit_edge.manifests.model import Manifest
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 
+GAMMA, STANDS_OUT, LEAST_LIGHT = 2.2, np.float32(1.5), np.float32(0.01)
+"""Those of `unit_edge.train.guided`, which needs torch."""
+_GREY = np.full((1, 3), 1 / 3, np.float32)
+
 _ROWS = 32
 """Of the frame at a time, so that what is between two passes stays in the cache of a core."""
 _SMALL_ROWS = 4
@@ -65,6 +69,7 @@ class GuidedFrames:
         self._epsilon = np.float32(detail.epsilon)
         grey = np.full((3, 3), (1 - detail.residual_colour) / 3)
         self._residual = detail.residual * (grey + detail.residual_colour * np.eye(3))
+        self._highlights, self._saturation = detail.highlights, detail.saturation
         self._short_side = manifest.network_short_side
         self._memory = _Memory()
         self._helpers = ThreadPoolExecutor(threads - 1, "guided") if threads > 1 else None
@@ -138,6 +143,7 @@ class GuidedFrames:
 
     def _fit(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
         """The local linear model of the frame's levels: a, b, each float[h,w,3]."""
+        y = self._graded(y)
         mean_x, mean_y = self._mean(x), self._mean(y)
         a = (self._mean(x * y) - mean_x * mean_y) / (self._mean(x * x) - mean_x * mean_x + self._epsilon)
         b = mean_y - a * mean_x
@@ -148,6 +154,21 @@ class GuidedFrames:
         b += np.float32(1)
         b *= np.float32(127.5)
         return a, b
+
+    def _graded(self, y: Floats) -> Floats:
+        """What `unit_edge.train.guided.GuidedHead.graded` gives, float[h,w,3] in [-1, 1]."""
+        if self._highlights > 0:
+            levels = y * np.float32(0.5) + np.float32(0.5)
+            light = np.asarray(cv2.pow(cv2.transform(levels, _GREY), GAMMA), np.float32)
+            around = self._mean(self._mean(light))
+            out = np.maximum(light - STANDS_OUT * around - LEAST_LIGHT, 0) / (light + np.float32(1e-3))
+            gain = cv2.pow(1 + np.float32(self._highlights) * out, 1 / GAMMA)
+            y = np.minimum(levels * (2 * gain)[..., None] - 1, 1)
+        if self._saturation != 1:
+            share = np.float32(self._saturation)
+            grey = cv2.transform(y, _GREY)[..., None]
+            y = np.clip(grey + share * (y - grey), -1, 1)
+        return y
 
     def _mean(self, x: Floats) -> Floats:
         """Over a box around every pixel; the border pixel stands for what lies outside."""

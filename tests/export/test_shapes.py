@@ -30,7 +30,7 @@ def test_guided_takes_any_frame_at_the_size_of_the_training(config: RunConfig) -
 def test_a_runs_own_radius_wins(config: RunConfig) -> None:
     shapes = export_shapes(dataclasses.replace(config, detail=Detail(radius=9)), "guided", None, None)
     assert shapes.detail == Detail(radius=9)
-    shapes = export_shapes(config, "guided", None, None, residual=0.75)
+    shapes = export_shapes(config, "guided", None, None, head={"residual": 0.75, "highlights": None})
     assert shapes.detail == Detail(residual=0.75)
 
 

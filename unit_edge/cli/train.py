@@ -186,6 +186,16 @@ def export(
             metavar="SHARE", help="How much the guided head adds of its own, 0 to 1. [default: as trained]"
         ),
     ] = None,
+    highlights: Annotated[
+        float | None,
+        typer.Option(
+            metavar="GAIN", help="How much brighter lamps and the like get, 0 to 64. [default: as trained]"
+        ),
+    ] = None,
+    saturation: Annotated[
+        float | None,
+        typer.Option(metavar="FACTOR", help="Of the network's colours, 0 to 4. [default: as trained]"),
+    ] = None,
     precision: Annotated[
         str | None,
         typer.Option(
@@ -242,6 +252,8 @@ def export(
         "frame_size": parse_size(frame_size),
         "network_size": network_size,
         "residual": residual,
+        "highlights": highlights,
+        "saturation": saturation,
         "frames": frames,
         "best": best,
         "batch": batch,
@@ -251,7 +263,8 @@ def export(
             "--board": board, "--precision": None if precision == "fp32" else precision,
             "--calibrate": calibrate, "--int8-for": int8_for, "--int8-skip": int8_skip,
             "--allow-low-quality": allow_low_quality, "--frame-size": parse_size(frame_size),
-            "--network-size": network_size, "--residual": residual, "--best": best, "--python": python,
+            "--network-size": network_size, "--residual": residual, "--highlights": highlights,
+            "--saturation": saturation, "--best": best, "--python": python,
         }  # fmt: skip
         adapt.export(run, to, output=output, batch=batch, frames=frames, overwrite=overwrite, unfit=given)
         return

@@ -23,6 +23,11 @@ class Detail:
     """Share of that whose colour is added too, 0 to 1; of the rest only the light is, the same to red,
     green and blue. A small network places a light's three colours pixels apart, and its frame then has
     coloured specks."""
+    highlights: float = 0.0
+    """How much more light what stands out from its surroundings sends, 0 or more: lamps and what they light,
+    which a network that learns from means and medians leaves dim."""
+    saturation: float = 1.0
+    """Factor of the network's colours, 0 to 4: 1 leaves them as they are."""
 
     def __post_init__(self) -> None:
         require(1 <= self.radius <= 64, "detail.radius", self.radius, "1 to 64 pixels")
@@ -31,9 +36,12 @@ class Detail:
         share = self.residual_colour
         require(0 <= share <= 1, "detail.residual_colour", share, "0 to 1")
 
+        require(0 <= self.highlights <= 64, "detail.highlights", self.highlights, "0 to 64")
+        require(0 <= self.saturation <= 4, "detail.saturation", self.saturation, "0 to 4")
+
     @classmethod
     def of(cls, settings: Mapping[str, float]) -> Detail:
-        """A manifest's settings; those written before there was `residual_colour` add the whole colour.
+        """A manifest's settings; what older ones lack changes nothing.
 
         Raises:
             KeyError, TypeError, ValueError, OverflowError, ConfigError: they are damaged.
@@ -43,4 +51,6 @@ class Detail:
             epsilon=float(settings["epsilon"]),
             residual=float(settings["residual"]),
             residual_colour=float(settings.get("residual_colour", 1.0)),
+            highlights=float(settings.get("highlights", 0.0)),
+            saturation=float(settings.get("saturation", 1.0)),
         )

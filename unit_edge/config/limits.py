@@ -69,6 +69,8 @@ LARGEST: dict[str, float] = {
     "detail.epsilon": 100,
     "detail.residual": 1,
     "detail.residual_colour": 1,
+    "detail.highlights": 64,
+    "detail.saturation": 4,
     "source.zoom": 2,
     "target.zoom": 2,
     "augment.turn_deg": 45,
