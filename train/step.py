@@ -144,7 +144,7 @@ def generator_terms(
                 d_inputs[2] if domain == 0 else d_inputs[1],
                 streams.returned[0] if domain == 0 else streams.translations[1],
                 images[0] if domain == 0 else images[2],
-                lights=domain == 1,
+                0.0 if domain == 0 else adversaries.pairs.config.highlights,
             )
     if weights.cycle > 0 or weights.cycle_kl > 0:
         into1, into2 = unit.encode(*streams.translations)

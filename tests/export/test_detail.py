@@ -30,9 +30,26 @@ def window_mean(image: Array, radius: int) -> Array:
     return out
 
 
+def graded(translated: Array, settings: Detail) -> Array:
+    """Highlights and saturation pixel by pixel: light is a level's 2.2th power."""
+    out = translated.copy()
+    light = np.repeat((translated.mean(2, keepdims=True) / 2 + 0.5) ** 2.2, 3, 2)
+    around = window_mean(window_mean(light, settings.radius), settings.radius)[..., 0]
+    light = light[..., 0]
+    for place in np.ndindex(*light.shape):
+        stands_out = max(0.0, light[place] - 1.5 * around[place] - 0.01) / (light[place] + 1e-3)
+        brighter = (1 + settings.highlights * stands_out) ** (1 / 2.2)
+        out[place] = np.minimum((out[place] + 1) * brighter - 1, 1)
+        grey = out[place].mean()
+        out[place] = np.clip(grey + settings.saturation * (out[place] - grey), -1, 1)
+    return out
+
+
 def guided(small: Array, translated: Array, settings: Detail) -> tuple[Array, Array]:
     """He et al., equations 5, 6 and 8, a channel by itself."""
     radius = settings.radius
+    if settings.highlights > 0 or settings.saturation != 1:
+        translated = graded(translated, settings)
     mean_x, mean_y = window_mean(small, radius), window_mean(translated, radius)
     covariance = window_mean(small * translated, radius) - mean_x * mean_y
     variance = window_mean(small * small, radius) - mean_x**2
@@ -78,6 +95,9 @@ def array(x: torch.Tensor) -> Array:
         Detail(6, 1e-1, 1.0),
         Detail(3, 1e-2, 0.8, residual_colour=0.3),
         Detail(3, 1e-2, 1.0, residual_colour=0.0),
+        Detail(1, 1e-2, 0.7, highlights=6.0),
+        Detail(2, 1e-2, 0.5, saturation=1.4),
+        Detail(2, 1e-2, 1.0, residual_colour=0.3, highlights=4.0, saturation=0.0),
     ],
     ids=str,
 )
@@ -114,9 +134,31 @@ def test_a_light_that_the_frame_does_not_have_stays_without_its_colour() -> None
     assert np.ptp(lit) < 0.2 * np.ptp(in_colour)  # what is left is the filter's own
 
 
-def test_manifests_of_before_add_the_whole_colour() -> None:
+def test_highlights_brighten_a_lamp_and_nothing_else() -> None:
+    """A lamp of level 90 on a street of level 40 gets 1 + 6 * d / L of its light; black and an even wall none."""
+    small = np.full((41, 41, 3), -0.5)
+    translated = np.full((41, 41, 3), 40 / 127.5 - 1)
+    translated[:20] = -1.0
+    translated[30, 20] = 90 / 127.5 - 1
+    head = GuidedHead(Detail(4, 1e-4, 1.0, highlights=6.0))
+    given = (array(head.at_small_size(tensor(small), tensor(translated))) + 1) * 127.5
+    lamp, street = (90 / 255) ** 2.2, (40 / 255) ** 2.2
+    around = (
+        street + (lamp - street) * 9 / 81 / 9
+    )  # the middle of two boxes of 9x9 pixels has a share of 1 / 81
+    gain = 1 + 6 * (lamp - 1.5 * around - 0.01) / (lamp + 1e-3)
+    assert given[30, 20] == pytest.approx(90 * gain ** (1 / 2.2), abs=1.5)
+    assert given[36:, 30:] == pytest.approx(np.full((5, 11, 3), 40.0), abs=0.5)
+    assert given[:10] == pytest.approx(np.zeros((10, 41, 3)), abs=0.1)
+
+
+def test_manifests_of_before_change_nothing_that_they_lack() -> None:
     before = {"radius": 8, "epsilon": 1e-4, "residual": 0.5}
-    assert Detail.of(before) == Detail(8, 1e-4, 0.5, residual_colour=1.0)
+    assert Detail.of(before) == Detail(8, 1e-4, 0.5, residual_colour=1.0, highlights=0.0, saturation=1.0)
+    assert Detail.of({**before, "highlights": 6.0, "saturation": 1.3}).highlights == 6.0
+    for name, damaged in (("highlights", -1.0), ("highlights", 65.0), ("saturation", float("nan"))):
+        with pytest.raises(ConfigError, match=rf"detail\.{name}"):
+            Detail.of({**before, name: damaged})
     assert Detail.of({**before, "residual_colour": 0.3}).residual_colour == 0.3
     for damaged in (1.5, -0.1, float("nan")):
         with pytest.raises(ConfigError, match=r"detail\.residual_colour"):

@@ -26,6 +26,7 @@ from unit_edge.export.to_onnx import Exported, export_run
 from unit_edge.export.trained import load_run
 from unit_edge.export.translator import Translator
 from unit_edge.manifests.model import Manifest, TensorSpec, sha256_of
+from unit_edge.runtime import open_runner
 from unit_edge.train.networks import UNIT
 
 
@@ -71,6 +72,26 @@ def test_fixed_sizes_match_pytorch(
     kinds = {node.op_type for node in onnx.load(made.model).graph.node}
     assert kinds.isdisjoint({"Dropout", "RandomNormal", "RandomNormalLike", "Shape"})
     assert ("InstanceNormalization" in kinds) == (preset == "released")
+
+
+def test_a_graded_model_matches_pytorch_whole_and_cut(
+    tmp_path: Path, run: Path, unit_of: Callable[[str], UNIT]
+) -> None:
+    """Where a runtime cuts the graph it grades itself, once."""
+    head = {"residual": 1.0, "highlights": 6.0, "saturation": 1.3}
+    made = export_run(run, "night", output=tmp_path / "m.onnx", **head)  # type: ignore[arg-type]
+    assert Detail.of(made.manifest.detail_settings) == Detail(**head)  # type: ignore[arg-type]
+    translator = Translator(unit_of("edge-s"), 0, (Detail(**head), 32))  # type: ignore[arg-type]
+    compare(made.model, translator, [(320, 180), (131, 75)])
+    plain = Translator(unit_of("edge-s"), 0, (Detail(residual=1.0), 32))
+    frame = synthetic_scene(320, 180, 1.0, 0)
+    expected, ungraded = (
+        t(torch.from_numpy(frame[None])).numpy()[0].astype(int) for t in (translator, plain)
+    )
+    assert np.abs(expected - ungraded).max() > 8
+    for whole in (False, True):
+        with open_runner(made.model, "onnxruntime", whole=whole) as runner:
+            assert np.abs(runner.infer(frame[None])[0].astype(int) - expected).max() <= 1
 
 
 def test_the_manifest_says_what_the_file_is(exported: Exported, run: Path) -> None:

@@ -17,7 +17,7 @@ from unit_edge.train.discriminators.adversaries import Adversaries
 from unit_edge.train.draw import BatchPart, Draw
 from unit_edge.train.group import Group
 from unit_edge.train.guided import GuidedHead
-from unit_edge.train.guides.pair_loss import PairLoss, light_error, light_weights
+from unit_edge.train.guides.pair_loss import PairLoss, light_weights
 from unit_edge.train.networks import UNIT
 from unit_edge.train.state import TrainingState
 from unit_edge.train.step import Generators, discriminator_inputs, generator_terms, weights_at
@@ -93,38 +93,15 @@ def test_a_renderings_lights_can_count_more() -> None:
     plain = 3.0 * (2 * 2 * 2 / (3 * 33 * 33) + (F.avg_pool2d(lit, 8) + 1).mean())
     torch.testing.assert_close(everywhere(dark, dark, lit), plain)
     counted = plain + 3.0 * (weights[0, 0, 16, 16] - 1) * 2 * 2 * 2 / (3 * 33 * 33)
-    torch.testing.assert_close(missed(dark, dark, lit, lights=True), counted)
+    torch.testing.assert_close(missed(dark, dark, lit, guide.highlights), counted)
 
 
-def test_the_light_of_regions_is_compared_by_its_square() -> None:
-    """One white tile of 4x4 pixels on black: its light spread over 16, 64 and 256 pixels."""
-    dark = torch.full((1, 3, 16, 16), -1.0)
-    lit = dark.clone()
-    lit[..., 4:8, 8:12] = 1.0
-    light = 1.02**2.2 - 0.02**2.2
-    by_hand = light**2 / 16 + (light / 4) ** 2 / 4 + (light / 16) ** 2
-    torch.testing.assert_close(light_error(dark, lit), torch.tensor(by_hand))
-    beside = dark.clone()
-    beside[..., 4:8, 12:] = 1.0
-    assert light_error(beside, lit) < 2 * light_error(dark, lit)  # absolute errors: twice as far as black
-    plain, counted = PairLoss(GUIDE, None), PairLoss(replace(GUIDE, light=50.0), None)
-    error = counted(dark, dark, lit, lights=True) - plain(dark, dark, lit, lights=True)
-    torch.testing.assert_close(error, torch.tensor(50 * 2 * by_hand))
-
-
-def test_black_can_be_lit() -> None:
-    dark = torch.full((1, 3, 16, 16), -1.0, requires_grad=True)
-    light_error(dark, torch.ones(1, 3, 16, 16)).backward()
-    assert (dark.grad is not None) and bool((dark.grad < 0).all())
-
-
-@pytest.mark.parametrize("name", ["highlights", "light"])
-def test_only_the_way_into_the_rendering_counts_lights_more(name: str) -> None:
+def test_only_the_way_into_the_rendering_counts_lights_more() -> None:
     x1, x2 = pictures(2)
     images = [x1, x2, torch.rand_like(x1) * 2 - 1]
     terms = []
-    for weight in (0.0, 10.0):
-        config = replace(settings(LIVELY), loss=WEIGHTS, guide=replace(GUIDE, **{name: weight}))
+    for highlights in (0.0, 10.0):
+        config = replace(settings(LIVELY), loss=WEIGHTS, guide=replace(GUIDE, highlights=highlights))
         torch.manual_seed(3)
         unit, adversaries = UNIT(config.network), Adversaries(config)
         streams = Generators(unit, WEIGHTS)(images, draw(0))

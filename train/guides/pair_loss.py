@@ -11,10 +11,6 @@ from unit_edge.train.features import LEVELS, Features
 
 REGION = 8
 """Pixels a side of the means that are compared beside the pixels."""
-SPOTS = (4, 8, 16)
-"""Pixels a side of the means whose light is compared."""
-GAMMA = 2.2
-"""Of sRGB levels, about: light is their power."""
 AROUND = 17
 """Pixels a side of the means that highlights stand out from."""
 
@@ -27,24 +23,22 @@ class PairLoss(nn.Module):
         self.config = config
         self._features = [features]  # in a list: its weights belong to the projection that shares it
 
-    def forward(self, d_inputs: Tensor, translation: Tensor, target: Tensor, lights: bool = False) -> Tensor:
+    def forward(self, d_inputs: Tensor, translation: Tensor, target: Tensor, highlights: float = 0) -> Tensor:
         """The weighted sum of all distances, a scalar.
 
         Args:
             d_inputs: the translation as the adversaries see it, float[N,3,H,W].
             translation: the network's own output, the same size.
             target: the other half of the pair, the same size.
-            lights: whether the target's lights count more, as the config's `highlights` and `light` say.
+            highlights: how much more the target's lights count, see `light_weights`.
         """
         d_inputs, translation = d_inputs.float(), translation.float()
         regions = F.l1_loss(F.avg_pool2d(d_inputs, REGION), F.avg_pool2d(target, REGION))
         errors = (d_inputs - target).abs() + (translation - target).abs()
-        if lights and self.config.highlights > 0:
-            errors = errors * light_weights(target, self.config.highlights)
+        if highlights > 0:
+            errors = errors * light_weights(target, highlights)
         pixels = errors.mean() + regions
         total = self.config.pixels * pixels
-        if lights and self.config.light > 0:
-            total = total + self.config.light * (light_error(d_inputs, target) + light_error(translation, target))
         (features,) = self._features
         if features is not None and self.config.features > 0:
             with torch.no_grad():
@@ -55,22 +49,6 @@ class PairLoss(nn.Module):
             ]
             total = total + self.config.features * torch.stack(distances).sum()
         return total
-
-
-def light_error(image: Tensor, target: Tensor) -> Tensor:
-    """Mean squared error of the light that regions of several sizes send, a scalar.
-
-    Args:
-        image: float[N,3,H,W] in [-1, 1].
-        target: the same.
-    """
-    difference = _linear(image) - _linear(target)
-    return torch.stack([F.avg_pool2d(difference, side).square().mean() for side in SPOTS]).sum()
-
-
-def _linear(image: Tensor) -> Tensor:
-    """Light, float[N,3,H,W] in [0, 1]; what is black has a slope all the same, or it could never be lit."""
-    return ((image.clamp(-1, 1) + 1) / 2 + 0.02) ** GAMMA
 
 
 def light_weights(target: Tensor, strength: float) -> Tensor:

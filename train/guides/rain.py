@@ -75,7 +75,9 @@ def rain(image: NDArray[np.uint8], classes: NDArray[np.uint8], rng: np.random.Ge
     clouds = overcast_sky(scene, settings.sky, settings.tint, rng)
     lamps = lit_lamps(scene, settings.lamps)
     wet = wet_ground(scene, settings, rng)
-    light = light * (1 - 0.4 * wet * (1 - markings(scene)))[..., None] * (1 - 0.3 * vegetation(scene))[..., None]
+    light = (
+        light * (1 - 0.4 * wet * (1 - markings(scene)))[..., None] * (1 - 0.3 * vegetation(scene))[..., None]
+    )
     light = light + (clouds - light) * sky[..., None]
     shine = reflectance(scene, settings, wet, rng)[..., None]
     light = light + (mirrored(scene, light + lamps, settings.roughness) - light) * shine

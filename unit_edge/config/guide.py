@@ -40,16 +40,12 @@ class GuideConfig:
     highlights: float = 0.0
     """How much more a rendering's pixels count that are brighter than what is around them: a white light on
     black 1 + this. For nights, whose lamps are small, and by chance on or off."""
-    light: float = 0.0
-    """Weight of the squared errors of light: of the means over 4, 8 and 16 pixels of what is linear in light.
-    Absolute errors want the median, which is dark where a lamp may be here or one pixel on; squared ones want the
-    mean. For nights."""
     stray_lights: int = 0
     """At most so many lights are put at random over what E2 is shown of a rendering, and E2→G1 learns to
     paint them over; 0 shows it as it is. For nights."""
 
     def __post_init__(self) -> None:
-        for name in ("weight", "floor", "pixels", "features", "highlights", "light"):
+        for name in ("weight", "floor", "pixels", "features", "highlights"):
             require(getattr(self, name) >= 0, f"guide.{name}", getattr(self, name), "0 or more")
         least = self.stray_lights >= 0 and (self.stray_lights == 0 or self.name != "none")
         require(least, "guide.stray_lights", self.stray_lights, "0 or more, and 0 without a guide")

@@ -37,7 +37,6 @@ LARGEST: dict[str, float] = {
     "guide.alone_from": 1,
     "guide.stray_lights": 64,
     "guide.highlights": 1000,
-    "guide.light": 1_000_000,
     "data.short_side": _PIXELS,
     "data.crop": _PIXELS,
     "data.stretch": 16,
