@@ -13,13 +13,14 @@ from torch.nn import functional as F
 
 from unit_edge.config import Detail
 
-
 GAMMA = 2.2
 """Of sRGB levels, about: light is their power."""
 STANDS_OUT = 1.5
 """Times the light around from which on light is a highlight."""
 LEAST_LIGHT = 0.01
 """Light, of 1, that what stands out has more of than that."""
+DARK = 1e-3
+"""Light that nothing is divided by less than."""
 
 
 class GuidedHead(nn.Module):
@@ -81,22 +82,23 @@ class GuidedHead(nn.Module):
         return a, b
 
     def graded(self, translated: Tensor) -> Tensor:
-        """What the network gave, float[N,3,h,w] in [-1, 1], with brighter highlights and its colours' saturation.
+        """What the network gave, float[N,3,h,w] in [-1, 1], with brighter highlights and richer colours.
 
         With L the light of a pixel's mean level, A that of its surroundings (two boxes), and
         d = max(0, L - STANDS_OUT * A - LEAST_LIGHT), a pixel's light is multiplied by 1 + highlights * d / L.
         """
-        if self.settings.highlights > 0:
-            levels = (translated + 1) / 2
-            light = levels.mean(1, keepdim=True).clamp(min=0) ** GAMMA
+        highlights, saturation = self.settings.highlights, self.settings.saturation
+        if highlights == 0 and saturation == 1:
+            return translated
+        levels = (translated + 1) / 2
+        grey = levels.mean(1, keepdim=True)
+        levels = grey + saturation * (levels - grey)
+        if highlights > 0:
+            light = grey.clamp(min=0) ** GAMMA
             around = self.mean(self.mean(light))
-            out = (light - STANDS_OUT * around - LEAST_LIGHT).clamp(min=0) / (light + 1e-3)
-            gain = (1 + self.settings.highlights * out) ** (1 / GAMMA)
-            translated = (levels * gain * 2 - 1).clamp(max=1)
-        if self.settings.saturation != 1:
-            grey = translated.mean(1, keepdim=True)
-            translated = (grey + self.settings.saturation * (translated - grey)).clamp(-1, 1)
-        return translated
+            out = (light - STANDS_OUT * around - LEAST_LIGHT).clamp(min=0) / (light + DARK)
+            levels = levels * (1 + highlights * out) ** (1 / GAMMA)
+        return (levels * 2 - 1).clamp(-1, 1)
 
     def mean(self, x: Tensor) -> Tensor:
         """Mean over a box around every pixel; the border pixel stands for what lies outside.

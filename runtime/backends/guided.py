@@ -23,9 +23,12 @@ from unit_edge.manifests.model import Manifest
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 
-GAMMA, STANDS_OUT, LEAST_LIGHT = 2.2, np.float32(1.5), np.float32(0.01)
+GAMMA, STANDS_OUT, LEAST_LIGHT, DARK = 2.2, np.float32(1.5), np.float32(0.01), np.float32(1e-3)
 """Those of `unit_edge.train.guided`, which needs torch."""
-_GREY = np.full((1, 3), 1 / 3, np.float32)
+_LEVELS = np.hstack([np.eye(3) / 2, np.full((3, 1), 0.5)]).astype(np.float32)
+"""[-1, 1] → [0, 1], as a matrix of `cv2.transform`."""
+_GREY_LEVEL = np.array([[1 / 6, 1 / 6, 1 / 6, 0.5]], np.float32)
+"""The mean of the three levels."""
 
 _ROWS = 32
 """Of the frame at a time, so that what is between two passes stays in the cache of a core."""
@@ -69,7 +72,11 @@ class GuidedFrames:
         self._epsilon = np.float32(detail.epsilon)
         grey = np.full((3, 3), (1 - detail.residual_colour) / 3)
         self._residual = detail.residual * (grey + detail.residual_colour * np.eye(3))
-        self._highlights, self._saturation = detail.highlights, detail.saturation
+        self._highlights, self._saturate = detail.highlights, None
+        if detail.saturation != 1:
+            share = detail.saturation
+            mixed = (np.full((3, 3), (1 - share) / 3) + share * np.eye(3)) / 2
+            self._saturate = np.hstack([mixed, np.full((3, 1), 0.5)]).astype(np.float32)
         self._short_side = manifest.network_short_side
         self._memory = _Memory()
         self._helpers = ThreadPoolExecutor(threads - 1, "guided") if threads > 1 else None
@@ -157,18 +164,20 @@ class GuidedFrames:
 
     def _graded(self, y: Floats) -> Floats:
         """What `unit_edge.train.guided.GuidedHead.graded` gives, float[h,w,3] in [-1, 1]."""
+        if self._highlights == 0 and self._saturate is None:
+            return y
+        levels = cv2.transform(y, _LEVELS if self._saturate is None else self._saturate)
         if self._highlights > 0:
-            levels = y * np.float32(0.5) + np.float32(0.5)
-            light = np.asarray(cv2.pow(cv2.transform(levels, _GREY), GAMMA), np.float32)
+            light = np.asarray(cv2.pow(np.maximum(cv2.transform(y, _GREY_LEVEL), 0), GAMMA), np.float32)
             around = self._mean(self._mean(light))
-            out = np.maximum(light - STANDS_OUT * around - LEAST_LIGHT, 0) / (light + np.float32(1e-3))
-            gain = cv2.pow(1 + np.float32(self._highlights) * out, 1 / GAMMA)
-            y = np.minimum(levels * (2 * gain)[..., None] - 1, 1)
-        if self._saturation != 1:
-            share = np.float32(self._saturation)
-            grey = cv2.transform(y, _GREY)[..., None]
-            y = np.clip(grey + share * (y - grey), -1, 1)
-        return y
+            out = np.maximum(light - STANDS_OUT * around - LEAST_LIGHT, 0)
+            out /= light + DARK
+            out *= np.float32(self._highlights)
+            out += np.float32(1)
+            gain = cv2.pow(out, 1 / GAMMA)
+            cv2.multiply(levels, cv2.merge([gain, gain, gain]), levels)
+        cv2.addWeighted(levels, 2, levels, 0, -1, levels)
+        return np.asarray(np.clip(levels, -1, 1, out=levels), np.float32)
 
     def _mean(self, x: Floats) -> Floats:
         """Over a box around every pixel; the border pixel stands for what lies outside."""

@@ -39,9 +39,9 @@ def graded(translated: Array, settings: Detail) -> Array:
     for place in np.ndindex(*light.shape):
         stands_out = max(0.0, light[place] - 1.5 * around[place] - 0.01) / (light[place] + 1e-3)
         brighter = (1 + settings.highlights * stands_out) ** (1 / 2.2)
-        out[place] = np.minimum((out[place] + 1) * brighter - 1, 1)
         grey = out[place].mean()
-        out[place] = np.clip(grey + settings.saturation * (out[place] - grey), -1, 1)
+        saturated = grey + settings.saturation * (out[place] - grey)
+        out[place] = np.clip((saturated + 1) * brighter - 1, -1, 1)
     return out
 
 
@@ -135,7 +135,7 @@ def test_a_light_that_the_frame_does_not_have_stays_without_its_colour() -> None
 
 
 def test_highlights_brighten_a_lamp_and_nothing_else() -> None:
-    """A lamp of level 90 on a street of level 40 gets 1 + 6 * d / L of its light; black and an even wall none."""
+    """A lamp of level 90 on a street of level 40 gets 1 + 6 * d / L of its light; black and walls none."""
     small = np.full((41, 41, 3), -0.5)
     translated = np.full((41, 41, 3), 40 / 127.5 - 1)
     translated[:20] = -1.0
