@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import onnx
 import pytest
 import torch
 
+from unit_edge.config import Detail
 from unit_edge.export.scenes import synthetic_scene
 from unit_edge.export.to_onnx import export_run
 from unit_edge.export.verify import verify_file
@@ -57,10 +59,10 @@ def test_a_bundled_int8_model_is_close_to_its_run(model: Path, manifest: Manifes
 def test_a_bundled_model_is_what_the_command_on_its_card_makes(manifest: Manifest) -> None:
     run = RUNS / manifest.made_from["run"]
     int8 = r" --precision int8 --calibrate \S+" if manifest.precision == "int8" else ""
-    command = rf"^unit-edge export models/{run.name} --to {manifest.target}(?: --residual (\S+))?{int8}$"
+    command = rf"^unit-edge export models/{run.name} --to {manifest.target}((?: --\w+ [\d.]+)*){int8}$"
     (given,) = re.findall(command, (run / "CARD.md").read_text(encoding="utf-8"), re.MULTILINE)
-    residual = float(given) if given else load_run_config(run).detail.residual
-    assert manifest.detail_settings["residual"] == residual
+    options = {name: float(value) for name, value in re.findall(r"--(\w+) (\S+)", given)}
+    assert Detail.of(manifest.detail_settings) == replace(load_run_config(run).detail, **options)
 
 
 @pytest.mark.slow

@@ -40,6 +40,17 @@ def test_it_lies_between_both(run: Path, tmp_path: Path) -> None:
     load_weights(tmp_path / "out", load_run_config(tmp_path / "out"))
 
 
+def test_it_lies_between_two_runs(run: Path, config: RunConfig, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    save_config(other, config)
+    save_weights(other, UNIT(config.network), 3)
+    blend(run, tmp_path / "out", 0.25, other)
+    first, second, made = (load_file(p / WEIGHTS) for p in (run, other, tmp_path / "out"))
+    for name, value in made.items():
+        np.testing.assert_allclose(value, 0.25 * first[name] + 0.75 * second[name], atol=1e-6)
+    assert any(np.abs(first[name] - second[name]).max() > 0.01 for name in first)
+
+
 @pytest.mark.parametrize(("share", "name"), [(1.0, WEIGHTS), (0.0, BEST)])
 def test_its_ends_are_the_two(run: Path, tmp_path: Path, share: float, name: str) -> None:
     blend(run, tmp_path / "out", share)
