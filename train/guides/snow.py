@@ -132,7 +132,7 @@ def _beside_the_lanes(scene: Scene) -> Array:
 
 
 def _grain(scene: Scene) -> Array:
-    """How much lighter the road is than its surroundings, float[H,W], -1 to 1: snow stays where it is rough."""
+    """How much lighter the road is than around, float[H,W], -1 to 1: snow stays where it is rough."""
     y = luminance(scene.light) + 0.01
     road = ground_mask(scene, SceneClass.ROAD) + 1e-3
     around = blurred(y * road, 0.04 * scene.height) / blurred(road, 0.04 * scene.height)
