@@ -135,7 +135,7 @@ def test_a_light_that_the_frame_does_not_have_stays_without_its_colour() -> None
 
 
 def test_highlights_brighten_a_lamp_and_nothing_else() -> None:
-    """A lamp of 3x3 pixels, level 90, on a street of 40 gets 1 + 6 * d / L of its light; black and walls none."""
+    """A lamp of 3x3 pixels and level 90 on a street of 40 gets 1 + 6 * d / L of its light; black none."""
     small = np.full((41, 41, 3), -0.5)
     translated = np.full((41, 41, 3), 40 / 127.5 - 1)
     translated[:20] = -1.0
