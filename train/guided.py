@@ -84,7 +84,7 @@ class GuidedHead(nn.Module):
     def graded(self, translated: Tensor) -> Tensor:
         """What the network gave, float[N,3,h,w] in [-1, 1], with brighter highlights and richer colours.
 
-        With L the light of mean levels, over 3x3 pixels (networks make rows of single dots), A that of the
+        With L the light of mean levels, over 5x5 pixels (networks make rows of single dots), A that of the
         surroundings (two boxes), and d = max(0, L - STANDS_OUT * A - LEAST_LIGHT), a pixel's light is
         multiplied by 1 + highlights * d / L.
         """
@@ -97,7 +97,7 @@ class GuidedHead(nn.Module):
         if highlights > 0:
             light = grey.clamp(min=0) ** GAMMA
             around = self.mean(self.mean(light))
-            light = F.avg_pool2d(F.pad(light, (1, 1, 1, 1), mode="replicate"), 3, 1)
+            light = F.avg_pool2d(F.pad(light, (2, 2, 2, 2), mode="replicate"), 5, 1)
             out = (light - STANDS_OUT * around - LEAST_LIGHT).clamp(min=0) / (light + DARK)
             levels = levels * (1 + highlights * out) ** (1 / GAMMA)
         return (levels * 2 - 1).clamp(-1, 1)

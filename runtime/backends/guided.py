@@ -170,7 +170,7 @@ class GuidedFrames:
         if self._highlights > 0:
             light = np.asarray(cv2.pow(np.maximum(cv2.transform(y, _GREY_LEVEL), 0), GAMMA), np.float32)
             around = self._mean(self._mean(light))
-            light = np.asarray(cv2.blur(light, (3, 3), borderType=cv2.BORDER_REPLICATE), np.float32)
+            light = np.asarray(cv2.blur(light, (5, 5), borderType=cv2.BORDER_REPLICATE), np.float32)
             out = np.maximum(light - STANDS_OUT * around - LEAST_LIGHT, 0)
             out /= light + DARK
             out *= np.float32(self._highlights)

@@ -35,7 +35,7 @@ def graded(translated: Array, settings: Detail) -> Array:
     out = translated.copy()
     light = np.repeat((translated.mean(2, keepdims=True) / 2 + 0.5) ** 2.2, 3, 2)
     around = window_mean(window_mean(light, settings.radius), settings.radius)[..., 0]
-    light = window_mean(light, 1)[..., 0]
+    light = window_mean(light, 2)[..., 0]
     for place in np.ndindex(*light.shape):
         stands_out = max(0.0, light[place] - 1.5 * around[place] - 0.01) / (light[place] + 1e-3)
         brighter = (1 + settings.highlights * stands_out) ** (1 / 2.2)
@@ -135,16 +135,16 @@ def test_a_light_that_the_frame_does_not_have_stays_without_its_colour() -> None
 
 
 def test_highlights_brighten_a_lamp_and_nothing_else() -> None:
-    """A lamp of 3x3 pixels and level 90 on a street of 40 gets 1 + 6 * d / L of its light; black none."""
+    """A lamp of 5x5 pixels and level 90 on a street of 40 gets 1 + 6 * d / L of its light; black none."""
     small = np.full((41, 41, 3), -0.5)
     translated = np.full((41, 41, 3), 40 / 127.5 - 1)
     translated[:20] = -1.0
-    translated[29:32, 19:22] = 90 / 127.5 - 1
+    translated[28:33, 18:23] = 90 / 127.5 - 1
     head = GuidedHead(Detail(4, 1e-4, 1.0, highlights=6.0))
     given = (array(head.at_small_size(tensor(small), tensor(translated))) + 1) * 127.5
     lamp, street = (90 / 255) ** 2.2, (40 / 255) ** 2.2
     shares = [max(0, 9 - abs(across)) / 81 for across in range(-8, 9)]  # of two boxes of 9 pixels
-    around = street + (lamp - street) * (shares[7] + shares[8] + shares[9]) ** 2
+    around = street + (lamp - street) * sum(shares[6:11]) ** 2
     gain = 1 + 6 * (lamp - 1.5 * around - 0.01) / (lamp + 1e-3)
     assert given[30, 20] == pytest.approx(90 * gain ** (1 / 2.2), abs=1.5)
     assert given[36:, 30:] == pytest.approx(np.full((5, 11, 3), 40.0), abs=0.5)
