@@ -12,15 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unit_edge.config import Detail
-
-GAMMA = 2.2
-"""Of sRGB levels, about: light is their power."""
-STANDS_OUT = 1.5
-"""Times the light around from which on light is a highlight."""
-LEAST_LIGHT = 0.01
-"""Light, of 1, that what stands out has more of than that."""
-DARK = 1e-3
-"""Light that nothing is divided by less than."""
+from unit_edge.config.detail import DARK, GAMMA, LEAST_LIGHT, SPOT, STANDS_OUT
 
 
 class GuidedHead(nn.Module):
@@ -84,9 +76,8 @@ class GuidedHead(nn.Module):
     def graded(self, translated: Tensor) -> Tensor:
         """What the network gave, float[N,3,h,w] in [-1, 1], with brighter highlights and richer colours.
 
-        With L the light of mean levels, over 5x5 pixels (networks make rows of single dots), A that of the
-        surroundings (two boxes), and d = max(0, L - STANDS_OUT * A - LEAST_LIGHT), a pixel's light is
-        multiplied by 1 + highlights * d / L.
+        With L the light of mean levels, over SPOTxSPOT pixels, A that of the surroundings (two boxes), and
+        d = max(0, L - STANDS_OUT * A - LEAST_LIGHT), a pixel's light is multiplied by 1 + highlights * d / L.
         """
         highlights, saturation = self.settings.highlights, self.settings.saturation
         if highlights == 0 and saturation == 1:
@@ -97,7 +88,7 @@ class GuidedHead(nn.Module):
         if highlights > 0:
             light = grey.clamp(min=0) ** GAMMA
             around = self.mean(self.mean(light))
-            light = F.avg_pool2d(F.pad(light, (2, 2, 2, 2), mode="replicate"), 5, 1)
+            light = F.avg_pool2d(F.pad(light, (SPOT // 2,) * 4, mode="replicate"), SPOT, 1)
             out = (light - STANDS_OUT * around - LEAST_LIGHT).clamp(min=0) / (light + DARK)
             levels = levels * (1 + highlights * out) ** (1 / GAMMA)
         return (levels * 2 - 1).clamp(-1, 1)

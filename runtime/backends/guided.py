@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unit_edge.config import Detail
+from unit_edge.config.detail import DARK, GAMMA, LEAST_LIGHT, SPOT, STANDS_OUT
 from unit_edge.errors import ConfigError, ModelError
 from unit_edge.frames import OVERSAMPLING, shrunk_size
 from unit_edge.manifests.model import Manifest
@@ -23,8 +24,6 @@ from unit_edge.manifests.model import Manifest
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 
-GAMMA, STANDS_OUT, LEAST_LIGHT, DARK = 2.2, np.float32(1.5), np.float32(0.01), np.float32(1e-3)
-"""Those of `unit_edge.train.guided`, which needs torch."""
 _LEVELS = np.hstack([np.eye(3) / 2, np.full((3, 1), 0.5)]).astype(np.float32)
 """[-1, 1] → [0, 1], as a matrix of `cv2.transform`."""
 _GREY_LEVEL = np.array([[1 / 6, 1 / 6, 1 / 6, 0.5]], np.float32)
@@ -170,7 +169,7 @@ class GuidedFrames:
         if self._highlights > 0:
             light = np.asarray(cv2.pow(np.maximum(cv2.transform(y, _GREY_LEVEL), 0), GAMMA), np.float32)
             around = self._mean(self._mean(light))
-            light = np.asarray(cv2.blur(light, (5, 5), borderType=cv2.BORDER_REPLICATE), np.float32)
+            light = np.asarray(cv2.blur(light, (SPOT, SPOT), borderType=cv2.BORDER_REPLICATE), np.float32)
             out = np.maximum(light - STANDS_OUT * around - LEAST_LIGHT, 0)
             out /= light + DARK
             out *= np.float32(self._highlights)

@@ -75,11 +75,10 @@ def rain(image: NDArray[np.uint8], classes: NDArray[np.uint8], rng: np.random.Ge
     clouds = overcast_sky(scene, settings.sky, settings.tint, rng)
     lamps = lit_lamps(scene, settings.lamps)
     wet = wet_ground(scene, settings, rng)
-    light = (
-        light * (1 - 0.4 * wet * (1 - markings(scene)))[..., None] * (1 - 0.3 * vegetation(scene))[..., None]
-    )
+    paint = markings(scene)
+    light = light * (1 - 0.4 * wet * (1 - paint))[..., None] * (1 - 0.3 * vegetation(scene))[..., None]
     light = light + (clouds - light) * sky[..., None]
-    shine = reflectance(scene, settings, wet, rng)[..., None]
+    shine = (reflectance(scene, settings, wet, rng) * (1 - 0.4 * paint))[..., None]
     light = light + (mirrored(scene, light + lamps, settings.roughness) - light) * shine
     airlight = 0.6 * settings.sky * tinted(settings.tint)
     through = transmission(scene, settings.visibility_m)
@@ -114,8 +113,7 @@ def reflectance(scene: Scene, settings: RainSettings, wet: Array, rng: np.random
     fresnel = 0.02 + 0.98 * (1 - cosine) ** 5
     water = np.clip((ground_noise(scene, 3, rng) - 1 + 2 * settings.puddles) * 2.5, 0, 1)
     film = wet * (0.3 + 0.35 * wet)
-    shine = fresnel * np.maximum(film, 0.9 * water * np.minimum(wet * 2, 1))
-    return np.asarray(shine * (1 - 0.4 * markings(scene)), np.float32)
+    return np.asarray(fresnel * np.maximum(film, 0.9 * water * np.minimum(wet * 2, 1)), np.float32)
 
 
 def markings(scene: Scene) -> Array:

@@ -7,6 +7,18 @@ from dataclasses import dataclass
 
 from unit_edge.errors import require
 
+GAMMA = 2.2
+"""Of sRGB levels, about: light is their power."""
+SPOT = 5
+"""Pixels a side of the small image over whose mean light a highlight is looked for: networks make rows of
+single dots, which are none."""
+STANDS_OUT = 1.5
+"""Times the light around from which on light is a highlight."""
+LEAST_LIGHT = 0.01
+"""Light, of 1, that a highlight has more of than that."""
+DARK = 1e-3
+"""Light that nothing is divided by less than."""
+
 
 @dataclass(frozen=True)
 class Detail:
