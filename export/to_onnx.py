@@ -94,6 +94,8 @@ def export_run(
     residual: float | None = None,
     highlights: float | None = None,
     saturation: float | None = None,
+    brightness: float | None = None,
+    contrast: float | None = None,
     precision: str = "fp32",
     int8: Int8 | None = None,
     frames: Path | None = None,
@@ -114,6 +116,8 @@ def export_run(
         residual: of the guided head, instead of the run's own.
         highlights: of the guided head, instead of the run's own.
         saturation: of the guided head, instead of the run's own.
+        brightness: of the guided head, instead of the run's own.
+        contrast: of the guided head, instead of the run's own.
         precision: "fp32", "fp16" for E and G in half precision, or "int8" for their convolutions in int8.
         int8: how, with "int8" only.
         frames: images or a video to verify on; None for those of the calibration, or built-in scenes.
@@ -132,7 +136,13 @@ def export_run(
     _check_precision(precision, int8)
     trained = load_run(run, best)
     source = trained.source_of(to)
-    head = {"residual": residual, "highlights": highlights, "saturation": saturation}
+    head = {
+        "residual": residual,
+        "highlights": highlights,
+        "saturation": saturation,
+        "brightness": brightness,
+        "contrast": contrast,
+    }
     shapes = export_shapes(trained.config, detail, frame_size, network_size, head, batch)
     suffix = {"fp32": "", "fp16": "-fp16"}.get(precision, "-int8")
     if int8 is not None and int8.variant == "tensorrt":

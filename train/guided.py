@@ -71,20 +71,23 @@ class GuidedHead(nn.Module):
                 light = rest.mean(1, keepdim=True)
                 rest = light + self.settings.residual_colour * (rest - light)
             b = b + self.settings.residual * rest
+        if self.settings.contrast != 1:
+            more = (self.settings.contrast - 1) * a
+            a, b = a + more, b - more * mean_x
         return a, b
 
     def graded(self, translated: Tensor) -> Tensor:
-        """What the network gave, float[N,3,h,w] in [-1, 1], with brighter highlights and richer colours.
+        """What the network gave, float[N,3,h,w] in [-1, 1], with its highlights, colours and levels moved.
 
         With L the light of mean levels, over SPOTxSPOT pixels, A that of the surroundings (two boxes), and
         d = max(0, L - STANDS_OUT * A - LEAST_LIGHT), a pixel's light is multiplied by 1 + highlights * d / L.
         """
-        highlights, saturation = self.settings.highlights, self.settings.saturation
-        if highlights == 0 and saturation == 1:
+        highlights, brightness = self.settings.highlights, self.settings.brightness
+        if highlights == 0 and brightness == 1 and self.settings.saturation == 1:
             return translated
         levels = (translated + 1) / 2
         grey = levels.mean(1, keepdim=True)
-        levels = grey + saturation * (levels - grey)
+        levels = brightness * (grey + self.settings.saturation * (levels - grey))
         if highlights > 0:
             light = grey.clamp(min=0) ** GAMMA
             around = self.mean(self.mean(light))

@@ -24,10 +24,8 @@ from unit_edge.manifests.model import Manifest
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 
-_LEVELS = np.hstack([np.eye(3) / 2, np.full((3, 1), 0.5)]).astype(np.float32)
-"""[-1, 1] → [0, 1], as a matrix of `cv2.transform`."""
 _GREY_LEVEL = np.array([[1 / 6, 1 / 6, 1 / 6, 0.5]], np.float32)
-"""The mean of the three levels."""
+"""[-1, 1] → the mean of the three levels in [0, 1], as a matrix of `cv2.transform`."""
 
 _ROWS = 32
 """Of the frame at a time, so that what is between two passes stays in the cache of a core."""
@@ -71,11 +69,11 @@ class GuidedFrames:
         self._epsilon = np.float32(detail.epsilon)
         grey = np.full((3, 3), (1 - detail.residual_colour) / 3)
         self._residual = detail.residual * (grey + detail.residual_colour * np.eye(3))
-        self._highlights, self._saturate = detail.highlights, None
-        if detail.saturation != 1:
-            share = detail.saturation
-            mixed = (np.full((3, 3), (1 - share) / 3) + share * np.eye(3)) / 2
-            self._saturate = np.hstack([mixed, np.full((3, 1), 0.5)]).astype(np.float32)
+        self._highlights, self._contrast = detail.highlights, np.float32(detail.contrast)
+        share = detail.saturation
+        mixed = (np.full((3, 3), (1 - share) / 3) + share * np.eye(3)) / 2
+        self._levels = detail.brightness * np.hstack([mixed, np.full((3, 1), 0.5)])
+        self._grades = self._highlights > 0 or share != 1 or detail.brightness != 1
         self._short_side = manifest.network_short_side
         self._memory = _Memory()
         self._helpers = ThreadPoolExecutor(threads - 1, "guided") if threads > 1 else None
@@ -156,6 +154,10 @@ class GuidedFrames:
         a, b = self._mean(a), self._mean(b)
         if self._residual.any():
             b += cv2.transform(y - (a * x + b), self._residual)
+        if self._contrast != 1:
+            more = (self._contrast - 1) * a
+            b -= more * mean_x
+            a += more
         b -= a
         b += np.float32(1)
         b *= np.float32(127.5)
@@ -163,9 +165,9 @@ class GuidedFrames:
 
     def _graded(self, y: Floats) -> Floats:
         """What `unit_edge.train.guided.GuidedHead.graded` gives, float[h,w,3] in [-1, 1]."""
-        if self._highlights == 0 and self._saturate is None:
+        if not self._grades:
             return y
-        levels = cv2.transform(y, _LEVELS if self._saturate is None else self._saturate)
+        levels = cv2.transform(y, self._levels)
         if self._highlights > 0:
             light = np.asarray(cv2.pow(np.maximum(cv2.transform(y, _GREY_LEVEL), 0), GAMMA), np.float32)
             around = self._mean(self._mean(light))

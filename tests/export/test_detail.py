@@ -31,7 +31,7 @@ def window_mean(image: Array, radius: int) -> Array:
 
 
 def graded(translated: Array, settings: Detail) -> Array:
-    """Highlights and saturation pixel by pixel: light is a level's 2.2th power."""
+    """Highlights, saturation and brightness pixel by pixel: light is a level's 2.2th power."""
     out = translated.copy()
     light = np.repeat((translated.mean(2, keepdims=True) / 2 + 0.5) ** 2.2, 3, 2)
     around = window_mean(window_mean(light, settings.radius), settings.radius)[..., 0]
@@ -41,14 +41,14 @@ def graded(translated: Array, settings: Detail) -> Array:
         brighter = (1 + settings.highlights * stands_out) ** (1 / 2.2)
         grey = out[place].mean()
         saturated = grey + settings.saturation * (out[place] - grey)
-        out[place] = np.clip((saturated + 1) * brighter - 1, -1, 1)
+        out[place] = np.clip((saturated + 1) * settings.brightness * brighter - 1, -1, 1)
     return out
 
 
 def guided(small: Array, translated: Array, settings: Detail) -> tuple[Array, Array]:
     """He et al., equations 5, 6 and 8, a channel by itself."""
     radius = settings.radius
-    if settings.highlights > 0 or settings.saturation != 1:
+    if settings.highlights > 0 or settings.saturation != 1 or settings.brightness != 1:
         translated = graded(translated, settings)
     mean_x, mean_y = window_mean(small, radius), window_mean(translated, radius)
     covariance = window_mean(small * translated, radius) - mean_x * mean_y
@@ -58,7 +58,8 @@ def guided(small: Array, translated: Array, settings: Detail) -> tuple[Array, Ar
     a, b = window_mean(a, radius), window_mean(b, radius)
     rest = translated - (a * small + b)
     light = np.repeat(rest.mean(2, keepdims=True), 3, 2)
-    return a, b + settings.residual * (light + settings.residual_colour * (rest - light))
+    b += settings.residual * (light + settings.residual_colour * (rest - light))
+    return settings.contrast * a, b + (1 - settings.contrast) * a * mean_x
 
 
 def enlarge(image: Array, factor: int) -> Array:
@@ -98,6 +99,9 @@ def array(x: torch.Tensor) -> Array:
         Detail(1, 1e-2, 0.7, highlights=6.0),
         Detail(2, 1e-2, 0.5, saturation=1.4),
         Detail(2, 1e-2, 1.0, residual_colour=0.3, highlights=4.0, saturation=0.0),
+        Detail(2, 1e-2, 0.5, brightness=1.2),
+        Detail(2, 1e-2, 0.8, contrast=1.4),
+        Detail(2, 1e-2, 0.8, highlights=2.0, saturation=1.3, brightness=0.8, contrast=0.6),
     ],
     ids=str,
 )
@@ -154,8 +158,11 @@ def test_highlights_brighten_a_lamp_and_nothing_else() -> None:
 def test_manifests_of_before_change_nothing_that_they_lack() -> None:
     before = {"radius": 8, "epsilon": 1e-4, "residual": 0.5}
     assert Detail.of(before) == Detail(8, 1e-4, 0.5, residual_colour=1.0, highlights=0.0, saturation=1.0)
-    assert Detail.of({**before, "highlights": 6.0, "saturation": 1.3}).highlights == 6.0
-    for name, damaged in (("highlights", -1.0), ("highlights", 65.0), ("saturation", float("nan"))):
+    assert Detail.of(before).brightness == Detail.of(before).contrast == 1.0
+    for name in ("highlights", "saturation", "brightness", "contrast"):
+        assert getattr(Detail.of({**before, name: 3.0}), name) == 3.0
+    damaged_ones = [("highlights", -1.0), ("highlights", 65.0), ("saturation", float("nan"))]
+    for name, damaged in [*damaged_ones, ("brightness", 4.1), ("contrast", -0.1)]:
         with pytest.raises(ConfigError, match=rf"detail\.{name}"):
             Detail.of({**before, name: damaged})
     assert Detail.of({**before, "residual_colour": 0.3}).residual_colour == 0.3

@@ -196,6 +196,14 @@ def export(
         float | None,
         typer.Option(metavar="FACTOR", help="Of the network's colours, 0 to 4. [default: as trained]"),
     ] = None,
+    brightness: Annotated[
+        float | None,
+        typer.Option(metavar="FACTOR", help="Of the network's levels, 0 to 4. [default: as trained]"),
+    ] = None,
+    contrast: Annotated[
+        float | None,
+        typer.Option(metavar="FACTOR", help="Of the frame's own detail, 0 to 4. [default: as trained]"),
+    ] = None,
     precision: Annotated[
         str | None,
         typer.Option(
@@ -254,6 +262,8 @@ def export(
         "residual": residual,
         "highlights": highlights,
         "saturation": saturation,
+        "brightness": brightness,
+        "contrast": contrast,
         "frames": frames,
         "best": best,
         "batch": batch,
@@ -264,7 +274,8 @@ def export(
             "--calibrate": calibrate, "--int8-for": int8_for, "--int8-skip": int8_skip,
             "--allow-low-quality": allow_low_quality, "--frame-size": parse_size(frame_size),
             "--network-size": network_size, "--residual": residual, "--highlights": highlights,
-            "--saturation": saturation, "--best": best, "--python": python,
+            "--saturation": saturation, "--brightness": brightness, "--contrast": contrast, "--best": best,
+            "--python": python,
         }  # fmt: skip
         adapt.export(run, to, output=output, batch=batch, frames=frames, overwrite=overwrite, unfit=given)
         return

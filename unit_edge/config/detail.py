@@ -40,6 +40,10 @@ class Detail:
     which a network that learns from means and medians leaves dim."""
     saturation: float = 1.0
     """Factor of the network's colours, 0 to 4: 1 leaves them as they are."""
+    brightness: float = 1.0
+    """Factor of the network's levels, 0 to 4."""
+    contrast: float = 1.0
+    """Factor of what the local linear model keeps of the frame's own detail, 0 to 4: below 1 it is softer."""
 
     def __post_init__(self) -> None:
         require(1 <= self.radius <= 64, "detail.radius", self.radius, "1 to 64 pixels")
@@ -49,7 +53,8 @@ class Detail:
         require(0 <= share <= 1, "detail.residual_colour", share, "0 to 1")
 
         require(0 <= self.highlights <= 64, "detail.highlights", self.highlights, "0 to 64")
-        require(0 <= self.saturation <= 4, "detail.saturation", self.saturation, "0 to 4")
+        for name in ("saturation", "brightness", "contrast"):
+            require(0 <= getattr(self, name) <= 4, f"detail.{name}", getattr(self, name), "0 to 4")
 
     @classmethod
     def of(cls, settings: Mapping[str, float]) -> Detail:
@@ -65,4 +70,6 @@ class Detail:
             residual_colour=float(settings.get("residual_colour", 1.0)),
             highlights=float(settings.get("highlights", 0.0)),
             saturation=float(settings.get("saturation", 1.0)),
+            brightness=float(settings.get("brightness", 1.0)),
+            contrast=float(settings.get("contrast", 1.0)),
         )

@@ -70,6 +70,8 @@ LARGEST: dict[str, float] = {
     "detail.residual_colour": 1,
     "detail.highlights": 64,
     "detail.saturation": 4,
+    "detail.brightness": 4,
+    "detail.contrast": 4,
     "source.zoom": 2,
     "target.zoom": 2,
     "augment.turn_deg": 45,
