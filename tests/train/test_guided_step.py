@@ -96,6 +96,17 @@ def test_a_renderings_lights_can_count_more() -> None:
     torch.testing.assert_close(missed(dark, dark, lit, guide.highlights), counted)
 
 
+def test_errors_of_colour_can_count_more() -> None:
+    """Of (0.6, 0, 0) too much 0.2 is grey, so 0.4, -0.2 and -0.2 are colour; of 0.2 everywhere nothing is."""
+    target = torch.zeros(1, 3, 16, 16)
+    red, grey = torch.zeros_like(target), torch.full_like(target, 0.2)
+    red[:, 0] = 0.6
+    counted, plain = (PairLoss(replace(GUIDE, colours=colours), None) for colours in (4.0, 0.0))
+    torch.testing.assert_close(counted(grey, grey, target), plain(grey, grey, target))
+    more = counted(red, grey, target) - plain(red, grey, target)
+    torch.testing.assert_close(more, torch.tensor(3.0 * 4 * (0.4 + 0.2 + 0.2) / 3))
+
+
 def test_only_the_way_into_the_rendering_counts_lights_more() -> None:
     x1, x2 = pictures(2)
     images = [x1, x2, torch.rand_like(x1) * 2 - 1]

@@ -34,7 +34,7 @@ class PairLoss(nn.Module):
         """
         d_inputs, translation = d_inputs.float(), translation.float()
         regions = F.l1_loss(F.avg_pool2d(d_inputs, REGION), F.avg_pool2d(target, REGION))
-        errors = (d_inputs - target).abs() + (translation - target).abs()
+        errors = self._errors(d_inputs - target) + self._errors(translation - target)
         if highlights > 0:
             errors = errors * light_weights(target, highlights)
         pixels = errors.mean() + regions
@@ -49,6 +49,13 @@ class PairLoss(nn.Module):
             ]
             total = total + self.config.features * torch.stack(distances).sum()
         return total
+
+    def _errors(self, difference: Tensor) -> Tensor:
+        """Absolute errors, float[N,3,H,W], and as `colours` says what the channels do not share of them."""
+        if self.config.colours == 0:
+            return difference.abs()
+        colour = difference - difference.mean(1, keepdim=True)
+        return difference.abs() + self.config.colours * colour.abs()
 
 
 def light_weights(target: Tensor, strength: float) -> Tensor:

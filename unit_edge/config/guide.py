@@ -34,6 +34,9 @@ class GuideConfig:
     pixels: float = 6.0
     """Weight of the mean absolute error: of the translation, of what the head makes of it, and of the
     latter's means over 8x8 pixels."""
+    colours: float = 0.0
+    """How much more errors of colour count, what the three channels do not share: with it discriminators that
+    outweigh the guide decide how bright things are, and it which colours they have."""
     features: float = 2.0
     """Weight of the distance in ImageNet features (network.feature_discriminator's), each level over its own
     scale."""
@@ -45,7 +48,7 @@ class GuideConfig:
     paint them over; 0 shows it as it is. For nights."""
 
     def __post_init__(self) -> None:
-        for name in ("weight", "floor", "pixels", "features", "highlights"):
+        for name in ("weight", "floor", "pixels", "colours", "features", "highlights"):
             require(getattr(self, name) >= 0, f"guide.{name}", getattr(self, name), "0 or more")
         least = self.stray_lights >= 0 and (self.stray_lights == 0 or self.name != "none")
         require(least, "guide.stray_lights", self.stray_lights, "0 or more, and 0 without a guide")
