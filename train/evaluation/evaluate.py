@@ -20,7 +20,7 @@ from unit_edge.train.evaluation import bootstrap
 from unit_edge.train.evaluation.fid import Features as InceptionFeatures
 from unit_edge.train.evaluation.fid import fid_and_kid
 from unit_edge.train.evaluation.halo import halo
-from unit_edge.train.evaluation.luminance import PARTS, Classes, luminances
+from unit_edge.train.evaluation.luminance import LEVELS, PARTS, Classes, levels, luminances
 from unit_edge.train.evaluation.metrics import (
     Image,
     Translate,
@@ -97,6 +97,7 @@ def evaluate_images(
             "edges_kept": edges_kept(image, translated),
             "stray_chroma": stray_chroma(image, translated),
             "halo": halo(image, translated),
+            **{f"level_{name}": level for name, level in levels(translated).items()},
         }
         if truth is not None:
             try:
@@ -116,9 +117,10 @@ def evaluate_images(
         samples.append(Sample(item, truth, scores))
     _enough(source, len(samples))
     progress(f"{source} to {target}: {len(against)} images of {target}")
-    real, real_parts = [], []
+    real, real_parts, real_levels = [], [], []
     for _, image in _read(against, strict=paired):
         real.append(_pooled(image, features))
+        real_levels.append(levels(image))
         if classes is not None:
             real_parts.append(luminances(image, classes(image)))
     _enough(target, len(real))
@@ -143,6 +145,9 @@ def evaluate_images(
         },
         **means,
     }
+    for name in LEVELS:
+        of_target = bootstrap.mean_of([found[name] for found in real_levels], seed)
+        figures |= {f"level_{name}": figures.pop(f"level_{name}"), f"level_{name}_target": of_target}
     for name in PARTS:
         own, of_targets = ([found[name] for found in of if name in found] for of in (parts, real_parts))
         # what a segmentation finds in fewer than a tenth is likely something else

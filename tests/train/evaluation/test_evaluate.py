@@ -91,6 +91,23 @@ def test_sky_and_road_are_as_bright_as_they_were_made(
     assert not [name for name in nothing.figures if name.startswith("luminance")]
 
 
+def test_levels_are_those_of_the_pictures(domains: tuple[list[ImageItem], list[ImageItem]]) -> None:
+    """A twentieth of 255 is brightest but no tenth; the targets are the scenes and 50."""
+
+    def lit(image: Image) -> Image:
+        made = np.full_like(image, 90)
+        made[: len(image) // 4] = 20
+        made[-4:, : image.shape[1] * 3 // 5] = 255  # 0.05 of 48 rows of 64
+        return made
+
+    figures = evaluate_images("dim", "bright", lit, *domains).figures
+    assert [figures[f"level_{name}"].value for name in ("dark", "bright", "brightest")] == [20, 90, 255]
+    for name, share in (("dark", 0.1), ("bright", 0.9), ("brightest", 0.99)):
+        greys = [np.sort(cv2.cvtColor(brighter(scene(i)), cv2.COLOR_BGR2GRAY), axis=None) for i in range(6)]
+        expected = np.mean([grey[round(share * (grey.size - 1))] for grey in greys])
+        assert figures[f"level_{name}_target"].value == pytest.approx(expected, abs=1)
+
+
 def test_images_left_as_they_are_are_as_far_as_before(
     domains: tuple[list[ImageItem], list[ImageItem]],
 ) -> None:
