@@ -136,7 +136,7 @@ def generator_terms(
             terms[f"gan{name}"] = weights.gan * losses.gan_generator(logits, weights.gan_loss)
         if weights.feature_gan > 0 and adversaries.projection is not None and domain not in alone:
             logits = adversaries.feature_discriminators[domain](
-                adversaries.projection(shift(adversaries.seen(d_inputs[domain]), draw))
+                adversaries.projection(shift(adversaries.seen(d_inputs[domain], domain), draw))
             )
             terms[f"feature_gan{name}"] = weights.feature_gan * losses.hinge_generator(logits)
         if streams.returned:

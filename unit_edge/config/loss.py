@@ -32,6 +32,8 @@ class LossConfig:
     feature_colours: float = 1.0
     """Share of images' colours that these see. At 0 they see brightness alone: then the guide alone teaches
     colours, and lights stay white where discriminators would have them red."""
+    feature_colours2: float | None = None
+    """The same where these look at domain 2; as domain 1 if left out."""
     steady: float = 0.0
     """Weight of the difference between a moved translation and the translation of the moved image."""
     adversaries_from: int = 0
@@ -48,6 +50,10 @@ class LossConfig:
             value = getattr(self, item.name)
             if isinstance(value, float):
                 require(value >= 0, f"loss.{item.name}", value, "0 or more")
-        require(self.feature_colours <= 1, "loss.feature_colours", self.feature_colours, "0 to 1")
+        for name, share in (
+            ("feature_colours", self.feature_colours),
+            ("feature_colours2", self.feature_colours2 or 0.0),
+        ):
+            require(share <= 1, f"loss.{name}", share, "0 to 1")
         require(self.adversaries_from >= 0, "loss.adversaries_from", self.adversaries_from, "0 or more")
         require(self.vae_every >= 1, "loss.vae_every", self.vae_every, "1 or more")
