@@ -96,6 +96,7 @@ def export_run(
     saturation: float | None = None,
     brightness: float | None = None,
     contrast: float | None = None,
+    stray_colour: float | None = None,
     precision: str = "fp32",
     int8: Int8 | None = None,
     frames: Path | None = None,
@@ -118,6 +119,7 @@ def export_run(
         saturation: of the guided head, instead of the run's own.
         brightness: of the guided head, instead of the run's own.
         contrast: of the guided head, instead of the run's own.
+        stray_colour: of the guided head, instead of the run's own.
         precision: "fp32", "fp16" for E and G in half precision, or "int8" for their convolutions in int8.
         int8: how, with "int8" only.
         frames: images or a video to verify on; None for those of the calibration, or built-in scenes.
@@ -142,6 +144,7 @@ def export_run(
         "saturation": saturation,
         "brightness": brightness,
         "contrast": contrast,
+        "stray_colour": stray_colour,
     }
     shapes = export_shapes(trained.config, detail, frame_size, network_size, head, batch)
     suffix = {"fp32": "", "fp16": "-fp16"}.get(precision, "-int8")

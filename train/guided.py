@@ -59,7 +59,7 @@ class GuidedHead(nn.Module):
 
     def fit(self, small: Tensor, translated: Tensor) -> tuple[Tensor, Tensor]:
         """The local linear model a, b, each float[N,3,h,w], of two images float[N,3,h,w] in [-1, 1]."""
-        translated = self.graded(translated)
+        translated = self.graded(small, translated)
         moments = torch.cat([small, translated, small * translated, small * small], 1)
         mean_x, mean_y, mean_xy, mean_xx = self.mean(moments).chunk(4, 1)
         a = (mean_xy - mean_x * mean_y) / (mean_xx - mean_x * mean_x + self.settings.epsilon)
@@ -76,25 +76,41 @@ class GuidedHead(nn.Module):
             a, b = a + more, b - more * mean_x
         return a, b
 
-    def graded(self, translated: Tensor) -> Tensor:
-        """What the network gave, float[N,3,h,w] in [-1, 1], with its highlights, colours and levels moved.
+    def graded(self, small: Tensor, translated: Tensor) -> Tensor:
+        """What the network gave, float[N,3,h,w] in [-1, 1], with its colours, levels and highlights moved.
+
+        A colour is levels without their mean. The largest of its three distances from the colour around, the
+        mean of a box, may be `stray_colour` more than that of the frame's; farther ones are brought nearer.
 
         With L the light of mean levels, over SPOTxSPOT pixels, A that of the surroundings (two boxes), and
         d = max(0, L - STANDS_OUT * A - LEAST_LIGHT), a pixel's light is multiplied by 1 + highlights * d / L.
         """
-        highlights, brightness = self.settings.highlights, self.settings.brightness
-        if highlights == 0 and brightness == 1 and self.settings.saturation == 1:
+        settings = self.settings
+        moves = settings.saturation != 1 or settings.brightness != 1 or settings.stray_colour < 1
+        if settings.highlights == 0 and not moves:
             return translated
         levels = (translated + 1) / 2
         grey = levels.mean(1, keepdim=True)
-        levels = brightness * (grey + self.settings.saturation * (levels - grey))
-        if highlights > 0:
+        colour = levels - grey
+        if settings.stray_colour < 1:
+            around, stray = self._distance(colour)
+            frame = small / 2
+            _, own = self._distance(frame - frame.mean(1, keepdim=True))
+            share = (settings.stray_colour + _largest(own)) / _largest(stray).clamp(min=DARK)
+            colour = around + share.clamp(max=1) * stray
+        levels = settings.brightness * (grey + settings.saturation * colour)
+        if settings.highlights > 0:
             light = grey.clamp(min=0) ** GAMMA
             around = self.mean(self.mean(light))
             light = F.avg_pool2d(F.pad(light, (SPOT // 2,) * 4, mode="replicate"), SPOT, 1)
             out = (light - STANDS_OUT * around - LEAST_LIGHT).clamp(min=0) / (light + DARK)
-            levels = levels * (1 + highlights * out) ** (1 / GAMMA)
+            levels = levels * (1 + settings.highlights * out) ** (1 / GAMMA)
         return (levels * 2 - 1).clamp(-1, 1)
+
+    def _distance(self, colour: Tensor) -> tuple[Tensor, Tensor]:
+        """The mean of the box around every pixel, and how far a pixel is from it, both float[N,3,h,w]."""
+        around = self.mean(colour)
+        return around, colour - around
 
     def mean(self, x: Tensor) -> Tensor:
         """Mean over a box around every pixel; the border pixel stands for what lies outside.
@@ -106,3 +122,8 @@ class GuidedHead(nn.Module):
         x = F.pad(x, (r, r, r, r), mode="replicate")
         x = F.conv2d(x, self.rows[:channels], groups=channels)
         return F.conv2d(x, self.columns[:channels], groups=channels)
+
+
+def _largest(difference: Tensor) -> Tensor:
+    """Of the three channels, float[N,1,h,w], without its sign."""
+    return difference.abs().amax(1, keepdim=True)

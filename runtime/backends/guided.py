@@ -6,6 +6,7 @@ from frame to frame.
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,8 @@ Pixels = NDArray[np.uint8]
 
 _GREY_LEVEL = np.array([[1 / 6, 1 / 6, 1 / 6, 0.5]], np.float32)
 """[-1, 1] → the mean of the three levels in [0, 1], as a matrix of `cv2.transform`."""
+_COLOUR = ((np.eye(3) - 1 / 3) / 2).astype(np.float32)
+"""[-1, 1] → levels of 0 to 1 without their mean."""
 
 _ROWS = 32
 """Of the frame at a time, so that what is between two passes stays in the cache of a core."""
@@ -70,10 +73,12 @@ class GuidedFrames:
         grey = np.full((3, 3), (1 - detail.residual_colour) / 3)
         self._residual = detail.residual * (grey + detail.residual_colour * np.eye(3))
         self._highlights, self._contrast = detail.highlights, np.float32(detail.contrast)
-        share = detail.saturation
+        share, self._stray = detail.saturation, np.float32(detail.stray_colour)
         mixed = (np.full((3, 3), (1 - share) / 3) + share * np.eye(3)) / 2
         self._levels = detail.brightness * np.hstack([mixed, np.full((3, 1), 0.5)])
-        self._grades = self._highlights > 0 or share != 1 or detail.brightness != 1
+        self._grades = detail != dataclasses.replace(
+            detail, highlights=0.0, saturation=1.0, brightness=1.0, stray_colour=1.0
+        )
         self._short_side = manifest.network_short_side
         self._memory = _Memory()
         self._helpers = ThreadPoolExecutor(threads - 1, "guided") if threads > 1 else None
@@ -147,7 +152,7 @@ class GuidedFrames:
 
     def _fit(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
         """The local linear model of the frame's levels: a, b, each float[h,w,3]."""
-        y = self._graded(y)
+        y = self._graded(x, y)
         mean_x, mean_y = self._mean(x), self._mean(y)
         a = (self._mean(x * y) - mean_x * mean_y) / (self._mean(x * x) - mean_x * mean_x + self._epsilon)
         b = mean_y - a * mean_x
@@ -163,10 +168,12 @@ class GuidedFrames:
         b *= np.float32(127.5)
         return a, b
 
-    def _graded(self, y: Floats) -> Floats:
+    def _graded(self, x: Floats, y: Floats) -> Floats:
         """What `unit_edge.train.guided.GuidedHead.graded` gives, float[h,w,3] in [-1, 1]."""
         if not self._grades:
             return y
+        if self._stray < 1:
+            y = self._without_stray_colour(x, y)
         levels = cv2.transform(y, self._levels)
         if self._highlights > 0:
             light = np.asarray(cv2.pow(np.maximum(cv2.transform(y, _GREY_LEVEL), 0), GAMMA), np.float32)
@@ -181,10 +188,29 @@ class GuidedFrames:
         cv2.addWeighted(levels, 2, levels, 0, -1, levels)
         return np.asarray(np.clip(levels, -1, 1, out=levels), np.float32)
 
+    def _without_stray_colour(self, x: Floats, y: Floats) -> Floats:
+        """y with colours as far from those around as `stray_colour` and the frame's own, x, allow."""
+        own, stray = (cv2.transform(image, _COLOUR) for image in (x, y))
+        own -= self._mean(own)
+        stray -= self._mean(stray)
+        share = _largest(own)
+        share += self._stray
+        share /= np.maximum(_largest(stray), DARK)
+        np.minimum(share, 1, out=share)
+        share -= np.float32(1)
+        share *= np.float32(2)
+        return np.asarray(cv2.add(y, cv2.multiply(stray, cv2.merge([share, share, share]))), np.float32)
+
     def _mean(self, x: Floats) -> Floats:
         """Over a box around every pixel; the border pixel stands for what lies outside."""
         box = (self._box, self._box)
         return np.asarray(cv2.boxFilter(x, cv2.CV_32F, box, borderType=cv2.BORDER_REPLICATE), np.float32)
+
+
+def _largest(difference: Floats) -> Floats:
+    """Of the three channels, float[h,w], without its sign."""
+    first, second, third = cv2.split(np.abs(difference))
+    return np.asarray(cv2.max(cv2.max(first, second), third), np.float32)
 
 
 def _shrink_rows(frame: Pixels, out: Floats, first: int, last: int, memory: _Memory) -> None:

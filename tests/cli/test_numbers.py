@@ -27,7 +27,7 @@ _NUMBERS = {"WxH", "WxH,...", "N", "N,...", "TIME", "FPS"}
 # what their commands check, or take to any height
 _CHECKED_LATER = {
     "--crf", "--rain-drops", "--snowflakes", "--camera-fps", "--reconnect-for", "--batch", "--network-size",
-    "--residual", "--highlights", "--saturation", "--brightness", "--contrast",
+    "--residual", "--highlights", "--saturation", "--brightness", "--contrast", "--stray-colour",
 }  # fmt: skip
 # behind which nothing heavy comes
 _WORDS: dict[str, tuple[str, ...]] = {

@@ -30,8 +30,23 @@ def window_mean(image: Array, radius: int) -> Array:
     return out
 
 
-def graded(translated: Array, settings: Detail) -> Array:
-    """Highlights, saturation and brightness pixel by pixel: light is a level's 2.2th power."""
+def unstrayed(small: Array, translated: Array, settings: Detail) -> Array:
+    """Colours held back pixel by pixel, in levels of 0 to 1: half of what values in [-1, 1] are."""
+    out = translated.copy()
+    own, made = ((x - x.mean(2, keepdims=True)) / 2 for x in (small, translated))
+    around_own, around_made = window_mean(own, settings.radius), window_mean(made, settings.radius)
+    for place in np.ndindex(*small.shape[:2]):
+        explained = np.abs(own[place] - around_own[place]).max()
+        stray = made[place] - around_made[place]
+        share = min(1.0, (settings.stray_colour + explained) / max(np.abs(stray).max(), 1e-3))
+        out[place] = translated[place].mean() + 2 * (around_made[place] + share * stray)
+    return out
+
+
+def graded(small: Array, translated: Array, settings: Detail) -> Array:
+    """Stray colours, highlights, saturation and brightness pixel by pixel: light is a level's 2.2th power."""
+    if settings.stray_colour < 1:
+        translated = unstrayed(small, translated, settings)
     out = translated.copy()
     light = np.repeat((translated.mean(2, keepdims=True) / 2 + 0.5) ** 2.2, 3, 2)
     around = window_mean(window_mean(light, settings.radius), settings.radius)[..., 0]
@@ -48,8 +63,8 @@ def graded(translated: Array, settings: Detail) -> Array:
 def guided(small: Array, translated: Array, settings: Detail) -> tuple[Array, Array]:
     """He et al., equations 5, 6 and 8, a channel by itself."""
     radius = settings.radius
-    if settings.highlights > 0 or settings.saturation != 1 or settings.brightness != 1:
-        translated = graded(translated, settings)
+    if settings != Detail(radius, settings.epsilon, settings.residual, settings.residual_colour):
+        translated = graded(small, translated, settings)
     mean_x, mean_y = window_mean(small, radius), window_mean(translated, radius)
     covariance = window_mean(small * translated, radius) - mean_x * mean_y
     variance = window_mean(small * small, radius) - mean_x**2
@@ -101,6 +116,8 @@ def array(x: torch.Tensor) -> Array:
         Detail(2, 1e-2, 1.0, residual_colour=0.3, highlights=4.0, saturation=0.0),
         Detail(2, 1e-2, 0.5, brightness=1.2),
         Detail(2, 1e-2, 0.8, contrast=1.4),
+        Detail(2, 1e-2, 0.8, stray_colour=0.05),
+        Detail(1, 1e-2, 1.0, saturation=1.3, stray_colour=0.0),
         Detail(2, 1e-2, 0.8, highlights=2.0, saturation=1.3, brightness=0.8, contrast=0.6),
     ],
     ids=str,
@@ -159,10 +176,11 @@ def test_manifests_of_before_change_nothing_that_they_lack() -> None:
     before = {"radius": 8, "epsilon": 1e-4, "residual": 0.5}
     assert Detail.of(before) == Detail(8, 1e-4, 0.5, residual_colour=1.0, highlights=0.0, saturation=1.0)
     assert Detail.of(before).brightness == Detail.of(before).contrast == 1.0
+    assert Detail.of({**before, "stray_colour": 0.05}).stray_colour == 0.05
     for name in ("highlights", "saturation", "brightness", "contrast"):
         assert getattr(Detail.of({**before, name: 3.0}), name) == 3.0
     damaged_ones = [("highlights", -1.0), ("highlights", 65.0), ("saturation", float("nan"))]
-    for name, damaged in [*damaged_ones, ("brightness", 4.1), ("contrast", -0.1)]:
+    for name, damaged in [*damaged_ones, ("brightness", 4.1), ("contrast", -0.1), ("stray_colour", 1.1)]:
         with pytest.raises(ConfigError, match=rf"detail\.{name}"):
             Detail.of({**before, name: damaged})
     assert Detail.of({**before, "residual_colour": 0.3}).residual_colour == 0.3

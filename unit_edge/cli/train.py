@@ -204,6 +204,13 @@ def export(
         float | None,
         typer.Option(metavar="FACTOR", help="Of the frame's own detail, 0 to 4. [default: as trained]"),
     ] = None,
+    stray_colour: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="How far colours may be from those around, 0 to 1: less, fewer specks. [default: as trained]",
+        ),
+    ] = None,
     precision: Annotated[
         str | None,
         typer.Option(
@@ -264,6 +271,7 @@ def export(
         "saturation": saturation,
         "brightness": brightness,
         "contrast": contrast,
+        "stray_colour": stray_colour,
         "frames": frames,
         "best": best,
         "batch": batch,
@@ -274,8 +282,8 @@ def export(
             "--calibrate": calibrate, "--int8-for": int8_for, "--int8-skip": int8_skip,
             "--allow-low-quality": allow_low_quality, "--frame-size": parse_size(frame_size),
             "--network-size": network_size, "--residual": residual, "--highlights": highlights,
-            "--saturation": saturation, "--brightness": brightness, "--contrast": contrast, "--best": best,
-            "--python": python,
+            "--saturation": saturation, "--brightness": brightness, "--contrast": contrast,
+            "--stray-colour": stray_colour, "--best": best, "--python": python,
         }  # fmt: skip
         adapt.export(run, to, output=output, batch=batch, frames=frames, overwrite=overwrite, unfit=given)
         return

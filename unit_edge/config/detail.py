@@ -44,6 +44,9 @@ class Detail:
     """Factor of the network's levels, 0 to 4."""
     contrast: float = 1.0
     """Factor of what the local linear model keeps of the frame's own detail, 0 to 4: below 1 it is softer."""
+    stray_colour: float = 1.0
+    """How much farther than the frame's own colour the network's may be from the colours around, of all levels,
+    0 to 1: small networks put specks of colour beside edges. 1 for as far as it likes."""
 
     def __post_init__(self) -> None:
         require(1 <= self.radius <= 64, "detail.radius", self.radius, "1 to 64 pixels")
@@ -53,6 +56,8 @@ class Detail:
         require(0 <= share <= 1, "detail.residual_colour", share, "0 to 1")
 
         require(0 <= self.highlights <= 64, "detail.highlights", self.highlights, "0 to 64")
+        stray = self.stray_colour
+        require(0 <= stray <= 1, "detail.stray_colour", stray, "0 to 1")
         for name in ("saturation", "brightness", "contrast"):
             require(0 <= getattr(self, name) <= 4, f"detail.{name}", getattr(self, name), "0 to 4")
 
@@ -72,4 +77,5 @@ class Detail:
             saturation=float(settings.get("saturation", 1.0)),
             brightness=float(settings.get("brightness", 1.0)),
             contrast=float(settings.get("contrast", 1.0)),
+            stray_colour=float(settings.get("stray_colour", 1.0)),
         )

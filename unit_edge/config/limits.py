@@ -72,6 +72,7 @@ LARGEST: dict[str, float] = {
     "detail.saturation": 4,
     "detail.brightness": 4,
     "detail.contrast": 4,
+    "detail.stray_colour": 1,
     "source.zoom": 2,
     "target.zoom": 2,
     "augment.turn_deg": 45,
