@@ -190,9 +190,7 @@ class GuidedFrames:
 
     def _without_stray_colour(self, x: Floats, y: Floats) -> Floats:
         """y with colours as far from those around as `stray_colour` and the frame's own, x, allow."""
-        own, stray = (cv2.transform(image, _COLOUR) for image in (x, y))
-        own -= self._mean(own)
-        stray -= self._mean(stray)
+        own, stray = (self._from_around(np.asarray(cv2.transform(z, _COLOUR), np.float32)) for z in (x, y))
         share = _largest(own)
         share += self._stray
         share /= np.maximum(_largest(stray), DARK)
@@ -200,6 +198,11 @@ class GuidedFrames:
         share -= np.float32(1)
         share *= np.float32(2)
         return np.asarray(cv2.add(y, cv2.multiply(stray, cv2.merge([share, share, share]))), np.float32)
+
+    def _from_around(self, x: Floats) -> Floats:
+        """How far each pixel is from the mean of the box around it; x becomes it."""
+        x -= self._mean(x)
+        return x
 
     def _mean(self, x: Floats) -> Floats:
         """Over a box around every pixel; the border pixel stands for what lies outside."""

@@ -208,7 +208,7 @@ def export(
         float | None,
         typer.Option(
             metavar="SHARE",
-            help="How far colours may be from those around, 0 to 1: less, fewer specks. [default: as trained]",
+            help="How far colours may be from those around, 0 to 1: against specks. [default: as trained]",
         ),
     ] = None,
     precision: Annotated[

@@ -45,8 +45,8 @@ class Detail:
     contrast: float = 1.0
     """Factor of what the local linear model keeps of the frame's own detail, 0 to 4: below 1 it is softer."""
     stray_colour: float = 1.0
-    """How much farther than the frame's own colour the network's may be from the colours around, of all levels,
-    0 to 1: small networks put specks of colour beside edges. 1 for as far as it likes."""
+    """How much farther than the frame's own colour the network's may be from the colours around, of all
+    levels, 0 to 1: small networks put specks of colour beside edges. 1 for as far as it likes."""
 
     def __post_init__(self) -> None:
         require(1 <= self.radius <= 64, "detail.radius", self.radius, "1 to 64 pixels")
