@@ -59,9 +59,9 @@ def test_a_bundled_int8_model_is_close_to_its_run(model: Path, manifest: Manifes
 def test_a_bundled_model_is_what_the_command_on_its_card_makes(manifest: Manifest) -> None:
     run = RUNS / manifest.made_from["run"]
     int8 = r" --precision int8 --calibrate \S+" if manifest.precision == "int8" else ""
-    command = rf"^unit-edge export models/{run.name} --to {manifest.target}((?: --\w+ [\d.]+)*){int8}$"
+    command = rf"^unit-edge export models/{run.name} --to {manifest.target}((?: --[\w-]+ [\d.]+)*){int8}$"
     (given,) = re.findall(command, (run / "CARD.md").read_text(encoding="utf-8"), re.MULTILINE)
-    options = {name: float(value) for name, value in re.findall(r"--(\w+) (\S+)", given)}
+    options = {name.replace("-", "_"): float(value) for name, value in re.findall(r"--(\S+) (\S+)", given)}
     assert Detail.of(manifest.detail_settings) == replace(load_run_config(run).detail, **options)
 
 
