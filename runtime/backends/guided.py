@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -47,6 +48,16 @@ class _Memory(threading.local):
         if array is None or array.shape != shape:
             array = self._arrays[name] = np.empty(shape, np.float32)
         return array
+
+
+class Rows(Protocol):
+    """What is done to whole rows of a frame, by other means than OpenCV."""
+
+    def shrink(self, frame: Pixels) -> Floats:
+        """uint8[H,W,3] → float[h,W,3], each row the mean of OVERSAMPLING rows between those of the frame."""
+
+    def apply(self, frame: Pixels, a: Floats, b: Floats, out: Pixels) -> None:
+        """Fills uint8[H,W,3] with a * frame + b, of float[h,w,3] each, enlarged."""
 
 
 class GuidedFrames:
@@ -93,25 +104,30 @@ class GuidedFrames:
         """Height and width of what E and G see of frames of a size."""
         return shrunk_size(height, width, min(height, width), self._short_side)
 
-    def shrink(self, frame: Pixels, *, alone: bool = True) -> Floats:
+    def shrink(self, frame: Pixels, *, alone: bool = True, rows: Rows | None = None) -> Floats:
         """uint8[H,W,3] → float[h,w,3] in [-1, 1], its mean over OVERSAMPLING² bilinear samples a pixel.
 
         With `alone`, no other thread of this process is busy with a frame, so all can work on this one.
         """
-        height, width = frame.shape[:2]
-        h, w = self.size_of(height, width)
+        h, w = self.size_of(*frame.shape[:2])
         # rows first, whose sums are simple: what is left for the slower way along them is a fifth at 720p
-        rows = self._memory.of("rows", (h, width, 3))
-        self._in_parts(h, alone, lambda first, last: _shrink_rows(frame, rows, first, last, self._memory))
+        shrunk = self._shrink_rows(frame, h, alone) if rows is None else rows.shrink(frame)
         samples = self._memory.of("samples", (h, w * OVERSAMPLING, 3))
-        cv2.resize(rows, (w * OVERSAMPLING, h), samples, interpolation=cv2.INTER_LINEAR)
+        cv2.resize(shrunk, (w * OVERSAMPLING, h), samples, interpolation=cv2.INTER_LINEAR)
         means = cv2.resize(samples, (w, h), interpolation=cv2.INTER_AREA)
         means *= np.float32(1 / 127.5)
         means -= np.float32(1)
         return np.asarray(means, np.float32)
 
     def apply(
-        self, frame: Pixels, small: Floats, translated: Floats, out: Pixels, *, alone: bool = True
+        self,
+        frame: Pixels,
+        small: Floats,
+        translated: Floats,
+        out: Pixels,
+        *,
+        alone: bool = True,
+        rows: Rows | None = None,
     ) -> None:
         """Applies the head to a frame.
 
@@ -121,10 +137,23 @@ class GuidedFrames:
             translated: what E and G made of it, float[h,w,3] in [-1, 1].
             out: uint8[H,W,3], for the result.
             alone: no other thread of this process is busy with a frame, so all can work on this one.
+            rows: what works on whole rows; None for OpenCV.
         """
+        a, b = self._fit(small, translated)
+        if rows is None:
+            self._apply_rows(frame, a, b, out, alone)
+        else:
+            rows.apply(frame, a, b, out)
+
+    def _shrink_rows(self, frame: Pixels, h: int, alone: bool) -> Floats:
+        rows = self._memory.of("rows", (h, *frame.shape[1:]))
+        self._in_parts(h, alone, lambda first, last: _shrink_rows(frame, rows, first, last, self._memory))
+        return rows
+
+    def _apply_rows(self, frame: Pixels, a: Floats, b: Floats, out: Pixels, alone: bool) -> None:
         height, width = frame.shape[:2]
         maps = []
-        for name, small_map in zip("ab", self._fit(small, translated), strict=True):
+        for name, small_map in zip("ab", (a, b), strict=True):
             enlarged = self._memory.of(name, (height, width, 3))
             cv2.resize(small_map, (width, height), enlarged, interpolation=cv2.INTER_LINEAR)
             maps.append(enlarged)
@@ -219,9 +248,9 @@ def _largest(difference: Floats) -> Floats:
 def _shrink_rows(frame: Pixels, out: Floats, first: int, last: int, memory: _Memory) -> None:
     """uint8[H,W,3] → rows of float[h,W,3], each the mean of OVERSAMPLING rows between those of the frame."""
     pixels, sums = frame.reshape(len(frame), -1), out.reshape(len(out), -1)
-    bands = _bands(len(frame), len(out))
+    of_frame = bands(len(frame), len(out))
     for top in range(first, last, _SMALL_ROWS):
-        group = bands[top : min(top + _SMALL_ROWS, last)]
+        group = of_frame[top : min(top + _SMALL_ROWS, last)]
         begin, end = group[0][0], group[-1][1]
         floats = memory.of("floats", (_most_rows(len(frame), len(out)), pixels.shape[1]))
         np.copyto(floats[: end - begin], pixels[begin:end])  # bytes would be rounded to bytes
@@ -235,19 +264,19 @@ def _most_rows(height: int, h: int) -> int:
 
 
 @lru_cache(16)
-def _bands(height: int, h: int) -> list[tuple[int, int, Floats]]:
+def bands(height: int, h: int) -> list[tuple[int, int, Floats]]:
     """Which rows of a frame make each of h rows, from where to where, and their weights.
 
     They are those of OVERSAMPLING bilinear samples a row, as OpenCV and ONNX place them.
     """
     at = (np.arange(h * OVERSAMPLING) + 0.5) * (height / (h * OVERSAMPLING)) - 0.5
     above = np.floor(at).astype(int)
-    bands = []
+    found = []
     for row in range(h):
         samples = slice(row * OVERSAMPLING, (row + 1) * OVERSAMPLING)
         rows = np.clip([above[samples], above[samples] + 1], 0, height - 1)
         share = at[samples] - above[samples]
         weights = np.bincount((rows - rows.min()).ravel(), np.concatenate([1 - share, share]))
         begin = int(rows.min())
-        bands.append((begin, begin + len(weights), (weights / OVERSAMPLING).astype(np.float32)))
-    return bands
+        found.append((begin, begin + len(weights), (weights / OVERSAMPLING).astype(np.float32)))
+    return found

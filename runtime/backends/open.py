@@ -115,7 +115,7 @@ def _onnxruntime(
 
 def _openvino(model: Path, manifest: Manifest, threads: int | None, whole: bool, *, bf16: bool) -> Runner:
     try:
-        from unit_edge.runtime.backends.openvino import OpenVinoRunner
+        from unit_edge.runtime.backends.openvino.runner import OpenVinoRunner
     except ModuleNotFoundError as error:
         if error.name != "openvino":
             raise

@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from unit_edge.errors import BackendError, ModelError
 from unit_edge.manifests.model import Manifest
-from unit_edge.runtime.backends.guided import GuidedFrames
+from unit_edge.runtime.backends.guided import GuidedFrames, Rows
+from unit_edge.runtime.backends.memory import keep_freed_memory
 from unit_edge.runtime.backends.onnx_cut import cut_out
 
 Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""E and G: float[N,3,h,w] in [-1, 1] to the same."""
+"""E and G: float[N,h,w,3] in [-1, 1] to the same."""
 
 
 class SplitModel:
@@ -42,28 +42,38 @@ class SplitModel:
         except OSError as error:
             raise ModelError(f"{model}: can't be read ({error.strerror or error})") from None
         self._guided = GuidedFrames(manifest, threads)
+        keep_freed_memory()
 
     def close(self) -> None:
         """Ends the threads."""
         self._guided.close()
 
-    def shape_of(self, frames: tuple[int, ...]) -> tuple[int, ...]:
-        """The shape of what the network gets for frames of a shape."""
-        batch, height, width, channels = frames
-        return (batch, channels, *self._guided.size_of(height, width))
+    def size_of(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of what the network gets for frames of a size."""
+        return self._guided.size_of(height, width)
 
-    def infer(self, frames: NDArray[np.uint8], network: Network, *, alone: bool = True) -> NDArray[np.uint8]:
-        """Translates uint8[N,H,W,3]; with `alone`, all threads work on it. Several threads may call it."""
-        small = [self._guided.shrink(frame, alone=alone) for frame in frames]
-        given = np.stack([image.transpose(2, 0, 1) for image in small])
+    def infer(
+        self, frames: NDArray[np.uint8], network: Network, *, alone: bool = True, rows: Rows | None = None
+    ) -> NDArray[np.uint8]:
+        """Translates uint8[N,H,W,3].
+
+        Several threads may call it, with `rows` of their own.
+
+        Args:
+            frames: contiguous.
+            network: runs E and G.
+            alone: all threads work on it.
+            rows: see `GuidedFrames.apply`.
+        """
+        given = np.stack([self._guided.shrink(frame, alone=alone, rows=rows) for frame in frames])
         translated = network(given)
         if translated.shape != given.shape:
             raise BackendError(
                 f"{self._model}: E and G gave {translated.shape} for {given.shape}; export the model again"
             )
         out = np.empty_like(frames, order="C")
-        for frame, shrunk, image, place in zip(frames, small, translated, out, strict=True):
-            self._guided.apply(frame, shrunk, cv2.merge(list(image)), place, alone=alone)
+        for each in zip(frames, given, translated, out, strict=True):
+            self._guided.apply(*each, alone=alone, rows=rows)
         return out
 
 

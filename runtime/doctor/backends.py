@@ -12,7 +12,7 @@ from typing import Any
 from unit_edge.errors import BackendError
 from unit_edge.machine.gpu import find_gpu
 from unit_edge.registry import bundled_models
-from unit_edge.runtime.backends.openvino_module import load_openvino
+from unit_edge.runtime.backends.openvino.module import load_openvino
 from unit_edge.runtime.doctor.finding import BROKEN, MISSING, OK, SHORT, WARNING, Finding, Problem, load
 from unit_edge.runtime.doctor.remedies import remedy
 from unit_edge.text.printable import one_line

@@ -154,4 +154,4 @@ def test_openvino_is_imported_in_one_place() -> None:
         for path in (root / folder).rglob("*.py")
         if plain.search(path.read_text())
     ]
-    assert found == ["runtime/backends/openvino_module.py"]
+    assert found == ["runtime/backends/openvino/module.py"]

@@ -113,7 +113,7 @@ def opened(backend: str, path: Path) -> Callable[[], Any]:
     """What runs the model once, on one thread."""
     frames = np.zeros(SHAPE, np.uint8)
     if backend == "openvino":
-        from unit_edge.runtime.backends.openvino_module import load_openvino
+        from unit_edge.runtime.backends.openvino.module import load_openvino
 
         core = load_openvino().Core()
         compiled = core.compile_model(core.read_model(path), "CPU", {"INFERENCE_NUM_THREADS": 1})

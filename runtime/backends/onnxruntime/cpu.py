@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import cv2
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
@@ -93,7 +94,12 @@ class OrtRunner(CheckedRunner):
             names = self.manifest.input.name, self.manifest.output.name
             return np.asarray(self._ask(session, *names, frames), dtype=np.uint8)
         names = self._split.input, self._split.output
-        return self._split.infer(frames, lambda small: self._ask(session, *names, small), alone=alone)
+
+        def network(small: NDArray[np.float32]) -> NDArray[np.float32]:
+            given = np.stack([image.transpose(2, 0, 1) for image in small])
+            return np.stack([cv2.merge(list(image)) for image in self._ask(session, *names, given)])
+
+        return self._split.infer(frames, network, alone=alone)
 
     def _ask(
         self, session: ort.InferenceSession, takes: str, gives: str, given: NDArray[Any]

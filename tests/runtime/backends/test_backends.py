@@ -70,7 +70,7 @@ def test_without_openvino_the_error_names_the_extra(
     write_model: WriteModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
-    monkeypatch.delitem(sys.modules, "unit_edge.runtime.backends.openvino", raising=False)
+    monkeypatch.delitem(sys.modules, "unit_edge.runtime.backends.openvino.runner", raising=False)
     with pytest.raises(BackendError, match=r"unit-edge\[openvino\]"):
         open_runner(write_model(), "openvino")
 
@@ -146,7 +146,7 @@ def test_openvino_reports_nothing_over_the_network(tmp_path: Path) -> None:
         "import socket, sys\n"
         "def refuse(*args, **kwargs): raise SystemExit('the network was asked')\n"
         "socket.create_connection = socket.getaddrinfo = refuse\n"
-        "import unit_edge.runtime.backends.openvino\n"
+        "import unit_edge.runtime.backends.openvino.runner\n"
         "assert 'openvino' in sys.modules and sys.modules['openvino_telemetry'] is None\n"
     )
     environment = {**os.environ, "HOME": str(tmp_path)}

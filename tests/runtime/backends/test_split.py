@@ -41,13 +41,15 @@ def noise(width: int, height: int) -> np.ndarray:
     return np.random.default_rng(width).integers(0, 256, (1, height, width, 3), dtype=np.uint8)
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("name", [model.stem for model, _ in bundled_models()])
-def test_halves_make_the_pictures_of_the_whole_graph(name: str) -> None:
+def test_halves_make_the_pictures_of_the_whole_graph(name: str, backend: str) -> None:
+    pytest.importorskip(backend)
     (path,) = [path for path, _ in bundled_models() if path.stem == name]
     assert Manifest.read(path.with_suffix(".json")).cut, "has no halves"
     with (
         open_runner(path, "onnxruntime", threads=1, whole=True) as whole,
-        open_runner(path, "onnxruntime", threads=2) as halves,
+        open_runner(path, backend, threads=2) as halves,
     ):
         sizes = SIZES if name.startswith("day") else SIZES[1:4]
         for frames in (make(*size) for size in sizes for make in (scene, noise)):

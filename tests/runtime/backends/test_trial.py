@@ -97,7 +97,7 @@ def test_a_compiler_of_bf16_that_hangs_is_given_up_for_fp32(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, fault: str
 ) -> None:
     """A core that claims bf16 on any processor, and never or badly compiles it; all else is OpenVINO's."""
-    openvino = pytest.importorskip("unit_edge.runtime.backends.openvino")
+    openvino = pytest.importorskip("unit_edge.runtime.backends.openvino.runner")
     real, ended = openvino.ov.Core, Event()
 
     class Core:

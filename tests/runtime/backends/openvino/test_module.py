@@ -9,7 +9,7 @@ import pytest
 
 FIRST_ARRAYS = """
 import os, sys, threading
-from unit_edge.runtime.backends.openvino_module import load_openvino
+from unit_edge.runtime.backends.openvino.module import load_openvino
 
 openvino = load_openvino()
 sys.setswitchinterval(1e-6)

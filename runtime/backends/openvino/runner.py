@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, TimeoutError
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 from types import TracebackType
@@ -19,7 +20,9 @@ from unit_edge.manifests.model import Manifest, TensorSpec, tensor_text
 from unit_edge.runtime.backends.base import CheckedOverlappingRunner
 from unit_edge.runtime.backends.by_size import BySize
 from unit_edge.runtime.backends.cores import physical_cores
-from unit_edge.runtime.backends.openvino_module import load_openvino
+from unit_edge.runtime.backends.openvino.module import load_openvino
+from unit_edge.runtime.backends.openvino.network import weave_last, with_pixels_last
+from unit_edge.runtime.backends.openvino.rows import FrameRows, RowPasses
 from unit_edge.runtime.backends.split import split_of
 from unit_edge.text.printable import one_line
 
@@ -88,7 +91,7 @@ class OpenVinoRunner(CheckedOverlappingRunner):
             )
         self._requests = BySize(lambda shape: self._compile(shape, 1, 1), _SIZES_KEPT)
         self._pairs = BySize(lambda shape: self._compile(shape, _AT_ONCE, self.in_flight), _SIZES_KEPT)
-        self._busy: list[Any] = []
+        self._busy: list[_Place] = []
         self._callers: ThreadPoolExecutor | None = None
         cores = self._threads or physical_cores()
         self._split = split_of(self._model, self.manifest, cores, whole=self._whole)
@@ -124,8 +127,8 @@ class OpenVinoRunner(CheckedOverlappingRunner):
         del self._core
 
     def _infer(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        (request,) = self._requests.of(self._given(frames.shape))
-        return self._run(request, np.ascontiguousarray(frames))
+        (place,) = self._requests.of(frames.shape)
+        return self._run(place, np.ascontiguousarray(frames))
 
     def _under_way(self) -> int:
         return len(self._busy)
@@ -133,25 +136,26 @@ class OpenVinoRunner(CheckedOverlappingRunner):
     def _start(self, frames: NDArray[np.uint8]) -> Callable[[], NDArray[np.uint8]]:
         if self._callers is None:
             self._callers = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="openvino")
-        request = next(one for one in self._pairs.of(self._given(frames.shape)) if one not in self._busy)
-        future = self._callers.submit(self._run, request, frames.copy(), alone=False)
-        self._busy.append(request)
+        place = next(one for one in self._pairs.of(frames.shape) if one not in self._busy)
+        future = self._callers.submit(self._run, place, frames.copy(), alone=False)
+        self._busy.append(place)
 
         def finish() -> NDArray[np.uint8]:
-            self._busy.remove(request)
+            self._busy.remove(place)
             return future.result()
 
         return finish
 
-    def _given(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """The shape of what OpenVINO gets for frames of one."""
-        return shape if self._split is None else self._split.shape_of(shape)
-
-    def _run(self, request: Any, frames: NDArray[np.uint8], *, alone: bool = True) -> NDArray[np.uint8]:
+    def _run(self, place: _Place, frames: NDArray[np.uint8], *, alone: bool = True) -> NDArray[np.uint8]:
         """Translates; with `alone` there is no call beside this one."""
         if self._split is None:
-            return self._ask(request, frames)
-        return self._split.infer(frames, lambda small: self._ask(request, small), alone=alone)
+            return self._ask(place.request, frames)
+        try:
+            return self._split.infer(
+                frames, lambda small: self._ask(place.request, small), alone=alone, rows=place.rows
+            )
+        except RuntimeError as error:  # of the rows
+            raise self._failed(error) from error
 
     def _ask(self, request: Any, given: NDArray[Any]) -> NDArray[Any]:
         try:
@@ -160,13 +164,24 @@ class OpenVinoRunner(CheckedOverlappingRunner):
         except Exception as error:  # openvino's exceptions share no base but this
             raise self._failed(error) from error
 
-    def _compile(self, shape: tuple[int, ...], at_once: int, count: int) -> list[Any]:
-        """`count` requests for tensors of a shape, of which so many run at the same time."""
+    def _compile(self, shape: tuple[int, ...], at_once: int, count: int) -> list[_Place]:
+        """`count` places for frames of a shape, of which so many are worked on at the same time."""
+        settings = {} if at_once == 1 else {"NUM_STREAMS": at_once}
         try:
-            model = self._core.read_model(self._model if self._split is None else self._split.content)
-            model.reshape(list(shape))
-            compiled = self._compiled(model, {} if at_once == 1 else {"NUM_STREAMS": at_once})
-            return [compiled.create_infer_request() for _ in range(count)]
+            if self._split is None:
+                model = self._core.read_model(self._model)
+                model.reshape(list(shape))
+                compiled = self._compiled(model, settings)
+                return [_Place(compiled.create_infer_request()) for _ in range(count)]
+            batch, height, width, channels = shape
+            h, w = self._split.size_of(height, width)
+            model = self._core.read_model(self._split.content)
+            model.reshape([batch, channels, h, w])
+            if self._bf16:
+                weave_last(model)
+            compiled = self._compiled(with_pixels_last(model), settings)
+            passes = RowPasses(self._core, (height, width), (h, w), {**self._settings, **settings})
+            return [_Place(compiled.create_infer_request(), passes.frame_rows()) for _ in range(count)]
         except Exception as error:
             raise self._failed(error) from error
 
@@ -189,6 +204,14 @@ class OpenVinoRunner(CheckedOverlappingRunner):
 
     def _failed(self, error: Exception) -> BackendError:
         return BackendError(f"{self._model}: {self.backend} failed: {one_line(error)}")
+
+
+@dataclass(frozen=True, eq=False)
+class _Place:
+    """What one frame at a time, or one batch, is translated with."""
+
+    request: Any
+    rows: FrameRows | None = None
 
 
 def _compile_into(result: Future[Any], core: Any, model: Any, settings: dict[str, Any]) -> None:
