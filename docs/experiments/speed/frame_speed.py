@@ -6,8 +6,9 @@
 Both sides run with this Python and its packages, each in a process of its own that loads unit_edge from its
 checkout, with its own bundled model. They take turns of a few frames, so that a busy machine spoils both
 alike; ratios are of turns that followed each other. `--clock cpu` counts the processor time of all threads of
-a process, which other programs change little; `wall` is what passes. The last lines are of the head alone,
-beside what OpenCV takes to scale a frame's values and to enlarge two maps of three floats to its size.
+a process, which other programs change little; `wall` is what passes. The last lines are of the head alone, in
+OpenCV and with the passes over whole rows in OpenVINO, beside what OpenCV takes to scale a frame's values and
+to enlarge two maps of three floats to its size.
 """
 
 from __future__ import annotations
@@ -160,7 +161,10 @@ def head(clock_name: str, threads: int) -> None:
     from unit_edge.manifests.model import Manifest
     from unit_edge.registry import resolve_model
     from unit_edge.runtime.backends.guided import GuidedFrames
+    from unit_edge.runtime.backends.memory import keep_freed_memory
+    from unit_edge.runtime.backends.openvino.rows import RowPasses, ov
 
+    keep_freed_memory()
     cv2.setNumThreads(threads)
     clock = {"cpu": time.process_time, "wall": time.perf_counter}[clock_name]
     guided = GuidedFrames(Manifest.read(resolve_model("day2night-edge-s").with_suffix(".json")), threads)
@@ -185,15 +189,23 @@ def head(clock_name: str, threads: int) -> None:
             for enlarged in maps:
                 cv2.resize(small, (frame.shape[1], frame.shape[0]), enlarged)
 
-        ours = (
-            least(lambda frame=frame: guided.shrink(frame)),
-            least(lambda frame=frame, small=small, out=out: guided.apply(frame, small, small, out)),
-        )
-        print(
-            f"head at {width}x{height}: shrinking {ours[0]:.1f} + fit and application {ours[1]:.1f} ms; "
-            f"OpenCV's scaling and two enlargements {least(opencv):.1f} ms",
-            flush=True,
-        )
+        settings = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY"}
+        passes = RowPasses(ov.Core(), (height, width), small.shape[:2], settings).frame_rows()
+        theirs = least(opencv)
+        for name, rows in (("OpenCV", None), ("OpenVINO", passes)):
+            ours = (
+                least(lambda frame=frame, rows=rows: guided.shrink(frame, rows=rows)),
+                least(
+                    lambda frame=frame, small=small, out=out, rows=rows: guided.apply(
+                        frame, small, small, out, rows=rows
+                    )
+                ),
+            )
+            print(
+                f"head at {width}x{height}, rows by {name}: shrinking {ours[0]:.1f} + fit and application "
+                f"{ours[1]:.1f} ms; OpenCV's scaling and two enlargements {theirs:.1f} ms",
+                flush=True,
+            )
     guided.close()
 
 
