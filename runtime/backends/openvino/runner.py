@@ -166,7 +166,10 @@ class OpenVinoRunner(CheckedOverlappingRunner):
 
     def _compile(self, shape: tuple[int, ...], at_once: int, count: int) -> list[_Place]:
         """`count` places for frames of a shape, of which so many are worked on at the same time."""
-        settings = {} if at_once == 1 else {"NUM_STREAMS": at_once}
+        settings: dict[str, Any] = {}
+        if at_once > 1:
+            # pinned threads of two frames, in different models, may share one core and leave the other idle
+            settings = {"NUM_STREAMS": at_once, "ENABLE_CPU_PINNING": False}
         try:
             if self._split is None:
                 model = self._core.read_model(self._model)
