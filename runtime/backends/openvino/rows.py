@@ -1,11 +1,14 @@
 """The full-size rows of a frame, as the guided head has them: shrunk, and translated by its linear model.
 
 OpenVINO compiles either into one pass over the bytes with nothing between, if the image it is given has as
-many rows of the frame for each of the small image's. So these are gathered first.
+many rows of the frame for each of the small image's. So these are gathered first, some at a time, which stay
+in the cache of a core.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import cv2
@@ -16,6 +19,37 @@ from unit_edge.runtime.backends.guided import Floats, Pixels, bands
 from unit_edge.runtime.backends.openvino.module import load_openvino
 
 ov = load_openvino()
+_BYTES = 1 << 20
+"""Of a frame's rows at a time, about; a quarter of it and all of a frame were slower."""
+Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class _Shrinking:
+    """Some rows of the small image: the first, the int[n,c] rows of the frame, and their n weights, [c,1]."""
+
+    first: int
+    made_of: Rows
+    weights: list[Any]
+
+
+@dataclass(frozen=True)
+class _Applying:
+    """Some gaps between rows of the small image.
+
+    Attributes:
+        first: gap; that before the first row is 0.
+        rows: int[c,n] of the frame that lie in them; some are there more than once.
+        shares: of the row above each, and of the one below, [c,n,1].
+        filled: rows of the frame.
+        places: where in `rows` these are.
+    """
+
+    first: int
+    rows: Rows
+    shares: list[Any]
+    filled: slice
+    places: Rows
 
 
 class RowPasses:
@@ -31,14 +65,38 @@ class RowPasses:
     def __init__(
         self, core: Any, frame: tuple[int, int], small: tuple[int, int], settings: dict[str, Any]
     ) -> None:
-        self.frame, self.small = frame, small
-        self.shrinking, weights = _rows_to_shrink(frame[0], small[0])
-        self.gaps, self.places, shares = _rows_between(frame[0], small[0])
-        settings = {**settings, "INFERENCE_PRECISION_HINT": "f32"}
-        self.models = [
-            core.compile_model(model, "CPU", settings)
-            for model in (_shrinking(weights, 3 * frame[1]), _applying(shares, 3 * frame[1]))
+        (height, self.width), (self.h, _) = frame, small
+        values = 3 * self.width
+        made_of, weights = _rows_to_shrink(height, self.h)
+        size, firsts = _parts(self.h, len(made_of) * values)
+        shrinking = _shrinking(len(made_of), size, values)
+        self.shrinking = [
+            _Shrinking(
+                first,
+                made_of[:, first : first + size],
+                [_tensor(weight[first : first + size, None].copy()) for weight in weights],
+            )
+            for first in firsts
         ]
+        rows, places, shares = _rows_between(height, self.h)
+        many = rows.shape[1]
+        size, firsts = _parts(self.h + 1, many * values)
+        applying = _applying(size, many, values)
+        self.applying = []
+        for first in firsts:
+            begin, end = np.searchsorted(places, [first * many, (first + size) * many])
+            below = shares[first : first + size, :, None]
+            if begin < end:
+                part = _Applying(
+                    first,
+                    rows[first : first + size],
+                    [_tensor(1 - below), _tensor(below.copy())],
+                    slice(begin, end),
+                    places[begin:end] - first * many,
+                )
+                self.applying.append(part)
+        settings = {**settings, "INFERENCE_PRECISION_HINT": "f32"}
+        self.models = [core.compile_model(graph, "CPU", settings) for graph in (shrinking, applying)]
 
     def frame_rows(self) -> FrameRows:
         """Memory for one frame at a time."""
@@ -49,51 +107,74 @@ class FrameRows:
     """What `GuidedFrames` does to whole rows, of frames of one size."""
 
     def __init__(self, passes: RowPasses) -> None:
-        (self._height, width), (h, _) = passes.frame, passes.small
-        self._passes, values = passes, 3 * width
-        self._for_shrinking = np.empty((*passes.shrinking.shape, values), np.uint8)
-        self._shrunk = np.empty((h, width, 3), np.float32)
-        self._between = np.empty((*passes.gaps.shape, values), np.uint8)
-        self._translated = np.empty_like(self._between)
-        self._maps = [np.empty((h + 2, width, 3), np.float32) for _ in "ab"]
-        above_and_below = [
-            rows[first : first + h + 1].reshape(h + 1, 1, values) for rows in self._maps for first in (0, 1)
-        ]
-        self._shrink = _request(passes.models[0], [*self._for_shrinking], self._shrunk.reshape(h, values))
-        self._apply = _request(passes.models[1], [self._between, *above_and_below], self._translated)
+        self._passes, values = passes, 3 * passes.width
+        self._shrink, self._apply = (model.create_infer_request() for model in passes.models)
+        self._made_of = np.empty((*passes.shrinking[0].made_of.shape, values), np.uint8)
+        _give(self._shrink, [*self._made_of])
+        self._shrunk = np.empty((passes.h, passes.width, 3), np.float32)
+        size, many = passes.applying[0].rows.shape
+        self._rows = np.empty((size, many, values), np.uint8)
+        self._maps = [np.empty((size + 1, passes.width, 3), np.float32) for _ in "ab"]
+        _give(
+            self._apply,
+            [
+                self._rows,
+                *(rows[at : at + size].reshape(size, 1, -1) for rows in self._maps for at in (0, 1)),
+            ],
+        )
+        self._translated = np.empty_like(self._rows)
+        self._apply.set_output_tensor(0, _tensor(self._translated))
 
     def shrink(self, frame: Pixels) -> Floats:
         """uint8[H,W,3] → float[h,W,3], each row the mean of OVERSAMPLING rows between those of the frame."""
-        _take(frame, self._passes.shrinking, self._for_shrinking)
-        self._shrink.infer()
+        count, size, values = self._made_of.shape
+        for part in self._passes.shrinking:
+            _take(frame, part.made_of, self._made_of)
+            for place, weight in enumerate(part.weights, count):
+                self._shrink.set_input_tensor(place, weight)
+            made = self._shrunk[part.first : part.first + size]
+            self._shrink.set_output_tensor(0, _tensor(made.reshape(size, values)))
+            self._shrink.infer()
         return self._shrunk
 
     def apply(self, frame: Pixels, a: Floats, b: Floats, out: Pixels) -> None:
         """Fills uint8[H,W,3] with a * frame + b, of float[h,w,3] each, enlarged."""
-        for small_map, rows in zip((a, b), self._maps, strict=True):
-            cv2.resize(small_map, (rows.shape[1], len(small_map)), rows[1:-1], interpolation=cv2.INTER_LINEAR)
-            rows[0], rows[-1] = rows[1], rows[-2]
-        _take(frame, self._passes.gaps, self._between)
-        self._apply.infer()
-        _take(self._translated, self._passes.places, out)
+        small_maps = [cv2.copyMakeBorder(one, 1, 1, 0, 0, cv2.BORDER_REPLICATE) for one in (a, b)]
+        for part in self._passes.applying:
+            for small, rows in zip(small_maps, self._maps, strict=True):
+                some = small[part.first : part.first + len(rows)]
+                cv2.resize(some, (self._passes.width, len(rows)), rows, interpolation=cv2.INTER_LINEAR)
+            _take(frame, part.rows, self._rows)
+            for place, share in enumerate(part.shares, 5):
+                self._apply.set_input_tensor(place, share)
+            self._apply.infer()
+            _take(self._translated, part.places, out[part.filled])
 
 
-def _request(model: Any, given: list[NDArray[Any]], result: NDArray[Any]) -> Any:
-    """A request that reads and writes these arrays."""
-    request = model.create_infer_request()
-    for place, array in enumerate(given):
-        request.set_input_tensor(place, ov.Tensor(array, shared_memory=True))
-    request.set_output_tensor(0, ov.Tensor(result, shared_memory=True))
-    return request
+def _tensor(array: NDArray[Any]) -> Any:
+    """The same memory."""
+    return ov.Tensor(array, shared_memory=True)
 
 
-def _take(source: Pixels, rows: NDArray[np.intp], out: Pixels) -> None:
+def _give(request: Any, arrays: list[NDArray[Any]]) -> None:
+    for place, array in enumerate(arrays):
+        request.set_input_tensor(place, _tensor(array))
+
+
+def _take(source: Pixels, rows: Rows, out: Pixels) -> None:
     values = out.size // rows.size
     # with another mode numpy would make a copy of `out` first
     np.take(source.reshape(-1, values), rows.ravel(), 0, out.reshape(-1, values), mode="clip")
 
 
-def _rows_to_shrink(height: int, h: int) -> tuple[NDArray[np.intp], Floats]:
+def _parts(count: int, bytes_each: int) -> tuple[int, list[int]]:
+    """How many of so many are worked on at a time, and the first of each time; the last two may overlap."""
+    number = min(count, -(-count * bytes_each // _BYTES))
+    size = -(-count // number)
+    return size, [min(part * size, count - size) for part in range(number)]
+
+
+def _rows_to_shrink(height: int, h: int) -> tuple[Rows, Floats]:
     """int[n,h] rows of a frame that make each of h rows, n enough for all, and their float[n,h] weights."""
     made_of = [
         [(begin + row, weight) for row, weight in enumerate(weights) if weight]
@@ -104,7 +185,7 @@ def _rows_to_shrink(height: int, h: int) -> tuple[NDArray[np.intp], Floats]:
     return filled[..., 0].T.astype(np.intp), filled[..., 1].T.astype(np.float32)
 
 
-def _rows_between(height: int, h: int) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats]:
+def _rows_between(height: int, h: int) -> tuple[Rows, Rows, Floats]:
     """Which rows of a frame lie between two of h rows, or before the first and behind the last.
 
     Returns:
@@ -120,23 +201,23 @@ def _rows_between(height: int, h: int) -> tuple[NDArray[np.intp], NDArray[np.int
     return rows, places, (at - above)[rows].astype(np.float32)
 
 
-def _shrinking(weights: Floats, values: int) -> Any:
-    """A graph of n times uint8[h,values] to their weighted sum, float[h,values]."""
+def _shrinking(count: int, size: int, values: int) -> Any:
+    """A graph of count times uint8[size,values], and float[size,1], to their weighted sum."""
     of = ov.opset13
-    given = [of.parameter([weights.shape[1], values], ov.Type.u8) for _ in weights]
-    total = None
-    for rows, weight in zip(given, weights, strict=True):
-        part = of.multiply(of.convert(rows, ov.Type.f32), of.constant(weight[:, None]))
-        total = part if total is None else of.add(total, part)
-    return ov.Model([total], given)
+    rows = [of.parameter([size, values], ov.Type.u8) for _ in range(count)]
+    weights = [of.parameter([size, 1], ov.Type.f32) for _ in range(count)]
+    parts = [
+        of.multiply(of.convert(some, ov.Type.f32), weight) for some, weight in zip(rows, weights, strict=True)
+    ]
+    return ov.Model([reduce(of.add, parts)], [*rows, *weights])
 
 
-def _applying(shares: Floats, values: int) -> Any:
-    """A graph of uint8[g,n,values] and a and b above and below, float[g,1,values], to the same as bytes."""
+def _applying(size: int, many: int, values: int) -> Any:
+    """A graph to uint8[size,many,values] of the same, of a and b above and below, and shares of these."""
     of = ov.opset13
-    rows = of.parameter([*shares.shape, values], ov.Type.u8)
-    maps = [of.parameter([len(shares), 1, values], ov.Type.f32) for _ in range(4)]
-    upper, lower = (of.constant(share[..., None]) for share in (1 - shares, shares))
+    rows = of.parameter([size, many, values], ov.Type.u8)
+    maps = [of.parameter([size, 1, values], ov.Type.f32) for _ in range(4)]
+    upper, lower = shares = [of.parameter([size, many, 1], ov.Type.f32) for _ in range(2)]
     a, b = (of.add(of.multiply(maps[at], upper), of.multiply(maps[at + 1], lower)) for at in (0, 2))
     levels = of.clamp(of.add(of.multiply(of.convert(rows, ov.Type.f32), a), b), 0, 255)
-    return ov.Model([of.convert(of.round(levels, "half_to_even"), ov.Type.u8)], [rows, *maps])
+    return ov.Model([of.convert(of.round(levels, "half_to_even"), ov.Type.u8)], [rows, *maps, *shares])
