@@ -152,7 +152,7 @@ class Codec:
 def _x264(crf: float, preset: str) -> dict[str, str]:
     options = {"crf": f"{crf:g}", "preset": preset}
     if preset == "superfast":
-        # a third of its time, for files a fifth smaller; docs/experiments/frame-speed.md has the figures
+        # a third of its time, for smaller files; docs/experiments/frame-speed.md has the figures
         options["x264-params"] = "b-adapt=0:scenecut=0:subme=0:aq-strength=0.5"
     return options
 
