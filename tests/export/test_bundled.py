@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ import torch
 
 from unit_edge.config import Detail
 from unit_edge.export.scenes import synthetic_scene
+from unit_edge.export.shapes import export_shapes
 from unit_edge.export.to_onnx import export_run
 from unit_edge.export.verify import verify_file
 from unit_edge.manifests.model import Manifest, sha256_of
@@ -62,7 +62,9 @@ def test_a_bundled_model_is_what_the_command_on_its_card_makes(manifest: Manifes
     command = rf"^unit-edge export models/{run.name} --to {manifest.target}((?: --[\w-]+ [\d.]+)*){int8}$"
     (given,) = re.findall(command, (run / "CARD.md").read_text(encoding="utf-8"), re.MULTILINE)
     options = {name.replace("-", "_"): float(value) for name, value in re.findall(r"--(\S+) (\S+)", given)}
-    assert Detail.of(manifest.detail_settings) == replace(load_run_config(run).detail, **options)
+    network_size = int(options.pop("network_size", 0)) or None
+    shapes = export_shapes(load_run_config(run), "guided", None, network_size, options)
+    assert shapes.guided == (Detail.of(manifest.detail_settings), manifest.network_short_side)
 
 
 @pytest.mark.slow
