@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from unit_edge.config import DataConfig
 from unit_edge.errors import ConfigError, DataError
-from unit_edge.text.printable import printable
+from unit_edge.text.printable import is_named, printable
 from unit_edge.train.data.decode import ImageItem, read_image
 from unit_edge.train.data.image_cache import ImageCache, can_share
 from unit_edge.train.data.sources import domain_images, list_images
@@ -155,8 +155,10 @@ class Domain(Dataset[Tensor]):
         return known
 
     def _skip(self, item: ImageItem, why: str) -> None:
-        """Remembers an unusable image and says so once."""
+        """Remembers an unusable image and says so once, of many only now and then."""
         self.skipped[item] = why
+        if not is_named(len(self.skipped)):
+            return
         count = f"{len(self.skipped)} of {len(self.images)}"
         print(printable(f"warning: {why}; skipped ({count} images of {self.name})"), file=sys.stderr)
 

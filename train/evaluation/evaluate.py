@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unit_edge.errors import DataError
-from unit_edge.text.printable import printable
+from unit_edge.text.printable import is_named, printable
 from unit_edge.train.data.dataset import to_tensor
 from unit_edge.train.data.decode import ImageItem, read_image
 from unit_edge.train.evaluation import bootstrap
@@ -286,9 +286,8 @@ def _read(items: Sequence[ImageItem], *, strict: bool = False) -> Iterator[tuple
             if strict:
                 raise
             skipped += 1
-            print(
-                printable(f"warning: {error}; skipped ({skipped} of {len(items)} images to look at)"),
-                file=sys.stderr,
-            )
+            if is_named(skipped):
+                count = f"{skipped} of {len(items)} images to look at"
+                print(printable(f"warning: {error}; skipped ({count})"), file=sys.stderr)
         else:
             yield item, image

@@ -28,5 +28,10 @@ def one_line(said: object, limit: int | None = None) -> str:
     return text if limit is None or len(text) <= limit else text[: limit - 1] + "…"
 
 
+def is_named(count: int) -> bool:
+    """Whether the count-th of many alike is told of: the first three are, then each time they have doubled."""
+    return count < 4 or count & (count - 1) == 0
+
+
 def _written_out(found: re.Match[str]) -> str:
     return f"\\u{ord(found[0]):04x}"  # as JSON has it, so that JSON stays that

@@ -153,6 +153,18 @@ def test_an_unreadable_image_is_named_and_skipped(
     assert message.endswith("; skipped (1 of 6 images of dark)\n")
 
 
+def test_many_unusable_images_are_not_a_line_each(
+    config: RunConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for index in range(50):
+        cv2.imwrite(str(tmp_path / f"{index:02}.png"), np.zeros((20, 48, 3), np.uint8))
+    with pytest.raises(DataError, match="none of its 50 images"):
+        Domain("dark", items(tmp_path), config.data, 0)[0]
+    lines = capsys.readouterr().err.splitlines()
+    counts = [line.partition("skipped (")[2].split()[0] for line in lines]
+    assert counts == ["1", "2", "3", "4", "8", "16", "32"]
+
+
 def test_images_smaller_than_the_crop(
     config: RunConfig, images: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
