@@ -23,6 +23,8 @@ from unit_edge.cli.terminal import progress
 from unit_edge.cli.terminal.say import echo_json, echo_wide
 from unit_edge.errors import BackendError, ModelError, SinkError
 from unit_edge.files.writing import check_writable, replacing
+from unit_edge.runtime.doctor.doctor import DoctorReport
+from unit_edge.runtime.doctor.finding import Finding
 
 WriteModel = Callable[..., Path]
 WriteClip = Callable[..., Path]
@@ -86,6 +88,15 @@ def test_names_that_a_terminal_cant_show_are_written_out(write_model: WriteModel
     assert done.stdout.startswith(b"day \\U0001f697-night.png: 1 image")
 
 
+def test_so_are_those_of_a_data_set(coco: Path, write_model: WriteModel, tmp_path: Path) -> None:
+    folder = tmp_path / "night 🚗"
+    command = [sys.executable, "-m", "unit_edge", "translate", str(coco), "--model", str(write_model())]
+    latin = {**os.environ, "PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"}
+    done = subprocess.run([*command, "-o", str(folder)], env=latin, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert b"night \\U0001f697: COCO, 4 translated" in done.stdout
+
+
 def test_sheet_replaces_nothing_unless_told(write_clip: WriteClip, tmp_path: Path) -> None:
     clip, sheet = write_clip("a.mp4"), tmp_path / "s.png"
     sheet.write_text("precious")
@@ -142,6 +153,28 @@ def test_wide_lines_go_on_below_on_a_narrow_terminal(monkeypatch: pytest.MonkeyP
             assert " ".join(shown).split() == line.split()
         else:
             assert shown == [line]
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+@pytest.mark.parametrize("command", ["models", "doctor", "info night2day-edge-s", "boards", "configs"])
+def test_tables_fit_a_terminal(monkeypatch: pytest.MonkeyPatch, command: str, columns: int) -> None:
+    """But for words that can't be parted, and commands to copy."""
+    fix = "pip install " + "words " * 20
+    found = Finding("opencv gstreamer", "missing", "a long fact " * 9, fix, "live")
+    report = DoctorReport((found,), ("onnxruntime",), ())
+    monkeypatch.setattr("unit_edge.runtime.doctor.doctor.diagnose", lambda **_: report)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    for terminal in (False, True):
+        monkeypatch.setattr(
+            "unit_edge.cli.terminal.say.terminal_width", lambda t=terminal: columns if t else None
+        )
+        code, shown, _ = cli(*command.split())
+        assert code == 0
+        wide = [line for line in shown.splitlines() if len(line) > columns]
+        if terminal:
+            assert all(" " not in line.strip() or "> pip install" in line for line in wide), wide
+            assert shown.split() == whole.split()
+        whole = shown
 
 
 def test_help_fits_a_terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:

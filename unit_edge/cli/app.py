@@ -28,7 +28,7 @@ from unit_edge.cli.options.common import (
     refuse_existing,
 )
 from unit_edge.cli.terminal.narrow import fit_help
-from unit_edge.cli.terminal.say import echo
+from unit_edge.cli.terminal.say import echo, echo_wide
 from unit_edge.errors import UnitEdgeError
 from unit_edge.interrupt import ending_what_hangs
 from unit_edge.media.limits import PIXELS_AT_MOST
@@ -158,7 +158,8 @@ def models(as_json: AsJson = False) -> None:
         return
     for path, manifest in bundled:
         size_mib = path.stat().st_size / 2**20
-        echo(f"{manifest.name:25} {domains_text(manifest):16} {manifest.precision:5} {size_mib:5.1f} MiB")
+        what = f"{manifest.name:25} {domains_text(manifest):16} {manifest.precision:5}"
+        echo_wide(f"{what} {size_mib:5.1f} MiB")
 
 
 @app.command()
@@ -189,7 +190,7 @@ def info(model: ModelArgument, as_json: AsJson = False) -> None:
         "sha256": manifest.sha256,
     }
     for name, value in lines.items():
-        echo(f"{name:10} {value}")
+        echo_wide(f"{name:10} {value}", 11)
 
 
 @app.command()

@@ -76,7 +76,7 @@ def export_for_board(
         int8=int8,
         wheels=wheels,
         overwrite=overwrite,
-        say=typer.echo,
+        say=echo,
         **options,
     )
     for line in _lines(bundle):

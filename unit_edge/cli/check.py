@@ -13,7 +13,7 @@ from unit_edge.cli.options.common import BackendOption, ThreadsOption, needs
 from unit_edge.cli.options.limits import COUNT_AT_MOST, SEED_AT_MOST
 from unit_edge.cli.subjects.checked import open_detector, open_translator, read_ground_truth
 from unit_edge.cli.terminal.progress import Line
-from unit_edge.cli.terminal.say import echo_json
+from unit_edge.cli.terminal.say import echo, echo_json, echo_wide
 from unit_edge.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -266,7 +266,7 @@ def check(
         files = write_report(folder, f"Check of {source}", about, summary, answers, notes, work.faults)
     if not quiet:
         _print(summary, answers, notes)
-        typer.echo(f"\n{folder}: {', '.join(path.name for path in files)}")
+        echo(f"\n{folder}: {', '.join(path.name for path in files)}")
     echo_json(json_line(about, answers))
     if wish:
         raise Interrupted(wish.signal_number)
@@ -304,15 +304,15 @@ def _print(summary: list[str], answers: dict[str, Answer], notes: list[str]) -> 
     from unit_edge.runtime.check.report.table import as_text
 
     for line in summary:
-        typer.echo(line)
+        echo_wide(line)
     for section in (section for answer in answers.values() for section in answer.sections):
-        typer.echo("\n" + section.title)
+        echo("\n" + section.title)
         for line in section.paragraphs if section.title != "Detections" else ():
-            typer.echo(f"  {line}")
+            echo_wide(f"  {line}")
         for line in as_text(section.rows) if section.rows else ():
-            typer.echo(f"  {line}")
+            echo_wide(f"  {line}")
     for note in notes:
-        typer.echo(f"note: {note}")
+        echo(f"note: {note}")
 
 
 def _judge(answers: dict[str, Answer], min_kept: float | None) -> None:
@@ -321,5 +321,5 @@ def _judge(answers: dict[str, Answer], min_kept: float | None) -> None:
         return
     kept = answers["detections"].figures["groups"][0]["kept_share"]["value"]
     if kept is not None and kept < min_kept:
-        typer.echo(f"kept {kept:.3f} of the boxes, less than --min-kept {min_kept}", err=True)
+        echo(f"kept {kept:.3f} of the boxes, less than --min-kept {min_kept}", err=True)
         raise typer.Exit(_BELOW_MIN_KEPT)

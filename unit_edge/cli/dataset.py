@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from unit_edge import __version__
 from unit_edge.cli.options.common import chosen_model, needs
 from unit_edge.cli.options.dataset import INDEX_SUFFIXES
 from unit_edge.cli.subjects.checked import open_detector
 from unit_edge.cli.terminal.progress import Line
+from unit_edge.cli.terminal.say import echo
 from unit_edge.errors import ConfigError, SinkError, TruncatedError
 from unit_edge.text.printable import printable
 
@@ -136,20 +135,20 @@ def translate_dataset(
             )
         line.clear()
     if wish:
-        typer.echo(f"{folder}: {len(outcome.entries)} pictures so far; --resume goes on from there", err=True)
+        echo(f"{folder}: {len(outcome.entries)} pictures so far; --resume goes on from there", err=True)
         raise Interrupted(wish.signal_number)
     if not quiet:
-        typer.echo(f"{folder}: {found.kind}, {_said(outcome)}")
+        echo(f"{folder}: {found.kind}, {_said(outcome)}")
         if outcome.others and resume:
             one = printable(str(outcome.others[0].file))
-            typer.echo(
+            echo(
                 f"note: {len(outcome.others)} pictures that an earlier run made under other names, such as "
                 f"{one}, are still there; --overwrite instead of --resume removes them"
             )
         if found.left:
             some = ", ".join(map(printable, map(str, found.left[:_NAMED_AT_MOST])))
             some += ", ..." if len(found.left) > _NAMED_AT_MOST else ""
-            typer.echo(f"note: {len(found.left)} files belong to no picture and stay behind: {some}")
+            echo(f"note: {len(found.left)} files belong to no picture and stay behind: {some}")
     if outcome.faults:
         named = "; ".join(outcome.faults[:_NAMED_AT_MOST])
         more = len(outcome.faults) - _NAMED_AT_MOST

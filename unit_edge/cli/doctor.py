@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unit_edge.cli.terminal.say import echo
+from unit_edge.cli.terminal.say import echo, echo_wide
 
 if TYPE_CHECKING:
     from unit_edge.runtime.doctor.doctor import DoctorReport
@@ -33,14 +33,21 @@ def doctor(
     from unit_edge.runtime.doctor.doctor import diagnose
 
     report = diagnose(limit_s=timeout)
-    echo(json.dumps(report.as_dict(), indent=2) if as_json else "\n".join(_lines(report)))
+    if as_json:
+        echo(json.dumps(report.as_dict(), indent=2))
+    else:
+        width = max(len(finding.name) for finding in report.findings)
+        for line in _lines(report, width):
+            if line.lstrip().startswith("> "):
+                echo(line)  # a command to copy stays one line
+            else:
+                echo_wide(line, width + 13)
     if not report.can_translate:
         raise typer.Exit(1)
 
 
-def _lines(report: DoctorReport) -> list[str]:
+def _lines(report: DoctorReport, width: int) -> list[str]:
     lines, topic = [], ""
-    width = max(len(finding.name) for finding in report.findings)
     for finding in report.findings:
         if finding.topic != topic:
             topic = finding.topic

@@ -28,7 +28,7 @@ from unit_edge.cli.subjects.evaluated import (
     open_subject,
 )
 from unit_edge.cli.subjects.kept import Counted
-from unit_edge.cli.terminal.say import echo, echo_json
+from unit_edge.cli.terminal.say import echo, echo_json, echo_wide
 from unit_edge.errors import DataError, SinkError
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def evaluate(
         evaluations = []
         for direction in subject.directions:
             evaluations.append(_measure(direction, subject, options))
-            echo("\n" + report.table(evaluations[-1]))
+            echo_wide("\n" + report.table(evaluations[-1]))
         sheets: list[Path | None] = []  # all that can fail for other reasons than writing is done
         for direction, result in zip(subject.directions, evaluations, strict=True):
             name = f"{direction.source}-to-{direction.target}.png"

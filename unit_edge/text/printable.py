@@ -29,7 +29,7 @@ def one_line(said: object, limit: int | None = None) -> str:
 
 
 def is_named(count: int) -> bool:
-    """Whether the count-th of many alike is told of: the first three are, then each time they have doubled."""
+    """Whether the count-th of many alike is told of: the first three, then whenever they have doubled."""
     return count < 4 or count & (count - 1) == 0
 
 

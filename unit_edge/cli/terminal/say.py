@@ -23,7 +23,7 @@ def echo(text: str, *, err: bool = False) -> None:
         text = fitting(text)
     encoding = getattr(sys.stderr if err else sys.stdout, "encoding", None) or "utf-8"
     shown = printable(text).encode(encoding, "backslashreplace").decode(encoding)
-    typer.echo(shown, err=err)
+    typer.echo(shown, err=err)  # noqa: TID251
 
 
 def terminal_width() -> int | None:
@@ -35,6 +35,7 @@ def echo_wide(text: str, indent: int = 4) -> None:
     """Prints lines that may be wider than a terminal: there they go on below, indented, between words."""
     width = terminal_width()
     if width is not None:
+        indent = min(indent, width // 3)
         options = {"break_long_words": False, "break_on_hyphens": False}
         lines = [
             textwrap.wrap(line, width, subsequent_indent=" " * indent, **options)  # type: ignore[arg-type]
