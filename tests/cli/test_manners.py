@@ -23,6 +23,7 @@ from unit_edge.cli.terminal import progress
 from unit_edge.cli.terminal.say import echo_json, echo_wide
 from unit_edge.errors import BackendError, ModelError, SinkError
 from unit_edge.files.writing import check_writable, replacing
+from unit_edge.registry import bundled_models
 from unit_edge.runtime.doctor.doctor import DoctorReport
 from unit_edge.runtime.doctor.finding import Finding
 
@@ -50,6 +51,11 @@ def test_domains_are_found_however_they_are_written(write_clip: WriteClip, tmp_p
     cv2.imwrite(str(tmp_path / "day.png"), np.full((48, 64, 3), 99, np.uint8))
     code, out, err = cli("translate", tmp_path / "day.png", "--to", "Night", "-o", tmp_path / "night.png")
     assert (code, err) == (0, "") and "1 image" in out
+
+
+def test_help_names_every_domain_that_a_bundled_model_makes() -> None:
+    option = cli("translate", "--help")[1].partition("  --to DOMAIN")[2].partition("  --from")[0]
+    assert set(re.findall(r"\w+", option)) >= {model.target for _, model in bundled_models()}
 
 
 def test_models_and_info_as_json(write_model: WriteModel) -> None:
@@ -164,6 +170,7 @@ def test_tables_fit_a_terminal(monkeypatch: pytest.MonkeyPatch, command: str, co
     report = DoctorReport((found,), ("onnxruntime",), ())
     monkeypatch.setattr("unit_edge.runtime.doctor.doctor.diagnose", lambda **_: report)
     monkeypatch.setenv("COLUMNS", str(columns))
+    whole = ""
     for terminal in (False, True):
         monkeypatch.setattr(
             "unit_edge.cli.terminal.say.terminal_width", lambda t=terminal: columns if t else None

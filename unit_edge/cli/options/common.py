@@ -54,7 +54,8 @@ BackendOption = Annotated[
     ),
 ]
 ToOption = Annotated[
-    str | None, typer.Option(metavar="DOMAIN", help="What it shall look like: night, snow, rain, day, clear.")
+    str | None,
+    typer.Option(metavar="DOMAIN", help="What it shall look like: night, snow, rain, fog, day, clear."),
 ]
 FromOption = Annotated[
     str | None, typer.Option("--from", metavar="DOMAIN", help="What it is, where several models fit.")
