@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from commands import cli
 
+from unit_edge.settings import load_config
+
 torch = pytest.importorskip("torch")
 tomllib = pytest.importorskip("tomllib", reason="Python 3.11")
 
@@ -78,6 +80,19 @@ def test_the_tutorial_to_the_letter(here: Path) -> None:
     assert output.splitlines()[0].split()[:2] == ["layer", "difference"]
     code, output, errors = cli(*evaluate)
     assert code == 0 and "my-evaluation: evaluation.json" in output, errors
+
+
+def test_what_other_programs_took_of_the_time_is_said(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from unit_edge.train.bench import step_time
+
+    half_of_it = step_time.time.perf_counter
+    monkeypatch.setattr(step_time.time, "thread_time", lambda: half_of_it() / 2)
+    code, output, errors = cli("init", "day", "night", "--data", "DATA", "-o", "my.toml")
+    assert code == 0, errors
+    assert "other programs had the processor for 50 % of that, so about" in output
+    assert "without them" in (here / "my.toml").read_text()
+    quiet = step_time.StepTime(0.25, 0.1, None, "cpu", 1)
+    assert "other programs" not in quiet.summary(load_config(here / "my.toml"))
 
 
 @pytest.mark.parametrize(("step_s", "hours"), [(8.0, None), (0.1, None), (8.0, "3"), (8.0, "0.1")])

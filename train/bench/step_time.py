@@ -23,6 +23,8 @@ from unit_edge.train.state import TrainingState
 _STEPS = 3
 _MACS_AT_MOST = {"cpu": 40e9, "cuda": 4e12}
 """Of a step that is made to be timed; one of more is timed on smaller crops."""
+_OWN_SHARE = 0.7
+"""Of the time, below which other programs are named: a step's own threads wait for each other too."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class StepTime:
         scaled_from: width and height of the crop that was timed, if it is smaller than the run's.
         device: "cpu", or the GPU's name.
         threads: of torch, on a CPU.
+        own_share: of that time, in which the processor worked for this program; 1 on a GPU.
     """
 
     step_s: float
@@ -42,6 +45,7 @@ class StepTime:
     scaled_from: tuple[int, int] | None
     device: str
     threads: int
+    own_share: float = 1.0
 
     def total_s(self, config: RunConfig) -> float:
         """Seconds of all steps; scores, samples and checkpoints come on top, some in a hundred as a rule."""
@@ -52,6 +56,10 @@ class StepTime:
         how = f"measured, {self.device}" + (f", {self.threads} threads" if self.threads > 1 else "")
         if self.scaled_from:
             how += ", from crops of {}x{} by multiply-accumulates".format(*self.scaled_from)
+        if self.own_share < _OWN_SHARE:
+            alone = duration_text(self.own_share * self.total_s(config))
+            others = f"{100 * (1 - self.own_share):.0f} %"
+            how += f"; other programs had the processor for {others} of that, so about {alone} without them"
         warm_up = config.optim.warmup_steps
         before = f"{warm_up} of {seconds_text(self.warm_up_s)} to warm up, " if warm_up else ""
         return (
@@ -83,18 +91,19 @@ def measure_steps(config: RunConfig, root: Path, device: str, cost: Cost | None 
         shrunk = _shrunk(timed, _MACS_AT_MOST[kind] / max(1, cost.step_macs))
         factor = cost.step_macs / estimate(shrunk).step_macs if shrunk is not timed else 1.0
     with redirect_stderr(StringIO()):  # what the loader says of single pictures, a survey says of all
-        step_s, warm_up_s = _seconds(shrunk, root, group)
+        step_s, warm_up_s, own_share = _seconds(shrunk, root, group)
     return StepTime(
         step_s=factor * step_s,
         warm_up_s=factor * warm_up_s,
         scaled_from=shrunk.data.crop if shrunk is not timed else None,
         device=torch.cuda.get_device_name(group.device) if kind == "cuda" else "cpu",
         threads=torch.get_num_threads() if kind == "cpu" else 1,
+        own_share=own_share if kind == "cpu" else 1.0,
     )
 
 
-def _seconds(shrunk: RunConfig, root: Path, group: Group) -> tuple[float, float]:
-    """Of a step and of one of the warm-up."""
+def _seconds(shrunk: RunConfig, root: Path, group: Group) -> tuple[float, float, float]:
+    """Of a step and of one of the warm-up; and the share of the former in which this thread was at work."""
     domains, _ = load_domains(shrunk, root)
     period = shrunk.loss.vae_every
     first = -(-shrunk.loss.adversaries_from // period) * period
@@ -108,15 +117,16 @@ def _seconds(shrunk: RunConfig, root: Path, group: Group) -> tuple[float, float]
             begin = time.perf_counter()
             state.warm_up.advance(next(batches))
             warm_up_s.append(time.perf_counter() - begin)
-    spent = []
+    spent, worked = [], []
     for step in range(1 + counted):
-        begin = time.perf_counter()
+        begin, begin_work = time.perf_counter(), time.thread_time()
         state.update(next(batches), first + max(0, step - 1))
         if group.device.type == "cuda":
             torch.cuda.synchronize()
         spent.append(time.perf_counter() - begin)
+        worked.append(time.thread_time() - begin_work)
     timed_s = float(np.mean(spent[1:])) if period > 1 else float(np.median(spent[1:]))
-    return timed_s, min(warm_up_s, default=0.0)
+    return timed_s, min(warm_up_s, default=0.0), min(1.0, sum(worked[1:]) / sum(spent[1:]))
 
 
 def _refuse_without_memory(cost: Cost, device: torch.device) -> None:
