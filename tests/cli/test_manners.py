@@ -161,6 +161,15 @@ def test_wide_lines_go_on_below_on_a_narrow_terminal(monkeypatch: pytest.MonkeyP
             assert shown == [line]
 
 
+def test_a_command_that_is_wrapped_is_still_the_one_of_this_copy(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("unit_edge.machine.installation.extra_command", lambda extra: f"brew {extra}")
+    monkeypatch.setattr("unit_edge.cli.terminal.say.terminal_width", lambda: 40)
+    echo_wide('not measured: this one has no CUDA; `pip install "unit-edge[gpu]"`, or leave it')
+    assert "`brew gpu`" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("columns", [40, 80])
 @pytest.mark.parametrize("command", ["models", "doctor", "info night2day-edge-s", "boards", "configs"])
 def test_tables_fit_a_terminal(monkeypatch: pytest.MonkeyPatch, command: str, columns: int) -> None:

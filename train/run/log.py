@@ -16,6 +16,7 @@ from torch import Tensor
 
 from unit_edge.files.reading import parse_json
 from unit_edge.files.writing import open_unlinked, replacing
+from unit_edge.machine.installation import fitting
 
 
 class RunLog:
@@ -85,6 +86,6 @@ def _board(folder: Path, step: int) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ModuleNotFoundError:
-        print('note: no TensorBoard log; pip install "unit-edge[train]" brings it', file=sys.stderr)
+        print(fitting('note: no TensorBoard log; pip install "unit-edge[train]" brings it'), file=sys.stderr)
         return None
     return SummaryWriter(str(folder), purge_step=step + 1 if step else None)

@@ -17,10 +17,7 @@ _HINT = '"unit-edge['
 
 def echo(text: str, *, err: bool = False) -> None:
     """Prints a text on stdout, or stderr; what the terminal's encoding lacks is written out."""
-    if _HINT in text:
-        from unit_edge.machine.installation import fitting
-
-        text = fitting(text)
+    text = _fitting(text)
     encoding = getattr(sys.stderr if err else sys.stdout, "encoding", None) or "utf-8"
     shown = printable(text).encode(encoding, "backslashreplace").decode(encoding)
     typer.echo(shown, err=err)  # noqa: TID251
@@ -33,7 +30,7 @@ def terminal_width() -> int | None:
 
 def echo_wide(text: str, indent: int = 4) -> None:
     """Prints lines that may be wider than a terminal: there they go on below, indented, between words."""
-    width = terminal_width()
+    text, width = _fitting(text), terminal_width()
     if width is not None:
         indent = min(indent, width // 3)
         options = {"break_long_words": False, "break_on_hyphens": False}
@@ -45,6 +42,15 @@ def echo_wide(text: str, indent: int = 4) -> None:
         ]
         text = "\n".join(part for parts in lines for part in parts)
     echo(text)
+
+
+def _fitting(text: str) -> str:
+    """With commands that install extras as they work for this copy."""
+    if _HINT not in text:
+        return text
+    from unit_edge.machine.installation import fitting
+
+    return fitting(text)
 
 
 def echo_json(content: Any) -> None:
