@@ -16,7 +16,7 @@ COPY . /src
 # numpy below 2, since Python packages of JetPack 6 were built for it; TensorRT is the image's
 RUN python3 -m venv --system-site-packages /app \
     && /app/bin/pip install --no-cache-dir "numpy<2" "opencv-python-headless>=4.8,<5" "av>=17.1,<20" "typer>=0.12" \
-        "cuda-bindings>=12.6,<13" \
+        "cuda-bindings<12.9,>=12.8; python_version=='3.10'" "cuda-bindings<13.1,>=13.0; python_version=='3.12'" \
     && /app/bin/pip install --no-cache-dir --no-deps /src \
     && rm -rf /src
 ENV PATH=/app/bin:$PATH UNIT_EDGE_CONTAINER=jetson XDG_CACHE_HOME=/cache \

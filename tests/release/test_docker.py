@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 
+from unit_edge.boards.find import find_board
+from unit_edge.export.bundle.board_choice import choose
+
 tomllib = pytest.importorskip("tomllib", reason="Python 3.11")
 
 ROOT = Path(__file__).parents[2]
@@ -37,6 +40,13 @@ def test_an_image_that_installs_without_dependencies_names_them(name: str) -> No
     text = (ROOT / "docker" / f"{name}.Dockerfile").read_text()
     given = {_name(found) for found in re.findall(r'"([a-z-]+[<>=][^"]*)"', text)}
     assert {one.removesuffix("-headless") for one in given} >= needed
+
+
+def test_a_jetsons_image_has_the_cuda_bindings_of_its_bundles() -> None:
+    text = (ROOT / "docker" / "jetpack.Dockerfile").read_text()
+    found = re.findall(r"\"(cuda-bindings[^;]*); python_version=='(.*?)'\"", text)
+    systems = choose(find_board("orin-nano"), None, False, ()).systems
+    assert found == [(system.cuda_bindings, system.python) for system in systems] and len(found) == 2
 
 
 def test_hadolint_finds_nothing() -> None:
