@@ -70,12 +70,39 @@ def test_of_an_image_without_pip_is_how_to_build_it(install, monkeypatch: pytest
     assert "ARG PACKAGES" in (Path(__file__).parents[2] / "docker" / "cpu.Dockerfile").read_text()
 
 
-def test_of_pipx_and_uv(install, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize(
+    ("name", "text", "command"),
+    [
+        (
+            "pipx_metadata.json",
+            '{"injected_packages": {}, "main_package": {"package_or_url": "unit-edge[cpu]", "pip_args": []}}',
+            'pipx install --force "unit-edge[cpu,train]"',
+        ),
+        (
+            "uv-receipt.toml",
+            '[tool]\nrequirements = [{ name = "unit-edge", extras = ["cpu", "serve"] }]\npython = "3.11"\n',
+            'uv tool install --force "unit-edge[cpu,serve,train]"',
+        ),
+        (
+            "uv-receipt.toml",
+            '[tool]\nrequirements = [{ name = "unit-edge" }, { name = "torch", extras = ["x"] }]\n',
+            'uv tool install --force "unit-edge[train]"',
+        ),
+    ],
+)
+def test_of_pipx_and_uv_keeps_the_extras(  # type: ignore[no-untyped-def]
+    install, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, text: str, command: str
+) -> None:
+    """They make the environment anew, wherever it lies; texts as pipx 1.18 and uv 0.13 write them."""
     install(None)
-    monkeypatch.setattr(sys, "prefix", "/home/me/.local/pipx/venvs/unit-edge")
-    assert extra_command("cpu") == 'pipx install --force "unit-edge[cpu]"'
-    monkeypatch.setattr(sys, "prefix", "/home/me/.local/share/uv/tools/unit-edge")
-    assert extra_command("cpu") == 'uv tool install --force "unit-edge[cpu]"'
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    (tmp_path / name).write_text(text)
+    assert extra_command("train") == command
+    assert extra_command("train,cpu").count("cpu") == 1
+
+
+def test_of_uv_without_pip(install, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    install(None)
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     (tmp_path / "pyvenv.cfg").touch()
     monkeypatch.setattr(installation, "_has_pip", lambda: False)

@@ -17,6 +17,15 @@ from unit_edge import __version__
 _MARKED = re.compile(r"""(?P<what>[^;]+?)\s*;.*extra\s*==\s*["'](?P<extra>[\w-]+)["']""")
 
 
+_TOOLS = (
+    ("pipx_metadata.json", "pipx install --force", re.compile(r'"package_or_url": "[^"\[]*\[([\w, -]+)\]')),
+    (
+        "uv-receipt.toml",
+        "uv tool install --force",
+        re.compile(r'name = "unit-edge"[^}]*?extras = \[(["\w, -]+)\]'),
+    ),
+)
+"""What pipx and uv leave in an environment, their command, and where that file has the extras."""
 _HINT = re.compile(r'pip install "unit-edge\[([\w,-]+)\]"')
 
 
@@ -29,8 +38,9 @@ def extra_command(extra: str) -> str:
     """What installs an extra, or several with commas: 'pip install "unit-edge[train]"'.
 
     For an editable copy it names its folder, for a wheel its file; for what pipx or uv installed, it is
-    their command. In a container (docker/) and of a board's bundle, unit-edge itself can't be had again,
-    so the extra's packages are named; where the container has no pip, for its image to be built with them.
+    their command, with the extras that there are, since it makes the environment anew. In a container
+    (docker/) and of a board's bundle, unit-edge itself can't be had again, so the extra's packages are
+    named; where the container has no pip, for its image to be built with them.
     """
     found = _installed()
     pip = _pip()
@@ -46,17 +56,22 @@ def extra_command(extra: str) -> str:
             )
         return f"{pip} {' '.join(shlex.quote(one) for one in packages)}"
     source = _source(found)
-    where = f"unit-edge[{extra}]"
+    install, extras = _tool() or (pip, [])
+    extra = ",".join(dict.fromkeys([*extras, *extra.split(",")]))
     if source.get("editable"):
-        return f"{pip} -e {shlex.quote(source['path'] + f'[{extra}]')}"
-    if source:
-        where += f" @ {source['url']}"
-    prefix = Path(sys.prefix).as_posix()
-    if "/pipx/venvs/" in prefix:
-        return f'pipx install --force "{where}"'
-    if "/uv/tools/" in prefix:
-        return f'uv tool install --force "{where}"'
-    return f'{pip} "{where}"'
+        return f"{install} -e {shlex.quote(source['path'] + f'[{extra}]')}"
+    where = f" @ {source['url']}" if source else ""
+    return f'{install} "unit-edge[{extra}]{where}"'
+
+
+def _tool() -> tuple[str, list[str]] | None:
+    """The command of pipx or uv, if one made this environment, and the extras that it was asked for."""
+    for name, command, asked in _TOOLS:
+        path = Path(sys.prefix) / name
+        if path.is_file():
+            found = asked.search(path.read_text(encoding="utf-8", errors="replace"))
+            return command, re.findall(r"[\w-]+", found[1]) if found else []
+    return None
 
 
 def _pip() -> str:
