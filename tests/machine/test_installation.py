@@ -99,6 +99,13 @@ def test_of_pipx_and_uv_keeps_the_extras(  # type: ignore[no-untyped-def]
     (tmp_path / name).write_text(text)
     assert extra_command("train") == command
     assert extra_command("train,cpu").count("cpu") == 1
+    asked = "pip uninstall -y opencv-python && pip install opencv-python-headless"
+    where = f"--python {sys.executable}"
+    own = f"uv pip uninstall {where} opencv-python && uv pip install {where} opencv-python-headless"
+    if name.startswith("pipx"):
+        own = asked.replace("pip ", f"pipx runpip {tmp_path.name} ")
+    assert fitting(asked) == own
+    assert fitting(fitting('pip install "unit-edge[train]"')) == command
 
 
 def test_of_uv_without_pip(install, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -107,6 +114,8 @@ def test_of_uv_without_pip(install, monkeypatch: pytest.MonkeyPatch, tmp_path: P
     (tmp_path / "pyvenv.cfg").touch()
     monkeypatch.setattr(installation, "_has_pip", lambda: False)
     assert extra_command("cpu").startswith("uv pip install --python ")
+    assert fitting("pip install av") == f"uv pip install --python {sys.executable} av"
+    assert fitting(fitting("pip install av")) == fitting("pip install av")
 
 
 def test_texts_are_changed_where_they_are_printed(install) -> None:  # type: ignore[no-untyped-def]

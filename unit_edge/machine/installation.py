@@ -29,9 +29,22 @@ _TOOLS = (
 _HINT = re.compile(r'pip install "unit-edge\[([\w,-]+)\]"')
 
 
+_OTHER_PIP = re.compile(r"(?<![\w-])(?<!uv )pip (install|uninstall)( -y)?(?= )")
+
+
 def fitting(text: str) -> str:
-    """A text whose `pip install "unit-edge[EXTRA]"` are what does that for this copy."""
-    return _HINT.sub(lambda found: extra_command(found[1]), text)
+    """A text whose commands of pip, first of all `pip install "unit-edge[EXTRA]"`, fit this copy."""
+    return _OTHER_PIP.sub(_own_pip, _HINT.sub(lambda found: extra_command(found[1]), text))
+
+
+def _own_pip(found: re.Match[str]) -> str:
+    """That of an environment which is never activated, or has none, is not the `pip` of a shell."""
+    tool, yes = _tool(), found[2] or ""
+    if tool is not None and tool[0].startswith("pipx"):
+        return f"pipx runpip {shlex.quote(Path(sys.prefix).name)} {found[1]}{yes}"
+    if tool is not None or _pip() != "pip install":
+        return f"uv pip {found[1]} --python {shlex.quote(sys.executable)}"
+    return found[0]
 
 
 def extra_command(extra: str) -> str:

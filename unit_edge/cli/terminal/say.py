@@ -12,7 +12,7 @@ import typer
 
 from unit_edge.text.printable import printable
 
-_HINT = '"unit-edge['
+_HINT = "pip "
 
 
 def echo(text: str, *, err: bool = False) -> None:
