@@ -25,7 +25,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         "changelog.md": (ROOT / "CHANGELOG.md").read_text().replace("](docs/", "]("),
     }
     for card in sorted(ROOT.glob("models/*/CARD.md")):
-        pages[f"models/{card.parent.name}.md"] = card.read_text()
+        pages[f"models/{card.parent.name}.md"] = card.read_text().replace("](../../docs/", "](../")
     for name, text in pages.items():
         files.append(File.generated(config, name, content=text))
     return files
