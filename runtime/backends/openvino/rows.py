@@ -88,11 +88,11 @@ class RowPasses:
             below = shares[first : first + size, :, None]
             if begin < end:
                 part = _Applying(
-                    first,
-                    rows[first : first + size],
-                    [_tensor(1 - below), _tensor(below.copy())],
-                    slice(begin, end),
-                    places[begin:end] - first * many,
+                    first=first,
+                    rows=rows[first : first + size],
+                    shares=[_tensor(1 - below), _tensor(below.copy())],
+                    filled=slice(begin, end),
+                    places=places[begin:end] - first * many,
                 )
                 self.applying.append(part)
         settings = {**settings, "INFERENCE_PRECISION_HINT": "f32"}
