@@ -91,18 +91,13 @@ def export_run(
     detail: str = "guided",
     frame_size: tuple[int, int] | None = None,
     network_size: int | None = None,
-    residual: float | None = None,
-    highlights: float | None = None,
-    saturation: float | None = None,
-    brightness: float | None = None,
-    contrast: float | None = None,
-    stray_colour: float | None = None,
     precision: str = "fp32",
     int8: Int8 | None = None,
     frames: Path | None = None,
     best: bool = False,
     batch: int = 1,
     overwrite: bool = True,
+    **head: float | None,
 ) -> Exported:
     """Exports one direction of a run, whole and verified or not at all.
 
@@ -114,18 +109,14 @@ def export_run(
         frame_size: width and height of the frames that the model takes; None for any size with the
             guided head, and for the size that the run was trained on without it.
         network_size: short side of the image that E and G see; None for the one of the training.
-        residual: of the guided head, instead of the run's own.
-        highlights: of the guided head, instead of the run's own.
-        saturation: of the guided head, instead of the run's own.
-        brightness: of the guided head, instead of the run's own.
-        contrast: of the guided head, instead of the run's own.
-        stray_colour: of the guided head, instead of the run's own.
         precision: "fp32", "fp16" for E and G in half precision, or "int8" for their convolutions in int8.
         int8: how, with "int8" only.
         frames: images or a video to verify on; None for those of the calibration, or built-in scenes.
         best: the weights that scored best in training, not the newest.
         batch: frames that the model takes in one call.
         overwrite: replace a file of that name.
+        head: settings of the guided head by the names of `Detail`, instead of the run's own: residual,
+            highlights, saturation, brightness, contrast, stray_colour; None leaves one as it is.
 
     Raises:
         SinkError: there is such a file, and it may not be replaced.
@@ -138,14 +129,6 @@ def export_run(
     _check_precision(precision, int8)
     trained = load_run(run, best)
     source = trained.source_of(to)
-    head = {
-        "residual": residual,
-        "highlights": highlights,
-        "saturation": saturation,
-        "brightness": brightness,
-        "contrast": contrast,
-        "stray_colour": stray_colour,
-    }
     shapes = export_shapes(trained.config, detail, frame_size, network_size, head, batch)
     suffix = {"fp32": "", "fp16": "-fp16"}.get(precision, "-int8")
     if int8 is not None and int8.variant == "tensorrt":

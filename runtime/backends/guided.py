@@ -181,8 +181,9 @@ class GuidedFrames:
 
     def _fit(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
         """The local linear model of the frame's levels: a, b, each float[h,w,3]."""
-        y = self._graded(x, y)
-        mean_x, mean_y = self._mean(x), self._mean(y)
+        mean_x = self._mean(x)
+        y = self._graded(x, mean_x, y)
+        mean_y = self._mean(y)
         a = (self._mean(x * y) - mean_x * mean_y) / (self._mean(x * x) - mean_x * mean_x + self._epsilon)
         b = mean_y - a * mean_x
         a, b = self._mean(a), self._mean(b)
@@ -197,12 +198,12 @@ class GuidedFrames:
         b *= np.float32(127.5)
         return a, b
 
-    def _graded(self, x: Floats, y: Floats) -> Floats:
+    def _graded(self, x: Floats, mean_x: Floats, y: Floats) -> Floats:
         """What `unit_edge.train.guided.GuidedHead.graded` gives, float[h,w,3] in [-1, 1]."""
         if not self._grades:
             return y
         if self._stray < 1:
-            y = self._without_stray_colour(x, y)
+            y = self._without_stray_colour(x - mean_x, y)
         levels = cv2.transform(y, self._levels)
         if self._highlights > 0:
             light = np.asarray(cv2.pow(np.maximum(cv2.transform(y, _GREY_LEVEL), 0), GAMMA), np.float32)
@@ -217,21 +218,21 @@ class GuidedFrames:
         cv2.addWeighted(levels, 2, levels, 0, -1, levels)
         return np.asarray(np.clip(levels, -1, 1, out=levels), np.float32)
 
-    def _without_stray_colour(self, x: Floats, y: Floats) -> Floats:
-        """y with colours as far from those around as `stray_colour` and the frame's own, x, allow."""
-        own, stray = (self._from_around(np.asarray(cv2.transform(z, _COLOUR), np.float32)) for z in (x, y))
-        share = _largest(own)
+    def _without_stray_colour(self, own: Floats, y: Floats) -> Floats:
+        """y with colours as far from those around as `stray_colour` and the frame's allow.
+
+        Args:
+            own: how far the frame is from the mean of the box around every pixel.
+            y: what E and G gave.
+        """
+        stray = np.asarray(cv2.transform(y - self._mean(y), _COLOUR), np.float32)
+        share = _largest(np.asarray(cv2.transform(own, _COLOUR), np.float32))
         share += self._stray
         share /= np.maximum(_largest(stray), DARK)
         np.minimum(share, 1, out=share)
         share -= np.float32(1)
         share *= np.float32(2)
         return np.asarray(cv2.add(y, cv2.multiply(stray, cv2.merge([share, share, share]))), np.float32)
-
-    def _from_around(self, x: Floats) -> Floats:
-        """How far each pixel is from the mean of the box around it; x becomes it."""
-        x -= self._mean(x)
-        return x
 
     def _mean(self, x: Floats) -> Floats:
         """Over a box around every pixel; the border pixel stands for what lies outside."""

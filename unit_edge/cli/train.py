@@ -262,16 +262,19 @@ def export(
       unit-edge export runs/day-night --to night --board orin-nano \\
           --calibrate drive.mp4
     """
-    options: dict[str, Any] = {
-        "detail": detail,
-        "frame_size": parse_size(frame_size),
-        "network_size": network_size,
+    head = {
         "residual": residual,
         "highlights": highlights,
         "saturation": saturation,
         "brightness": brightness,
         "contrast": contrast,
         "stray_colour": stray_colour,
+    }
+    options: dict[str, Any] = {
+        **head,
+        "detail": detail,
+        "frame_size": parse_size(frame_size),
+        "network_size": network_size,
         "frames": frames,
         "best": best,
         "batch": batch,
@@ -281,9 +284,8 @@ def export(
             "--board": board, "--precision": None if precision == "fp32" else precision,
             "--calibrate": calibrate, "--int8-for": int8_for, "--int8-skip": int8_skip,
             "--allow-low-quality": allow_low_quality, "--frame-size": parse_size(frame_size),
-            "--network-size": network_size, "--residual": residual, "--highlights": highlights,
-            "--saturation": saturation, "--brightness": brightness, "--contrast": contrast,
-            "--stray-colour": stray_colour, "--best": best, "--python": python,
+            "--network-size": network_size, "--best": best, "--python": python,
+            **{f"--{name.replace('_', '-')}": value for name, value in head.items()},
         }  # fmt: skip
         adapt.export(run, to, output=output, batch=batch, frames=frames, overwrite=overwrite, unfit=given)
         return

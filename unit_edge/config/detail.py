@@ -17,7 +17,7 @@ STANDS_OUT = 1.5
 LEAST_LIGHT = 0.01
 """Light, of 1, that a highlight has more of than that."""
 DARK = 1e-3
-"""Light that nothing is divided by less than."""
+"""Light, or colour, that nothing is divided by less than."""
 
 
 @dataclass(frozen=True)

@@ -39,15 +39,18 @@ def weave_last(model: Any) -> None:
         if tuple(node.get_type_name() for node in chain) != _END:
             continue
         _, summed, layer, woven = chain
+        bias = summed.input_value(1)
         weight, radius = layer.input_value(1).get_node(), layer.get_attributes()["pads_begin"][0]
         if weight.get_type_name() != "Constant" or layer.get_attributes() != _plain(radius):
             continue
         values = weight.get_data()
         if values.shape[2:] != (2 * radius + 1,) * 2 or woven.get_attributes() != _WOVEN:
             continue
+        if bias.get_partial_shape() != ov.PartialShape([1, len(values), 1, 1]):
+            continue
         pads = [(radius + 1) // 2] * 2
         phases = of.convolution(woven.input_value(0), of_phases(values), [1, 1], pads, pads, [1, 1])
-        levels = of.tanh(of.add(phases, of.concat([summed.input_value(1)] * 4, 1)))
+        levels = of.tanh(of.add(phases, of.concat([bias] * 4, 1)))
         for user in squashed.output(0).get_target_inputs():
             user.replace_source_output(of.depth_to_space(levels, "blocks_first", 2).output(0))
 
