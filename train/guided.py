@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unit_edge.config import Detail
-from unit_edge.config.detail import DARK, GAMMA, LEAST_LIGHT, SPOT, STANDS_OUT
+from unit_edge.config.detail import DARK, GAMMA, GREEN, LEAST_LIGHT, SPOT, STANDS_OUT
 
 
 class GuidedHead(nn.Module):
@@ -24,6 +24,7 @@ class GuidedHead(nn.Module):
 
     rows: Tensor
     columns: Tensor
+    green: Tensor
 
     def __init__(self, settings: Detail) -> None:
         super().__init__()
@@ -32,6 +33,8 @@ class GuidedHead(nn.Module):
         box = torch.full((12, 1, 1, width), 1.0 / width)
         self.register_buffer("rows", box, persistent=False)
         self.register_buffer("columns", box.transpose(2, 3).contiguous(), persistent=False)
+        green = torch.tensor(GREEN).reshape(1, 3, 1, 1)
+        self.register_buffer("green", green, persistent=False)
 
     def forward(self, frame: Tensor, small: Tensor, translated: Tensor) -> Tensor:
         """Translates the frame.
@@ -82,12 +85,14 @@ class GuidedHead(nn.Module):
         A colour is levels without their mean. The largest of its three distances from the colour around, the
         mean of a box, may be `stray_colour` more than that of the frame's; farther ones are brought nearer.
 
+        Magenta is M = max(0, min(R, B) - G). With m = max(0, M - M of the frame), (1 - magenta) * m is taken
+        away: two thirds of it are added to G, a third is taken from R and from B.
+
         With L the light of mean levels, over SPOTxSPOT pixels, A that of the surroundings (two boxes), and
         d = max(0, L - STANDS_OUT * A - LEAST_LIGHT), a pixel's light is multiplied by 1 + highlights * d / L.
         """
         settings = self.settings
-        moves = settings.saturation != 1 or settings.brightness != 1 or settings.stray_colour < 1
-        if settings.highlights == 0 and not moves:
+        if not settings.grades:
             return translated
         levels = (translated + 1) / 2
         grey = levels.mean(1, keepdim=True)
@@ -98,6 +103,9 @@ class GuidedHead(nn.Module):
             _, own = self._distance(frame - frame.mean(1, keepdim=True))
             share = (settings.stray_colour + _largest(own)) / _largest(stray).clamp(min=DARK)
             colour = around + share.clamp(max=1) * stray
+        if settings.magenta < 1:
+            more = (_magenta(colour) - _magenta(small / 2).clamp(min=0)).clamp(min=0)
+            colour = colour + (1 - settings.magenta) * more * self.green
         levels = settings.brightness * (grey + settings.saturation * colour)
         if settings.highlights > 0:
             light = grey.clamp(min=0) ** GAMMA
@@ -127,3 +135,9 @@ class GuidedHead(nn.Module):
 def _largest(difference: Tensor) -> Tensor:
     """Of the three channels, float[N,1,h,w], without its sign."""
     return difference.abs().amax(1, keepdim=True)
+
+
+def _magenta(colour: Tensor) -> Tensor:
+    """How far less green a pixel is than both red and blue, float[N,1,h,w]; below 0 where it is not."""
+    red, green, blue = colour.chunk(3, 1)
+    return torch.minimum(red, blue) - green

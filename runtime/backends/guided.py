@@ -6,7 +6,6 @@ from frame to frame.
 
 from __future__ import annotations
 
-import dataclasses
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unit_edge.config import Detail
-from unit_edge.config.detail import DARK, GAMMA, LEAST_LIGHT, SPOT, STANDS_OUT
+from unit_edge.config.detail import DARK, GAMMA, GREEN, LEAST_LIGHT, SPOT, STANDS_OUT
 from unit_edge.errors import ConfigError, ModelError
 from unit_edge.frames import OVERSAMPLING, shrunk_size
 from unit_edge.manifests.model import Manifest
@@ -87,8 +86,9 @@ class GuidedFrames:
         share, self._stray = detail.saturation, np.float32(detail.stray_colour)
         mixed = (np.full((3, 3), (1 - share) / 3) + share * np.eye(3)) / 2
         self._levels = detail.brightness * np.hstack([mixed, np.full((3, 1), 0.5)])
-        self._grades = detail != dataclasses.replace(
-            detail, highlights=0.0, saturation=1.0, brightness=1.0, stray_colour=1.0
+        self._grades, self._less_magenta = (
+            detail.grades,
+            (1 - detail.magenta) * np.array([GREEN], np.float32).T,
         )
         self._short_side = manifest.network_short_side
         self._memory = _Memory()
@@ -204,6 +204,9 @@ class GuidedFrames:
             return y
         if self._stray < 1:
             y = self._without_stray_colour(x - mean_x, y)
+        if self._less_magenta.any():
+            more = np.maximum(_magenta(y) - np.maximum(_magenta(x), 0), 0)
+            y = np.asarray(cv2.add(y, cv2.transform(more, self._less_magenta)), np.float32)
         levels = cv2.transform(y, self._levels)
         if self._highlights > 0:
             light = np.asarray(cv2.pow(np.maximum(cv2.transform(y, _GREY_LEVEL), 0), GAMMA), np.float32)
@@ -244,6 +247,12 @@ def _largest(difference: Floats) -> Floats:
     """Of the three channels, float[h,w], without its sign."""
     first, second, third = cv2.split(np.abs(difference))
     return np.asarray(cv2.max(cv2.max(first, second), third), np.float32)
+
+
+def _magenta(colour: Floats) -> Floats:
+    """How far less green a pixel is than both red and blue, float[h,w]; below 0 where it is not."""
+    red, green, blue = cv2.split(colour)
+    return np.asarray(cv2.subtract(cv2.min(red, blue), green), np.float32)
 
 
 def _shrink_rows(frame: Pixels, out: Floats, first: int, last: int, memory: _Memory) -> None:

@@ -43,10 +43,23 @@ def unstrayed(small: Array, translated: Array, settings: Detail) -> Array:
     return out
 
 
+def greener(small: Array, translated: Array, settings: Detail) -> Array:
+    """Magenta that the frame doesn't have, beyond its share, taken away pixel by pixel."""
+    out = translated.copy()
+    for place in np.ndindex(*small.shape[:2]):
+        (red, green, blue), frame = translated[place], small[place]
+        more = max(0.0, min(red, blue) - green - max(0.0, min(frame[0], frame[2]) - frame[1]))
+        more *= 1 - settings.magenta
+        out[place] = red - more / 3, green + 2 * more / 3, blue - more / 3
+    return out
+
+
 def graded(small: Array, translated: Array, settings: Detail) -> Array:
-    """Stray colours, highlights, saturation and brightness pixel by pixel: light is a level's 2.2th power."""
+    """Colours held back, highlights, saturation and brightness a pixel at a time; light is level ** 2.2."""
     if settings.stray_colour < 1:
         translated = unstrayed(small, translated, settings)
+    if settings.magenta < 1:
+        translated = greener(small, translated, settings)
     out = translated.copy()
     light = np.repeat((translated.mean(2, keepdims=True) / 2 + 0.5) ** 2.2, 3, 2)
     around = window_mean(window_mean(light, settings.radius), settings.radius)[..., 0]
@@ -118,6 +131,8 @@ def array(x: torch.Tensor) -> Array:
         Detail(2, 1e-2, 0.8, contrast=1.4),
         Detail(2, 1e-2, 0.8, stray_colour=0.05),
         Detail(1, 1e-2, 1.0, saturation=1.3, stray_colour=0.0),
+        Detail(2, 1e-2, 1.0, magenta=0.0),
+        Detail(1, 1e-2, 0.8, saturation=1.3, stray_colour=0.1, magenta=0.4),
         Detail(2, 1e-2, 0.8, highlights=2.0, saturation=1.3, brightness=0.8, contrast=0.6),
     ],
     ids=str,
@@ -172,15 +187,36 @@ def test_highlights_brighten_a_lamp_and_nothing_else() -> None:
     assert given[:10] == pytest.approx(np.zeros((10, 41, 3)), abs=0.1)
 
 
+def test_a_pink_lamp_is_white_where_the_frame_is_grey_and_a_red_one_stays() -> None:
+    small = np.full((9, 24, 3), -0.5)
+    translated = np.full((9, 24, 3), -0.9)
+    translated[3:6, 3:6] = 0.8, 0.2, 0.6
+    translated[3:6, 11:14] = 0.8, -0.6, -0.7
+    translated[3:6, 19:22], small[3:6, 19:22] = (0.8, 0.2, 0.6), (0.5, 0.0, 0.5)  # a sign that is pink
+    kept = GuidedHead(Detail(2, 1e-4, 1.0)).graded(tensor(small), tensor(translated))
+    given = array(GuidedHead(Detail(2, 1e-4, 1.0, magenta=0.0)).graded(tensor(small), tensor(translated)))
+    white = 0.8 - 0.4 / 3, 0.2 + 0.8 / 3, 0.6 - 0.4 / 3  # as green as blue, and as light as before
+    assert given[4, 4] == pytest.approx(white, abs=1e-5) and white[1] == pytest.approx(white[2])
+    given[3:6, 3:6] = translated[3:6, 3:6]
+    assert given == pytest.approx(array(kept), abs=1e-5)
+
+
 def test_manifests_of_before_change_nothing_that_they_lack() -> None:
     before = {"radius": 8, "epsilon": 1e-4, "residual": 0.5}
     assert Detail.of(before) == Detail(8, 1e-4, 0.5, residual_colour=1.0, highlights=0.0, saturation=1.0)
     assert Detail.of(before).brightness == Detail.of(before).contrast == 1.0
     assert Detail.of({**before, "stray_colour": 0.05}).stray_colour == 0.05
+    assert Detail.of(before).magenta == 1.0 and Detail.of({**before, "magenta": 0.2}).magenta == 0.2
     for name in ("highlights", "saturation", "brightness", "contrast"):
         assert getattr(Detail.of({**before, name: 3.0}), name) == 3.0
     damaged_ones = [("highlights", -1.0), ("highlights", 65.0), ("saturation", float("nan"))]
-    for name, damaged in [*damaged_ones, ("brightness", 4.1), ("contrast", -0.1), ("stray_colour", 1.1)]:
+    for name, damaged in [
+        *damaged_ones,
+        ("brightness", 4.1),
+        ("contrast", -0.1),
+        ("stray_colour", 1.1),
+        ("magenta", -0.1),
+    ]:
         with pytest.raises(ConfigError, match=rf"detail\.{name}"):
             Detail.of({**before, name: damaged})
     assert Detail.of({**before, "residual_colour": 0.3}).residual_colour == 0.3

@@ -211,6 +211,13 @@ def export(
             help="How far colours may be from those around, 0 to 1: against specks. [default: as trained]",
         ),
     ] = None,
+    magenta: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Kept of pink and violet that the frame hasn't, 0 to 1. [default: as trained]",
+        ),
+    ] = None,
     precision: Annotated[
         str | None,
         typer.Option(
@@ -269,6 +276,7 @@ def export(
         "brightness": brightness,
         "contrast": contrast,
         "stray_colour": stray_colour,
+        "magenta": magenta,
     }
     options: dict[str, Any] = {
         **head,

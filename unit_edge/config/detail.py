@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ LEAST_LIGHT = 0.01
 """Light, of 1, that a highlight has more of than that."""
 DARK = 1e-3
 """Light, or colour, that nothing is divided by less than."""
+GREEN = (-1 / 3, 2 / 3, -1 / 3)
+"""Of red, green and blue: what takes 1 from the magenta of a colour, and leaves the mean level."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,9 @@ class Detail:
     stray_colour: float = 1.0
     """How much farther than the frame's own colour the network's may be from the colours around, of all
     levels, 0 to 1: small networks put specks of colour beside edges. 1 for as far as it likes."""
+    magenta: float = 1.0
+    """Share of the network's magenta that is kept where the frame has none, 0 to 1: hardly anything that
+    shines on a street is less green than it is both red and blue."""
 
     def __post_init__(self) -> None:
         require(1 <= self.radius <= 64, "detail.radius", self.radius, "1 to 64 pixels")
@@ -58,8 +64,16 @@ class Detail:
         require(0 <= self.highlights <= 64, "detail.highlights", self.highlights, "0 to 64")
         stray = self.stray_colour
         require(0 <= stray <= 1, "detail.stray_colour", stray, "0 to 1")
+        require(0 <= self.magenta <= 1, "detail.magenta", self.magenta, "0 to 1")
         for name in ("saturation", "brightness", "contrast"):
             require(0 <= getattr(self, name) <= 4, f"detail.{name}", getattr(self, name), "0 to 4")
+
+    @property
+    def grades(self) -> bool:
+        """Whether colours or levels of the network are moved before the linear model is fitted."""
+        return self != dataclasses.replace(
+            self, highlights=0.0, saturation=1.0, brightness=1.0, stray_colour=1.0, magenta=1.0
+        )
 
     @classmethod
     def of(cls, settings: Mapping[str, float]) -> Detail:
@@ -78,4 +92,5 @@ class Detail:
             brightness=float(settings.get("brightness", 1.0)),
             contrast=float(settings.get("contrast", 1.0)),
             stray_colour=float(settings.get("stray_colour", 1.0)),
+            magenta=float(settings.get("magenta", 1.0)),
         )

@@ -73,6 +73,7 @@ LARGEST: dict[str, float] = {
     "detail.brightness": 4,
     "detail.contrast": 4,
     "detail.stray_colour": 1,
+    "detail.magenta": 1,
     "source.zoom": 2,
     "target.zoom": 2,
     "augment.turn_deg": 45,
