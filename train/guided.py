@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unit_edge.config import Detail
-from unit_edge.config.detail import DARK, GAMMA, GREEN, LEAST_LIGHT, SPOT, STANDS_OUT
+from unit_edge.config.detail import BLACK, DARK, GAMMA, GREEN, LEAST_LIGHT, SPOT, STANDS_OUT
 
 
 class GuidedHead(nn.Module):
@@ -90,6 +90,8 @@ class GuidedHead(nn.Module):
 
         With L the light of mean levels, over SPOTxSPOT pixels, A that of the surroundings (two boxes), and
         d = max(0, L - STANDS_OUT * A - LEAST_LIGHT), a pixel's light is multiplied by 1 + highlights * d / L.
+
+        Last, levels of a mean above gain_limit * max(BLACK, the frame's mean level) are brought down to it.
         """
         settings = self.settings
         if not settings.grades:
@@ -113,6 +115,9 @@ class GuidedHead(nn.Module):
             light = F.avg_pool2d(F.pad(light, (SPOT // 2,) * 4, mode="replicate"), SPOT, 1)
             out = (light - STANDS_OUT * around - LEAST_LIGHT).clamp(min=0) / (light + DARK)
             levels = levels * (1 + settings.highlights * out) ** (1 / GAMMA)
+        if settings.gain_limit > 0:
+            most = settings.gain_limit * ((small.mean(1, keepdim=True) + 1) / 2).clamp(min=BLACK)
+            levels = levels * (most / levels.mean(1, keepdim=True).clamp(min=DARK)).clamp(max=1)
         return (levels * 2 - 1).clamp(-1, 1)
 
     def _distance(self, colour: Tensor) -> tuple[Tensor, Tensor]:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unit_edge.config import Detail
-from unit_edge.config.detail import DARK, GAMMA, GREEN, LEAST_LIGHT, SPOT, STANDS_OUT
+from unit_edge.config.detail import BLACK, DARK, GAMMA, GREEN, LEAST_LIGHT, SPOT, STANDS_OUT
 from unit_edge.errors import ConfigError, ModelError
 from unit_edge.frames import OVERSAMPLING, shrunk_size
 from unit_edge.manifests.model import Manifest
@@ -27,6 +27,7 @@ Pixels = NDArray[np.uint8]
 
 _GREY_LEVEL = np.array([[1 / 6, 1 / 6, 1 / 6, 0.5]], np.float32)
 """[-1, 1] → the mean of the three levels in [0, 1], as a matrix of `cv2.transform`."""
+_MEAN = np.full((1, 3), 1 / 3, np.float32)
 _COLOUR = ((np.eye(3) - 1 / 3) / 2).astype(np.float32)
 """[-1, 1] → levels of 0 to 1 without their mean."""
 
@@ -82,6 +83,7 @@ class GuidedFrames:
         self._epsilon = np.float32(detail.epsilon)
         grey = np.full((3, 3), (1 - detail.residual_colour) / 3)
         self._residual = detail.residual * (grey + detail.residual_colour * np.eye(3))
+        self._gain_limit = np.float32(detail.gain_limit)
         self._highlights, self._contrast = detail.highlights, np.float32(detail.contrast)
         share, self._stray = detail.saturation, np.float32(detail.stray_colour)
         mixed = (np.full((3, 3), (1 - share) / 3) + share * np.eye(3)) / 2
@@ -218,6 +220,11 @@ class GuidedFrames:
             out += np.float32(1)
             gain = cv2.pow(out, 1 / GAMMA)
             cv2.multiply(levels, cv2.merge([gain, gain, gain]), levels)
+        if self._gain_limit > 0:
+            share = self._gain_limit * np.maximum(cv2.transform(x, _GREY_LEVEL), BLACK)
+            share /= np.maximum(cv2.transform(levels, _MEAN), DARK)
+            np.minimum(share, 1, out=share)
+            cv2.multiply(levels, cv2.merge([share, share, share]), levels)
         cv2.addWeighted(levels, 2, levels, 0, -1, levels)
         return np.asarray(np.clip(levels, -1, 1, out=levels), np.float32)
 

@@ -69,7 +69,11 @@ def graded(small: Array, translated: Array, settings: Detail) -> Array:
         brighter = (1 + settings.highlights * stands_out) ** (1 / 2.2)
         grey = out[place].mean()
         saturated = grey + settings.saturation * (out[place] - grey)
-        out[place] = np.clip((saturated + 1) * settings.brightness * brighter - 1, -1, 1)
+        level = (saturated + 1) / 2 * settings.brightness * brighter
+        if settings.gain_limit > 0:
+            most = settings.gain_limit * max(0.02, (small[place].mean() + 1) / 2)
+            level *= min(1.0, most / max(level.mean(), 1e-3))
+        out[place] = np.clip(2 * level - 1, -1, 1)
     return out
 
 
@@ -132,6 +136,8 @@ def array(x: torch.Tensor) -> Array:
         Detail(2, 1e-2, 0.8, stray_colour=0.05),
         Detail(1, 1e-2, 1.0, saturation=1.3, stray_colour=0.0),
         Detail(2, 1e-2, 1.0, magenta=0.0),
+        Detail(2, 1e-2, 0.8, gain_limit=1.5),
+        Detail(1, 1e-2, 1.0, brightness=1.5, highlights=3.0, gain_limit=2.0),
         Detail(1, 1e-2, 0.8, saturation=1.3, stray_colour=0.1, magenta=0.4),
         Detail(2, 1e-2, 0.8, highlights=2.0, saturation=1.3, brightness=0.8, contrast=0.6),
     ],
@@ -201,13 +207,23 @@ def test_a_pink_lamp_is_white_where_the_frame_is_grey_and_a_red_one_stays() -> N
     assert given == pytest.approx(array(kept), abs=1e-5)
 
 
+def test_a_gain_limit_keeps_black_dark_and_leaves_a_grey_road_white() -> None:
+    small = np.full((6, 12, 3), -1.0)
+    small[:, 6:] = 2 * 0.3 - 1
+    translated = np.full((6, 12, 3), 2 * 0.8 - 1)
+    given = array(GuidedHead(Detail(2, 1e-4, 1.0, gain_limit=3.0)).graded(tensor(small), tensor(translated)))
+    levels = (given + 1) / 2
+    assert levels[:, :6] == pytest.approx(np.full((6, 6, 3), 3 * 0.02), abs=1e-5)
+    assert levels[:, 6:] == pytest.approx(np.full((6, 6, 3), 0.8), abs=1e-5)
+
+
 def test_manifests_of_before_change_nothing_that_they_lack() -> None:
     before = {"radius": 8, "epsilon": 1e-4, "residual": 0.5}
     assert Detail.of(before) == Detail(8, 1e-4, 0.5, residual_colour=1.0, highlights=0.0, saturation=1.0)
     assert Detail.of(before).brightness == Detail.of(before).contrast == 1.0
     assert Detail.of({**before, "stray_colour": 0.05}).stray_colour == 0.05
     assert Detail.of(before).magenta == 1.0 and Detail.of({**before, "magenta": 0.2}).magenta == 0.2
-    for name in ("highlights", "saturation", "brightness", "contrast"):
+    for name in ("highlights", "saturation", "brightness", "contrast", "gain_limit"):
         assert getattr(Detail.of({**before, name: 3.0}), name) == 3.0
     damaged_ones = [("highlights", -1.0), ("highlights", 65.0), ("saturation", float("nan"))]
     for name, damaged in [
@@ -216,6 +232,7 @@ def test_manifests_of_before_change_nothing_that_they_lack() -> None:
         ("contrast", -0.1),
         ("stray_colour", 1.1),
         ("magenta", -0.1),
+        ("gain_limit", 65.0),
     ]:
         with pytest.raises(ConfigError, match=rf"detail\.{name}"):
             Detail.of({**before, name: damaged})

@@ -218,6 +218,13 @@ def export(
             help="Kept of pink and violet that the frame hasn't, 0 to 1. [default: as trained]",
         ),
     ] = None,
+    gain_limit: Annotated[
+        float | None,
+        typer.Option(
+            metavar="FACTOR",
+            help="Of the frame's levels, that none may exceed; 0 for any. [default: as trained]",
+        ),
+    ] = None,
     precision: Annotated[
         str | None,
         typer.Option(
@@ -277,6 +284,7 @@ def export(
         "contrast": contrast,
         "stray_colour": stray_colour,
         "magenta": magenta,
+        "gain_limit": gain_limit,
     }
     options: dict[str, Any] = {
         **head,

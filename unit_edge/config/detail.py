@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -19,6 +18,8 @@ LEAST_LIGHT = 0.01
 """Light, of 1, that a highlight has more of than that."""
 DARK = 1e-3
 """Light, or colour, that nothing is divided by less than."""
+BLACK = 0.02
+"""Level, of 1, that no pixel of the frame counts as darker than where gains are limited."""
 GREEN = (-1 / 3, 2 / 3, -1 / 3)
 """Of red, green and blue: what takes 1 from the magenta of a colour, and leaves the mean level."""
 
@@ -53,6 +54,9 @@ class Detail:
     magenta: float = 1.0
     """Share of the network's magenta that is kept where the frame has none, 0 to 1: hardly anything that
     shines on a street is less green than it is both red and blue."""
+    gain_limit: float = 0.0
+    """How many times the frame's own level a pixel may have, 0 for any. Snow sends back about ten times the
+    light of asphalt or leaves, which is three times the level; what a network makes whiter is fog."""
 
     def __post_init__(self) -> None:
         require(1 <= self.radius <= 64, "detail.radius", self.radius, "1 to 64 pixels")
@@ -64,6 +68,7 @@ class Detail:
         require(0 <= self.highlights <= 64, "detail.highlights", self.highlights, "0 to 64")
         stray = self.stray_colour
         require(0 <= stray <= 1, "detail.stray_colour", stray, "0 to 1")
+        require(0 <= self.gain_limit <= 64, "detail.gain_limit", self.gain_limit, "0 to 64")
         require(0 <= self.magenta <= 1, "detail.magenta", self.magenta, "0 to 1")
         for name in ("saturation", "brightness", "contrast"):
             require(0 <= getattr(self, name) <= 4, f"detail.{name}", getattr(self, name), "0 to 4")
@@ -71,8 +76,12 @@ class Detail:
     @property
     def grades(self) -> bool:
         """Whether colours or levels of the network are moved before the linear model is fitted."""
-        return self != dataclasses.replace(
-            self, highlights=0.0, saturation=1.0, brightness=1.0, stray_colour=1.0, magenta=1.0
+        return self != Detail(
+            radius=self.radius,
+            epsilon=self.epsilon,
+            residual=self.residual,
+            residual_colour=self.residual_colour,
+            contrast=self.contrast,
         )
 
     @classmethod
@@ -93,4 +102,5 @@ class Detail:
             contrast=float(settings.get("contrast", 1.0)),
             stray_colour=float(settings.get("stray_colour", 1.0)),
             magenta=float(settings.get("magenta", 1.0)),
+            gain_limit=float(settings.get("gain_limit", 0.0)),
         )

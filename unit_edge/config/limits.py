@@ -74,6 +74,7 @@ LARGEST: dict[str, float] = {
     "detail.contrast": 4,
     "detail.stray_colour": 1,
     "detail.magenta": 1,
+    "detail.gain_limit": 64,
     "source.zoom": 2,
     "target.zoom": 2,
     "augment.turn_deg": 45,
