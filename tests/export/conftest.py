@@ -47,17 +47,22 @@ NARROW: dict[str, dict[str, Any]] = {
 
 
 class WithoutValues(pickle.Pickler):
-    """Of weights only what an exporter could go by: shapes, types, which are equal, and which are zero."""
+    """Of weights only what an exporter could go by: shapes, types, which are equal, and which are zero.
+
+    No addresses either, which torch puts into pickles of tensors.
+    """
 
     def __init__(self, file: io.BytesIO) -> None:
         super().__init__(file)
         self.seen: dict[bytes, int] = {}
 
     def persistent_id(self, value: Any) -> Any:
-        if not isinstance(value, torch.nn.Parameter):
+        if not isinstance(value, torch.Tensor):
             return None
-        number = self.seen.setdefault(raw(value), len(self.seen))
-        return number, tuple(value.shape), str(value.dtype), bool(value.any())
+        kind = tuple(value.shape), str(value.dtype)
+        if not isinstance(value, torch.nn.Parameter):
+            return *kind, raw(value)
+        return *kind, self.seen.setdefault(raw(value), len(self.seen)), bool(value.any())
 
 
 def without_values(given: Any) -> bytes:
