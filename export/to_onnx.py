@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gc
 import logging
 import warnings
 from collections.abc import Callable, Iterator
@@ -322,7 +323,7 @@ def graph_of(module: torch.nn.Module, taken: TensorSpec, output: str, opset: int
         sides = {1: torch.export.Dim("height", **limits), 2: torch.export.Dim("width", **limits)}
     # the size of the example decides nothing where height and width are symbols
     size = (batch or 1, height or 240, width or 320, channels or 3)
-    with _quiet():
+    with _quiet(), _no_collections():
         program = torch.onnx.export(
             module,
             (torch.zeros(size, dtype=torch.uint8),),
@@ -347,6 +348,18 @@ def _strip(model: Any) -> None:
     for item in (model, graph, *(item for part in parts for item in part)):
         item.ClearField("doc_string")
         item.ClearField("metadata_props")
+
+
+@contextlib.contextmanager
+def _no_collections() -> Iterator[None]:
+    """Python doesn't look for garbage meanwhile: all that the exporter makes lives to its end anyway."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 @contextlib.contextmanager

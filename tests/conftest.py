@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import hashlib
 import os
 import signal
@@ -44,6 +45,12 @@ def pytest_runtest_call() -> Generator[None, Any, Any]:
             for process in started:
                 if process.poll() is None:
                     process.kill()
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: Python need not search it for garbage again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -111,7 +111,7 @@ def test_no_command_looks_anything_up_or_leaves_a_file(
         "sheet": [clip, str(tmp_path / "a.mp4"), str(tmp_path / "a.png"), "-n", "2"],
         "bench": [model, "--backend", "openvino", "--size", "64x48", "--frames", "3", "--no-peak"],
         "train": [str(tmp_path / "my.toml"), "--run", run],
-        "export": [run, "--to", "night", "-o", onnx],
+        "export": [run, "--to", "night", "--detail", "none", "-o", onnx],
         "verify": [onnx, "--against", run],
         "adapt": [str(tmp_path / "digits.toml"), "--run", digits, "--data", str(tmp_path)],
         "accuracy": [digits, str(tmp_path / "thick" / "test.npz")],

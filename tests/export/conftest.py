@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import pickle
 from collections.abc import Callable, Iterator
@@ -40,9 +41,38 @@ NARROW: dict[str, dict[str, Any]] = {
         "shared": 1,
         "dilations": [1, 2],
     },
-    "paper": {"front": [4, 6, 8], "residual_width": 12},
-    "released": {"front": [4, 6, 8], "residual_width": 8},
+    "paper": {"front": [4, 6, 8], "residual_width": 12, "residual_blocks": 2, "shared": 1},
+    "released": {"front": [4, 6, 8], "residual_width": 8, "residual_blocks": 2, "shared": 1},
 }
+
+
+class WithoutValues(pickle.Pickler):
+    """Of weights only what an exporter could go by: shapes, types, which are equal, and which are zero.
+
+    No addresses either, which torch puts into pickles of tensors.
+    """
+
+    def __init__(self, file: io.BytesIO) -> None:
+        super().__init__(file)
+        self.seen: dict[bytes, int] = {}
+
+    def persistent_id(self, value: Any) -> Any:
+        if not isinstance(value, torch.Tensor):
+            return None
+        kind = tuple(value.shape), str(value.dtype)
+        if not isinstance(value, torch.nn.Parameter):
+            return *kind, raw(value)
+        return *kind, self.seen.setdefault(raw(value), len(self.seen)), bool(value.any())
+
+
+def without_values(given: Any) -> bytes:
+    file = io.BytesIO()
+    WithoutValues(file).dump(given)
+    return file.getvalue()
+
+
+def raw(weights: torch.Tensor) -> bytes:
+    return weights.detach().numpy().tobytes()
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -56,7 +86,10 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="session")
 def exported_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What torch.onnx.export made of a module is kept for all tests and processes that export the same."""
+    """What torch.onnx.export made of a module is kept for all tests and processes that export the same.
+
+    Weights go into the graph as they are, so other weights of the same networks go into the kept one.
+    """
     kept = tmp_path_factory.getbasetemp() / "graphs"
     if "PYTEST_XDIST_WORKER" in os.environ:
         kept = kept.parent.with_name(kept.name)
@@ -64,10 +97,18 @@ def exported_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     export = to_onnx.graph_of
 
     def graph_of(module: torch.nn.Module, *given: Any) -> Any:
-        path = kept / hashlib.sha256(pickle.dumps((module, given))).hexdigest()
+        weights = dict(module.named_parameters())
+        path = kept / hashlib.sha256(without_values((module, given))).hexdigest()
         if not path.exists():
-            write_output(path, export(module, *given).SerializeToString())
-        return onnx.load_model_from_string(path.read_bytes())
+            made = export(module, *given)
+            stored = {tensor.name: tensor.raw_data for tensor in made.graph.initializer}
+            assert {name: stored.get(name) for name in weights} == {k: raw(v) for k, v in weights.items()}
+            write_output(path, made.SerializeToString())
+        model = onnx.load_model_from_string(path.read_bytes())
+        for tensor in model.graph.initializer:
+            if tensor.name in weights:
+                tensor.raw_data = raw(weights[tensor.name])
+        return model
 
     to_onnx.graph_of = graph_of
     yield

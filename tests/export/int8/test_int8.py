@@ -26,6 +26,9 @@ from unit_edge.export.to_onnx import Exported, Int8, export_run
 from unit_edge.manifests.model import Manifest, sha256_of
 from unit_edge.train.run.checkpoint import load_run_config, load_weights, save_weights
 
+OTHERS = ("encoder.1.0", "generator")
+"""What need not be tried alone where some layers shall be."""
+
 
 @pytest.fixture(scope="session")
 def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -135,10 +138,12 @@ def test_a_layer_that_hurts_is_left_in_float(
     tmp_path: Path, write_run: Callable[..., Path], scenes: Path
 ) -> None:
     run = outlier(write_run(tmp_path / "run"))
-    made = export_run(run, "night", output=tmp_path, precision="int8", int8=Int8(scenes, "tensorrt"))
-    assert made.manifest.int8["in_float"] == ["encoder.0.2"]
+    int8 = Int8(scenes, "tensorrt", skip=OTHERS)
+    made = export_run(run, "night", output=tmp_path, precision="int8", int8=int8)
+    assert made.manifest.int8["in_float"] == [*OTHERS, "encoder.0.2"]
     damage: dict[str, float] = made.manifest.int8["psnr_db_alone"]
-    assert next(iter(damage)) == "encoder.0.2" and list(damage.values()) == sorted(damage.values())
+    assert len(damage) > 3 and next(iter(damage)) == "encoder.0.2"
+    assert list(damage.values()) == sorted(damage.values())
     assert made.report.psnr_db >= 40 > damage["encoder.0.2"]
 
 
@@ -148,9 +153,9 @@ def test_too_much_damage(run: Path, tmp_path: Path, scenes: Path, monkeypatch: p
     with pytest.raises(
         VerifyError, match=r"expected 90 dB or more; most is lost in \S+ \(\d+\.\d dB alone\), "
     ):
-        export_run(run, "night", output=target, precision="int8", int8=Int8(scenes))
+        export_run(run, "night", output=target, precision="int8", int8=Int8(scenes, skip=OTHERS))
     assert list(tmp_path.iterdir()) == []
-    int8 = Int8(scenes, allow_low_quality=True)
+    int8 = Int8(scenes, skip=OTHERS, allow_low_quality=True)
     made = export_run(run, "night", output=target, precision="int8", int8=int8)
     assert made.report.psnr_db < 90 and target.exists()
 

@@ -15,7 +15,7 @@ from digit_sets import make_data, save, settings, written
 from safetensors.numpy import load_file
 from scipy.io import savemat
 
-from unit_edge.config import OptimConfig
+from unit_edge.config import LogConfig, OptimConfig
 from unit_edge.config.adapt import AdaptConfig, AdaptLossConfig, DigitNetworkConfig, DigitsConfig, source_only
 from unit_edge.errors import CheckpointError, DataError
 from unit_edge.interrupt import Interrupted
@@ -108,7 +108,8 @@ def test_it_learns_to_read_the_unlabelled_domain(root: Path, tmp_path: Path) -> 
         save(root / name / "test.npz", *written(100, side, thickness, 6))
     optim = OptimConfig(steps=120, batch=10, lr=2e-3, ema=0.9, warmup_steps=40)
     config = settings(DigitNetworkConfig(width=4, init="kaiming-half"), optim=optim)
-    config = replace(config, loss=replace(config.loss, confidence=0.8))
+    log = LogConfig(print_every=40, sample_every=120, evaluate_every=120, tensorboard=False)
+    config = replace(config, loss=replace(config.loss, confidence=0.8), log=log)
     result = adapt(config, tmp_path / "run", data_root=root, device="cpu")
     assert result is not None and result.share > 0.9
 
