@@ -27,9 +27,10 @@ Pixels = NDArray[np.uint8]
 
 _GREY_LEVEL = np.array([[1 / 6, 1 / 6, 1 / 6, 0.5]], np.float32)
 """[-1, 1] → the mean of the three levels in [0, 1], as a matrix of `cv2.transform`."""
-_MEAN = np.full((1, 3), 1 / 3, np.float32)
 _COLOUR = ((np.eye(3) - 1 / 3) / 2).astype(np.float32)
 """[-1, 1] → levels of 0 to 1 without their mean."""
+_MEAN = np.full((1, 3), 1 / 3, np.float32)
+"""Three levels → their mean."""
 
 _ROWS = 32
 """Of the frame at a time, so that what is between two passes stays in the cache of a core."""
@@ -88,10 +89,8 @@ class GuidedFrames:
         share, self._stray = detail.saturation, np.float32(detail.stray_colour)
         mixed = (np.full((3, 3), (1 - share) / 3) + share * np.eye(3)) / 2
         self._levels = detail.brightness * np.hstack([mixed, np.full((3, 1), 0.5)])
-        self._grades, self._less_magenta = (
-            detail.grades,
-            (1 - detail.magenta) * np.array([GREEN], np.float32).T,
-        )
+        self._less_magenta = (1 - detail.magenta) * np.array([GREEN], np.float32).T
+        self._grades = detail.grades
         self._short_side = manifest.network_short_side
         self._memory = _Memory()
         self._helpers = ThreadPoolExecutor(threads - 1, "guided") if threads > 1 else None

@@ -88,7 +88,7 @@ def one_thread() -> Iterator[None]:
 def exported_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What torch.onnx.export made of a module is kept for all tests and processes that export the same.
 
-    Weights go into the graph as they are, so other weights of the same networks go into the kept one.
+    Where weights are in the graph as they are, other weights of the same networks go into the kept one.
     """
     kept = tmp_path_factory.getbasetemp() / "graphs"
     if "PYTEST_XDIST_WORKER" in os.environ:
@@ -102,7 +102,8 @@ def exported_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         if not path.exists():
             made = export(module, *given)
             stored = {tensor.name: tensor.raw_data for tensor in made.graph.initializer}
-            assert {name: stored.get(name) for name in weights} == {k: raw(v) for k, v in weights.items()}
+            if {name: stored.get(name) for name in weights} != {k: raw(v) for k, v in weights.items()}:
+                return made  # something was folded, joined or left out: a graph for these weights alone
             write_output(path, made.SerializeToString())
         model = onnx.load_model_from_string(path.read_bytes())
         for tensor in model.graph.initializer:
