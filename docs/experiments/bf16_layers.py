@@ -15,7 +15,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -96,10 +95,13 @@ def used_layers(unit: nn.Module, call: Callable[[], object]) -> dict[str, nn.Con
     found: dict[str, nn.Conv2d] = {}
     convolutions = {name: module for name, module in unit.named_modules() if isinstance(module, nn.Conv2d)}
 
-    def watch(name: str, layer: nn.Conv2d) -> torch.utils.hooks.RemovableHandle:
-        return layer.register_forward_pre_hook(lambda _, __: found.setdefault(name, layer) and None)
+    def note(name: str, layer: nn.Conv2d) -> None:
+        found[name] = layer
 
-    hooks = [watch(name, layer) for name, layer in convolutions.items()]
+    hooks = [
+        layer.register_forward_pre_hook(lambda layer, _, name=name: note(name, layer))
+        for name, layer in convolutions.items()
+    ]
     call()
     for hook in hooks:
         hook.remove()
