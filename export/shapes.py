@@ -81,9 +81,11 @@ def export_shapes(
         _check(network_size, "network size", FRAME_SIDES, multiple=MULTIPLE)
     if not 1 <= batch <= MOST_FRAMES:
         raise ConfigError(f"batch {batch}, expected 1 to {MOST_FRAMES} frames")
-    if detail == "none":
-        return _without_head(config, frame_size, network_size, batch)
     given: dict[str, Any] = {name: value for name, value in (head or {}).items() if value is not None}
+    if detail == "none":
+        if given:
+            raise ConfigError(f"detail none has no head for {', '.join(given)}; leave one of the two out")
+        return _without_head(config, frame_size, network_size, batch)
     return ExportShapes(
         detail=replace(config.detail, **given),
         short_side=network_size or _trained_short_side(config),

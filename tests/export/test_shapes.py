@@ -62,6 +62,7 @@ def test_without_the_head_frames_have_the_size_of_the_training(
         (("guided", None, 4), "32 to 8192"),
         (("none", (640, 470), None), "468 or 472"),
         (("none", (640, 480), 152), "leave one of the two out"),
+        (("none", None, None, {"residual": None, "magenta": 0.0}), "no head for magenta; leave one"),
     ],
     ids=str,
 )
