@@ -34,7 +34,7 @@ class Translator(nn.Module):
         self.generator = _for_inference(unit.generator(1 - source))
         _swap_input(_convolutions(self.encoder)[0])
         _swap_output(_convolutions(self.generator)[-1])
-        self.head = None if guided is None else GuidedHead(guided[0])
+        self.head = None if guided is None else GuidedHead(guided[0], bgr=True)
         self.shrink = None if guided is None else Shrink(guided[1])
         self.dtype = torch.float32
         self.eval().requires_grad_(False)

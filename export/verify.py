@@ -27,6 +27,7 @@ from unit_edge.runtime.backends.base import Runner
 from unit_edge.runtime.backends.open import ENGINE_SUFFIX, open_runner, read_model
 from unit_edge.runtime.batch import in_batches, infer_images
 from unit_edge.runtime.sinks.images import write_image
+from unit_edge.train.guided import GuidedHead
 from unit_edge.train.networks import UNIT
 from unit_edge.train.run.checkpoint import BEST
 
@@ -176,11 +177,11 @@ class AsTrained(Translator):
     def __init__(self, unit: UNIT, source: int, guided: tuple[Detail, int] | None) -> None:
         super().__init__(unit, source, guided)
         self.encoder, self.generator = unit.encoder(source).eval(), unit.generator(1 - source).eval()
+        self.head = None if guided is None else GuidedHead(guided[0])
 
-    def translate(self, x: Tensor) -> Tensor:
-        """G(E(x)): float[N,3,h,w], BGR in [-1, 1] → the same of the other domain."""
-        out: Tensor = self.generator(self.encoder(x.flip(1))).flip(1)
-        return out
+    def forward(self, frame: Tensor) -> Tensor:
+        """Translates frames, uint8[N,H,W,3], BGR, to the same; all between is RGB."""
+        return super().forward(frame.flip(3)).flip(3)
 
 
 class Reference:

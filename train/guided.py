@@ -12,11 +12,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unit_edge.config import Detail
-from unit_edge.config.detail import BLACK, DARK, GAMMA, GREEN, LEAST_LIGHT, SPOT, STANDS_OUT
+from unit_edge.config.detail import BLACK, DARK, GAMMA, GREEN, LEAST_LIGHT, ROSE, ROSE_RED, SPOT, STANDS_OUT
 
 
 class GuidedHead(nn.Module):
     """Applies what a network did to a small image to the full-size one.
+
+    Args:
+        settings: of the head.
+        bgr: channels are blue, green, red instead of red, green, blue.
 
     Two choices are ONNX Runtime's: boxes as depthwise convolutions, 15 times faster there than
     AveragePool, and a and b enlarged apart, which saves splitting them at full size.
@@ -26,9 +30,9 @@ class GuidedHead(nn.Module):
     columns: Tensor
     green: Tensor
 
-    def __init__(self, settings: Detail) -> None:
+    def __init__(self, settings: Detail, *, bgr: bool = False) -> None:
         super().__init__()
-        self.settings = settings
+        self.settings, self.bgr = settings, bgr
         width = 2 * settings.radius + 1
         box = torch.full((12, 1, 1, width), 1.0 / width)
         self.register_buffer("rows", box, persistent=False)
@@ -85,8 +89,9 @@ class GuidedHead(nn.Module):
         A colour is levels without their mean. The largest of its three distances from the colour around, the
         mean of a box, may be `stray_colour` more than that of the frame's; farther ones are brought nearer.
 
-        Magenta is M = max(0, min(R, B) - G). With m = max(0, M - M of the frame), (1 - magenta) * m is taken
-        away: two thirds of it are added to G, a third is taken from R and from B.
+        Magenta is M = max(0, min(R, B) + ROSE * min(max(0, R - B), ROSE_RED) - G). With
+        m = max(0, M - M of the frame), (1 - magenta) * m is taken away: two thirds of it are added to G, a
+        third is taken from R and from B.
 
         With L the light of mean levels, over SPOTxSPOT pixels, A that of the surroundings (two boxes), and
         d = max(0, L - STANDS_OUT * A - LEAST_LIGHT), a pixel's light is multiplied by 1 + highlights * d / L.
@@ -106,7 +111,7 @@ class GuidedHead(nn.Module):
             share = (settings.stray_colour + _largest(own)) / _largest(stray).clamp(min=DARK)
             colour = around + share.clamp(max=1) * stray
         if settings.magenta < 1:
-            more = (_magenta(colour) - _magenta(small / 2).clamp(min=0)).clamp(min=0)
+            more = (self._magenta(colour) - self._magenta(small / 2).clamp(min=0)).clamp(min=0)
             colour = colour + (1 - settings.magenta) * more * self.green
         levels = settings.brightness * (grey + settings.saturation * colour)
         if settings.highlights > 0:
@@ -119,6 +124,13 @@ class GuidedHead(nn.Module):
             most = settings.gain_limit * ((small.mean(1, keepdim=True) + 1) / 2).clamp(min=BLACK)
             levels = levels * (most / levels.mean(1, keepdim=True).clamp(min=DARK)).clamp(max=1)
         return (levels * 2 - 1).clamp(-1, 1)
+
+    def _magenta(self, colour: Tensor) -> Tensor:
+        """How far a pixel is less green than light is, in levels, float[N,1,h,w]; below 0 where it is not."""
+        first, green, third = colour.chunk(3, 1)
+        red, blue = (third, first) if self.bgr else (first, third)
+        rose = ROSE * (red - blue).clamp(min=0.0, max=ROSE_RED)
+        return torch.minimum(red, blue) + rose - green
 
     def _distance(self, colour: Tensor) -> tuple[Tensor, Tensor]:
         """The mean of the box around every pixel, and how far a pixel is from it, both float[N,3,h,w]."""
@@ -140,9 +152,3 @@ class GuidedHead(nn.Module):
 def _largest(difference: Tensor) -> Tensor:
     """Of the three channels, float[N,1,h,w], without its sign."""
     return difference.abs().amax(1, keepdim=True)
-
-
-def _magenta(colour: Tensor) -> Tensor:
-    """How far less green a pixel is than both red and blue, float[N,1,h,w]; below 0 where it is not."""
-    red, green, blue = colour.chunk(3, 1)
-    return torch.minimum(red, blue) - green

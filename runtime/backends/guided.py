@@ -17,7 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unit_edge.config import Detail
-from unit_edge.config.detail import BLACK, DARK, GAMMA, GREEN, LEAST_LIGHT, SPOT, STANDS_OUT
+from unit_edge.config.detail import (
+    BLACK,
+    DARK,
+    GAMMA,
+    GREEN,
+    LEAST_LIGHT,
+    ROSE,
+    ROSE_RED,
+    SPOT,
+    STANDS_OUT,
+)
 from unit_edge.errors import ConfigError, ModelError
 from unit_edge.frames import OVERSAMPLING, shrunk_size
 from unit_edge.manifests.model import Manifest
@@ -256,9 +266,10 @@ def _largest(difference: Floats) -> Floats:
 
 
 def _magenta(colour: Floats) -> Floats:
-    """How far less green a pixel is than both red and blue, float[h,w]; below 0 where it is not."""
-    red, green, blue = cv2.split(colour)
-    return np.asarray(cv2.subtract(cv2.min(red, blue), green), np.float32)
+    """How far a pixel, BGR in [-1, 1], is less green than light is, float[h,w]; below 0 where it is not."""
+    blue, green, red = cv2.split(colour)
+    rose = ROSE * np.clip(red - blue, 0, 2 * ROSE_RED)
+    return np.asarray(cv2.min(red, blue) + rose - green, np.float32)
 
 
 def _shrink_rows(frame: Pixels, out: Floats, first: int, last: int, memory: _Memory) -> None:

@@ -22,6 +22,11 @@ BLACK = 0.02
 """Level, of 1, that no pixel of the frame counts as darker than where gains are limited."""
 GREEN = (-1 / 3, 2 / 3, -1 / 3)
 """Of red, green and blue: what takes 1 from the magenta of a colour, and leaves the mean level."""
+ROSE = 0.3
+"""Of how much redder than blue a colour is, the share by which its green shall be above its blue: light is
+warm where it isn't white. With none, pink becomes rose."""
+ROSE_RED = 0.3
+"""Level, of 1, from which on a colour is no redder for that: what is red stays."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,8 @@ class Detail:
     """How much farther than the frame's own colour the network's may be from the colours around, of all
     levels, 0 to 1: small networks put specks of colour beside edges. 1 for as far as it likes."""
     magenta: float = 1.0
-    """Share of the network's magenta that is kept where the frame has none, 0 to 1: hardly anything that
-    shines on a street is less green than it is both red and blue."""
+    """Share of the network's pink and violet that is kept where the frame has none, 0 to 1: hardly anything
+    that shines on a street is less green than it is both red and blue, or rose."""
     gain_limit: float = 0.0
     """How many times the frame's own level a pixel may have, 0 for any. Snow sends back about ten times the
     light of asphalt or leaves, which is three times the level; what a network makes whiter is fog."""
