@@ -42,12 +42,12 @@ demo/bikes.mp4: | .venv/runtime.done
 demo: .venv/runtime.done demo/bikes.mp4 ## Translate a real street clip to night: a video and a contact sheet in demo/
 	@.venv/bin/unit-edge translate demo/bikes.mp4 --to night -y -o demo/bikes-night.mp4 --sheet demo/bikes-night.png
 
-# a file's tests stay together, for what they share is made once a process; threads would be the others' cores;
-# three on two cores, since many a test waits for a process, a socket or a clock
+# a file's tests stay together, for what they share is made once a process, in conftest.py's order; threads would be
+# the others' cores; three on two cores, since many a test waits for a process, a socket or a clock
 TEST_JOBS ?= 3
 
 test: dev ## Run every test, in three processes side by side (TEST_JOBS=N for another number; TESTS="not slow")
-	@OMP_NUM_THREADS=1 $(PY) -m pytest -n $(TEST_JOBS) --dist loadfile --max-worker-restart 1 -m "$(TESTS)"
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder --max-worker-restart 1 -m "$(TESTS)"
 
 lint: dev ## Check style, and who imports whom
 	@$(PY) -m ruff check .

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Generator
 from functools import partial
 from pathlib import Path
@@ -45,6 +46,13 @@ def pytest_runtest_call() -> Generator[None, Any, Any]:
             for process in started:
                 if process.poll() is None:
                     process.kill()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files of mostly slow tests first: begun last, one of them would run on alone, all other cores idle."""
+    every = Counter(item.path for item in items)
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: slow[item.path] / every[item.path], reverse=True)
 
 
 def pytest_collection_finish() -> None:

@@ -57,6 +57,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_sdist_holds_what_it_needs_to_build_and_test_itself(made: Path) -> None:
     (sdist,) = made.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
@@ -101,6 +102,7 @@ def test_wheel_holds_every_module_and_model_and_the_cards(made: Path) -> None:
     assert names == expected
 
 
+@pytest.mark.slow
 def test_a_boards_wheel_holds_every_module_and_installs(tmp_path: Path) -> None:
     wheel = write_own_wheel(tmp_path)
     assert write_own_wheel(tmp_path).read_bytes() == wheel.read_bytes()

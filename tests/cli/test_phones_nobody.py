@@ -88,6 +88,7 @@ except OSError: pass
     assert files == ["id"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not namespaces(), reason="needs namespaces of one's own (unshare)")
 def test_no_command_looks_anything_up_or_leaves_a_file(
     write_clip: Callable[..., Path], tmp_path: Path

@@ -95,6 +95,7 @@ def expected_of(model: Exported, run: Path, image: Image) -> Image:
         return np.asarray(translator(torch.from_numpy(image[None])).numpy()[0])
 
 
+@pytest.mark.slow
 def test_onnx_runtime_at_every_size(model: Exported, run: Path, frames: list[Image]) -> None:
     with open_runner(model.model, "onnxruntime") as runner:
         for frame in frames:

@@ -39,6 +39,7 @@ if (sys.platform, platform.machine()) != ("linux", "x86_64") or sys.version_info
     pytest.skip("the dev extra installs TensorRT-RTX on Linux x86_64, Python 3.11+", allow_module_level=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
 @pytest.mark.parametrize(
     ("preset", "size"),

@@ -160,6 +160,7 @@ def test_nothing_of_this_machine_is_in_the_file(exported: Exported) -> None:
     assert [place for place in places if place.encode() in content] == []
 
 
+@pytest.mark.slow
 def test_the_same_run_gives_the_same_bytes(exported: Exported, run: Path, tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from unit_edge.export.to_onnx import export_run; "

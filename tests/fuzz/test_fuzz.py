@@ -13,6 +13,7 @@ pytest.importorskip("onnx")
 pytest.importorskip("openvino")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1])
 def test_hostile_inputs_end_in_one_line_each(seed: int, tmp_path: Path) -> None:
     fuzzer = Path(__file__).with_name("fuzz.py")

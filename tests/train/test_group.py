@@ -140,6 +140,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> list[Outcome]:
     return [restored(folder / str(rank)) for rank in (0, 1)] + [alone]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RUNS)
 def test_two_processes_learn_what_one_does(outcomes: list[Outcome], name: str) -> None:
     *both, alone = (outcome[name] for outcome in outcomes)

@@ -71,6 +71,7 @@ def same(a: Path, b: Path) -> bool:
     return set(first) == set(second) and all(torch.equal(first[name], second[name]) for name in first)
 
 
+@pytest.mark.slow
 def test_sigkill_at_random_moments_changes_not_a_bit(long: RunConfig, images: Path) -> None:
     fit.fit(long, images / "whole", data_root=images, device="cpu")
     rng = np.random.default_rng()
@@ -148,6 +149,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(long: RunConfig, images: Path)
     fit.fit(long, run, data_root=images, resume=True, device="cpu")
 
 
+@pytest.mark.slow
 def test_two_processes_learn_what_one_learns_and_one_goes_on(long: RunConfig, images: Path) -> None:
     """Rounding differs, as sums are taken in another order, so the weights are close, not equal."""
     half = replace(long, optim=replace(long.optim, steps=12, decay_from=1.0, lr=1e-4))

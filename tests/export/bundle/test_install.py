@@ -50,6 +50,7 @@ def build(folder: Path, **changes: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd="/", env=offline(**changes), capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_a_clean_machine_translates(run: Path, tmp_path: Path, write_clip: Callable[..., Path]) -> None:
     folder = tmp_path / "my drive" / "bundle"
     folder.parent.mkdir()
@@ -115,6 +116,7 @@ def fake_jetson(root: Path) -> dict[str, str]:
     return environment
 
 
+@pytest.mark.slow
 def test_a_jetson_keeps_its_opencv_and_tensorrt(run: Path, tmp_path: Path) -> None:
     """Up to where a GPU is needed; the wheels are of this machine's processor and Python."""
     root = tmp_path / "system"

@@ -90,6 +90,7 @@ def test_a_detector_is_no_segmenter(write_constant: WriteConstant) -> None:
         Segmenter(path).__enter__()
 
 
+@pytest.mark.slow
 def test_real_networks(networks: Path, data_root: Path) -> None:
     import cv2
 

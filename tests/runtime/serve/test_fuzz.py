@@ -15,6 +15,7 @@ SEED = os.environ.get("UNIT_EDGE_FUZZ_SEED")  # a number, for other requests tha
 LEAVES_A_MARK = {"/api/pause": False, "/api/steady": False, "/api/record": False}
 
 
+@pytest.mark.slow
 def test_no_request_brings_anything_but_what_is_documented(server: Server) -> None:
     # they take seconds to import, in each process that only collects
     schemathesis = pytest.importorskip("schemathesis", reason="needs schemathesis, of the dev extra")

