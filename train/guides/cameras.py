@@ -49,6 +49,6 @@ def with_another_camera(images: Tensor, share: float, draw: Draw) -> Tensor:
     white = white / white.mean(1, keepdim=True)
     gain = torch.exp2(share * STOPS * (2 * exposure - 1)) * white
     light = ((images + 1) / 2).clamp(min=0) ** GAMMA * gain + share * GLARE * glare * white
-    levels = light.clamp(max=1) ** (1 / GAMMA)
+    levels: Tensor = light.clamp(max=1) ** (1 / GAMMA)
     levels = levels + share * GRAIN * grain * draw.noise(tuple(images.shape[1:]))
     return (levels.clamp(0, 1) * 2 - 1).to(images.dtype)
