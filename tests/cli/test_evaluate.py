@@ -166,6 +166,7 @@ def test_baselines_are_scored_beside_a_run_and_its_gap_can_be_asked_for(here: Pa
     # night is day's negative: its colours alone are most of it, and the untrained run is no way there
     assert found["ratio_histogram_match"] < 0.8 < found["kernel_distance_ratio"]
     assert "ratio_colour_transfer" in found and "ratio_guide" not in found
+    assert found["ratio_others"] < 0.3  # of other nights of the same kind
     assert "histogram matching" in stdout
     written = json.loads((here / "out" / "evaluation.json").read_text())
     names = {Path(sample["image"]).name for sample in written["directions"][0]["samples"]}

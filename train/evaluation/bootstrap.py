@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,7 +120,7 @@ def over_time(
 
 
 def kernel_distances(
-    sources: Array, translated: Array, targets: Array, seed: int
+    sources: Array, translated: Array, targets: Array, seed: int, *, paired: bool = True
 ) -> tuple[Figure, Figure, Figure]:
     """Kernel distance of the translations and of the untranslated images to the targets, and their ratio.
 
@@ -132,19 +132,25 @@ def kernel_distances(
         translated: float[N,d], of their translations.
         targets: float[M,d], of images of the target domain, M of 2 or more.
         seed: of the resamples.
+        paired: whether they are theirs; without, `translated` are any other images, float[K,d], K of 2 or
+            more, and drawn by themselves.
     """
-    count, against = len(sources), len(targets)
+    count, other, against = len(sources), len(translated), len(targets)
     target_kernel = kernel(targets, targets)
     kernels = [(kernel(x, x), kernel(x, targets)) for x in (translated, sources)]
-    ones = np.ones((1, count)), np.ones((1, against))
-    within = _within(target_kernel, ones[1])
-    points = np.array([_distance(own, cross, within, *ones)[0] for own, cross in kernels])
+
+    def distances(weights: Sequence[NDArray[np.generic]], of_targets: NDArray[np.generic]) -> Array:
+        within = _within(target_kernel, of_targets)
+        pairs = zip(kernels, weights, strict=True)
+        return np.array([_distance(own, cross, within, drawn, of_targets) for (own, cross), drawn in pairs])
+
+    points = distances((np.ones((1, other)), np.ones((1, count))), np.ones((1, against)))[:, 0]
     resampled = np.empty((2, 0))
-    if min(count, against) >= FEWEST:
-        drawn = draw(count, seed), draw(against, seed + 1)
-        within = _within(target_kernel, drawn[1])
-        resampled = np.array([_distance(own, cross, within, *drawn) for own, cross in kernels])
-    return _with_ratio(points, resampled, count, against)
+    if min(count, other, against) >= FEWEST:
+        drawn = draw(count, seed)
+        resampled = distances((drawn if paired else draw(other, seed + 2), drawn), draw(against, seed + 1))
+    found, untranslated, ratio = _with_ratio(points, resampled, other, against)
+    return found, replace(untranslated, count=count), ratio
 
 
 def _within(kernel_matrix: Array, weights: NDArray[np.generic]) -> Array:

@@ -50,6 +50,7 @@ def evaluate_images(
     paired: bool = False,
     errors: Errors | None = None,
     rivals: Mapping[str, Translate] = MappingProxyType({}),
+    others: Sequence[ImageItem] = (),
     inception: InceptionFeatures | None = None,
     classes: Classes | None = None,
     seed: int = 0,
@@ -68,6 +69,8 @@ def evaluate_images(
         inception: if given, FID and KID are measured on its features.
         classes: if given, the brightness of sky and road is measured where it finds them in the image.
         rivals: other ways to translate, whose kernel distance's ratio becomes the figure of that name.
+        others: of the target domain, too, and none of `against`; if 2 or more, their ratio is a figure, too:
+            what a translation would have whose pictures are real ones of other places.
         seed: of the intervals.
         progress: is told what is being done.
 
@@ -143,6 +146,7 @@ def evaluate_images(
             name: bootstrap.kernel_distances(sources, torch.stack(rival).double().numpy(), targets, seed)[2]
             for name, rival in of_rivals.items()
         },
+        **_of_others(sources, others, targets, features, seed),
         **means,
     }
     for name in LEVELS:
@@ -169,6 +173,20 @@ def evaluate_images(
             f"so few images don't tell {source} from {target} with certainty: the ratio says little"
         )
     return result
+
+
+def _of_others(
+    sources: NDArray[np.float64],
+    others: Sequence[ImageItem],
+    targets: NDArray[np.float64],
+    features: Features,
+    seed: int,
+) -> dict[str, bootstrap.Figure]:
+    found = [_pooled(image, features) for _, image in _read(others)]
+    if len(found) < 2:
+        return {}
+    real = torch.stack(found).double().numpy()
+    return {"ratio_others": bootstrap.kernel_distances(sources, real, targets, seed, paired=False)[2]}
 
 
 def evaluate_clip(

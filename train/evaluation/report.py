@@ -28,6 +28,7 @@ MEANINGS = {
     "ratio_histogram_match": ("  of histogram matching", 2, "a baseline: no network"),
     "ratio_colour_transfer": ("  of colour transfer", 2, "a baseline: Reinhard et al. 2001"),
     "ratio_guide": ("  of the guide itself", 2, "what training was shown"),
+    "ratio_others": ("  of real images", 2, "the target's, of training: as near as any come"),
     "edges_kept": ("edges kept", 3, "1: every edge is where it was"),
     "fid": ("FID", 1, "Inception, clean-fid; compares for as many images only"),
     "kid": ("KID x 1000", 2, "Inception, clean-fid, unbiased"),

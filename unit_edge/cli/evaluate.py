@@ -24,6 +24,7 @@ from unit_edge.cli.subjects.evaluated import (
     clip_frames,
     find_classes,
     find_images,
+    find_others,
     find_rivals,
     open_subject,
 )
@@ -86,8 +87,8 @@ def evaluate(
         bool,
         typer.Option(
             "--baselines",
-            help="Score histogram matching, colour transfer and the guide, too; with a guide, how bright "
-            "sky and road are.",
+            help="Score histogram matching, colour transfer, the guide and other real images, too; with a "
+            "guide, how bright sky and road are.",
         ),
     ] = False,
     fid: Annotated[
@@ -213,6 +214,7 @@ def _measure(direction: Direction, subject: Subject, options: Options) -> Evalua
                 rivals=find_rivals(direction, subject.config, options, images[1])
                 if options.baselines
                 else {},
+                others=find_others(direction, subject.config, options) if options.baselines else (),
                 classes=find_classes(subject.config, options) if options.baselines else None,
                 inception=inception(str(pick_device(options.device))) if options.fid else None,
                 seed=options.seed,

@@ -87,6 +87,20 @@ def test_a_kernel_distance_resample_leaves_copies_of_one_image_out() -> None:
     )
 
 
+def test_images_that_are_no_translations_are_drawn_by_themselves() -> None:
+    rng = np.random.default_rng(0)
+    sources, others, targets = (rng.normal(mean, 1, (n, 3)) for mean, n in ((1, 20), (0, 31), (0, 24)))
+    found, untranslated, ratio = kernel_distances(sources, others, targets, 0, paired=False)
+    assert found.value == pytest.approx(kernel_distance(others, targets))
+    assert untranslated == kernel_distances(sources, sources, targets, 0)[1]
+    assert ratio.value == pytest.approx(found.value / untranslated.value)
+    assert (found.count, found.against) == (31, 24)
+    # of the same domain as the targets: as near as not to be told from 0
+    assert found.low is not None and found.high is not None and found.low < 0 < found.high
+    own = kernel_distances(sources, sources, targets, 0, paired=False)[2]
+    assert own.low is not None and own.high is not None and own.low < 1 < own.high
+
+
 def test_the_interval_of_a_kernel_distance_holds_the_true_one() -> None:
     """In one dimension the kernel is that of the features 1, √3 x, √3 x², x³: the distance is known."""
     rng = np.random.default_rng(0)

@@ -256,6 +256,17 @@ def find_rivals(
     return rivals
 
 
+def find_others(direction: Direction, config: RunConfig | None, options: Options) -> list[ImageItem]:
+    """A run's training images of the target domain; none where these are what is evaluated."""
+    from unit_edge.train.data.sources import domain_images
+
+    if config is None or options.split not in ("validation", "gap"):
+        return []
+    names = {domain.name: domain for domain in (config.domain1, config.domain2)}
+    training, _ = domain_images(names[direction.target], options.data, config.data)
+    return spread(training, RIVALS_SEE)
+
+
 def find_classes(config: RunConfig | None, options: Options) -> Classes | None:
     """What tells sky and road in an image: the segmentation network of a run's guide, if it has one."""
     from unit_edge.train.guides import open_guide
