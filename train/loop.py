@@ -17,14 +17,13 @@ from unit_edge.train.draw import BatchPart, Draw, mix
 from unit_edge.train.grad_mode import no_parameter_grad
 from unit_edge.train.group import Group, no_sync
 from unit_edge.train.guided import GuidedHead
-from unit_edge.train.guides.cameras import with_another_camera
 from unit_edge.train.guides.stray_lights import with_stray_lights
 from unit_edge.train.networks import UNIT
 from unit_edge.train.optim.descent import Descent, Outcome
 from unit_edge.train.step import Generators, Streams, discriminator_inputs, generator_terms, weights_at
 
 HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
-STREAMS, DISCRIMINATION, CYCLES, LIGHTS, CAMERAS = range(5)
+STREAMS, DISCRIMINATION, CYCLES, LIGHTS = range(4)
 """What a step draws random numbers for."""
 FIRST_SCALE = 2.0**14
 """Of fp16's losses; it halves whenever a gradient overflows."""
@@ -92,8 +91,9 @@ class Update:
         """
         cuts = self.config.speed.accumulate
         micro = list(zip(*(x.chunk(cuts) for x in images), strict=True))
-        if self.config.guide.stray_lights or self.config.guide.cameras:
-            micro = [(*x, self._shown(x[2], step, index)) for index, x in enumerate(micro)]
+        if most := self.config.guide.stray_lights:
+            draws = (self._draw(step, index, LIGHTS) for index in range(cuts))
+            micro = [(*x, with_stray_lights(x[2], most, draw)) for x, draw in zip(micro, draws, strict=True)]
         self.faults.clear()
         self.outcomes = []
         self.weights = weights_at(self.config.loss, step, self._alone_at(step))
@@ -107,15 +107,6 @@ class Update:
         with no_parameter_grad(self.adversaries):
             terms |= self._descend_g(micro, streams, step)
         return terms
-
-    def _shown(self, rendering: Tensor, step: int, index: int) -> Tensor:
-        """What E2 is shown of a micro-batch's renderings."""
-        guide = self.config.guide
-        if guide.cameras:
-            rendering = with_another_camera(rendering, guide.cameras, self._draw(step, index, CAMERAS))
-        if guide.stray_lights:
-            rendering = with_stray_lights(rendering, guide.stray_lights, self._draw(step, index, LIGHTS))
-        return rendering
 
     def _descend_d(
         self, micro: list[tuple[Tensor, ...]], streams: list[Streams | None], step: int

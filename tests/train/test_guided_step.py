@@ -169,19 +169,6 @@ def test_lights_come_over_what_e2_is_shown_alone() -> None:
     assert not torch.equal(given[0][3], given[2][3])
 
 
-def test_another_camera_is_what_e2_is_shown_alone() -> None:
-    config = replace(settings(LIVELY), loss=WEIGHTS, guide=replace(GUIDE, cameras=1.0))
-    state = TrainingState(config, Group(CPU))
-    given: list[list[torch.Tensor]] = []
-    state.update.generators.register_forward_pre_hook(lambda _, inputs: given.append(list(inputs[0])))
-    rendering = torch.full((2, 3, 32, 32), -0.5)
-    state.update([*pictures(2), rendering.clone()], 0)
-    for seen in given:
-        assert len(seen) == 4 and torch.equal(seen[2], rendering)
-        assert (seen[3] - rendering).abs().mean() > 0.02
-        assert not torch.allclose(seen[3][0], seen[3][1], atol=0.02)
-
-
 def test_d_sees_no_rendering() -> None:
     unit = UNIT(LIVELY)
     x1, x2 = pictures(2)

@@ -47,17 +47,11 @@ class GuideConfig:
     """At most so many lights are put at random over what E2 is shown of a rendering, and E2→G1 learns to
     paint them over; 0 shows it as it is. For nights."""
 
-    cameras: float = 0.0
-    """How differently what E2 is shown of a rendering is exposed, tinted, veiled and grained, 0 to 1, so that
-    E2→G1 knows more nights than the guide's own; 0 shows it as it is. For nights."""
-
     def __post_init__(self) -> None:
         for name in ("weight", "floor", "pixels", "colours", "features", "highlights"):
             require(getattr(self, name) >= 0, f"guide.{name}", getattr(self, name), "0 or more")
         least = self.stray_lights >= 0 and (self.stray_lights == 0 or self.name != "none")
         require(least, "guide.stray_lights", self.stray_lights, "0 or more, and 0 without a guide")
-        known = 0 <= self.cameras <= 1 and (self.cameras == 0 or self.name != "none")
-        require(known, "guide.cameras", self.cameras, "0 to 1, and 0 without a guide")
         require(0 <= self.until <= 1, "guide.until", self.until, "0 to 1")
         last = 0 < self.alone_from <= 1 and (self.alone_from == 1 or self.name != "none")
         require(last, "guide.alone_from", self.alone_from, "more than 0, at most 1, and 1 without a guide")

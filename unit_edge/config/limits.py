@@ -36,7 +36,6 @@ LARGEST: dict[str, float] = {
     "guide.until": 1,
     "guide.alone_from": 1,
     "guide.stray_lights": 64,
-    "guide.cameras": 1,
     "guide.highlights": 1000,
     "data.short_side": _PIXELS,
     "data.crop": _PIXELS,
