@@ -171,6 +171,8 @@ def test_baselines_are_scored_beside_a_run_and_its_gap_can_be_asked_for(here: Pa
     written = json.loads((here / "out" / "evaluation.json").read_text())
     names = {Path(sample["image"]).name for sample in written["directions"][0]["samples"]}
     assert names == {"6.png", "7.png", "8.png"}
+    code, stdout, _ = cli("evaluate", "my", "--to", "night", "--baselines", "--split", "training")
+    assert code == 0 and "ratio_others" not in figures(last_line(stdout)), "they are what is evaluated"
 
 
 @pytest.mark.usefixtures("imagenet")

@@ -50,7 +50,7 @@ def evaluate_images(
     paired: bool = False,
     errors: Errors | None = None,
     rivals: Mapping[str, Translate] = MappingProxyType({}),
-    others: Sequence[ImageItem] = (),
+    others: Sequence[Image] = (),
     inception: InceptionFeatures | None = None,
     classes: Classes | None = None,
     seed: int = 0,
@@ -69,8 +69,8 @@ def evaluate_images(
         inception: if given, FID and KID are measured on its features.
         classes: if given, the brightness of sky and road is measured where it finds them in the image.
         rivals: other ways to translate, whose kernel distance's ratio becomes the figure of that name.
-        others: of the target domain, too, and none of `against`; if 2 or more, their ratio is a figure, too:
-            what a translation would have whose pictures are real ones of other places.
+        others: of the target domain, too, uint8[H,W,3], BGR, and none of `against`; if 2 or more, their ratio
+            is a figure, too: what a translation would have whose pictures are real ones of other places.
         seed: of the intervals.
         progress: is told what is being done.
 
@@ -146,9 +146,12 @@ def evaluate_images(
             name: bootstrap.kernel_distances(sources, torch.stack(rival).double().numpy(), targets, seed)[2]
             for name, rival in of_rivals.items()
         },
-        **_of_others(sources, others, targets, features, seed),
-        **means,
     }
+    if len(others) > 1:
+        _, _, figures["ratio_others"] = bootstrap.kernel_distances(
+            sources, features_of(others, features), targets, seed, paired=False
+        )
+    figures |= means
     for name in LEVELS:
         of_target = bootstrap.mean_of([found[name] for found in real_levels], seed)
         figures |= {f"level_{name}": figures.pop(f"level_{name}"), f"level_{name}_target": of_target}
@@ -173,20 +176,6 @@ def evaluate_images(
             f"so few images don't tell {source} from {target} with certainty: the ratio says little"
         )
     return result
-
-
-def _of_others(
-    sources: NDArray[np.float64],
-    others: Sequence[ImageItem],
-    targets: NDArray[np.float64],
-    features: Features,
-    seed: int,
-) -> dict[str, bootstrap.Figure]:
-    found = [_pooled(image, features) for _, image in _read(others)]
-    if len(found) < 2:
-        return {}
-    real = torch.stack(found).double().numpy()
-    return {"ratio_others": bootstrap.kernel_distances(sources, real, targets, seed, paired=False)[2]}
 
 
 def evaluate_clip(

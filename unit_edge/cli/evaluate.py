@@ -22,10 +22,9 @@ from unit_edge.cli.subjects.evaluated import (
     Subject,
     check_options,
     clip_frames,
+    find_baselines,
     find_classes,
     find_images,
-    find_others,
-    find_rivals,
     open_subject,
 )
 from unit_edge.cli.subjects.kept import Counted
@@ -205,16 +204,19 @@ def _measure(direction: Direction, subject: Subject, options: Options) -> Evalua
                     options.detector, options.decode, options.preprocess, options.classes, None, None, None
                 )
                 counted = Counted(direction.translate, stack.enter_context(opened))
+            rivals, others = (
+                find_baselines(direction, subject.config, options, images[1])
+                if options.baselines
+                else ({}, [])
+            )
             result = evaluate_images(
                 *names,
                 counted or direction.translate,
                 *images,
                 paired=options.paired,
                 errors=direction.errors,
-                rivals=find_rivals(direction, subject.config, options, images[1])
-                if options.baselines
-                else {},
-                others=find_others(direction, subject.config, options) if options.baselines else (),
+                rivals=rivals,
+                others=others,
                 classes=find_classes(subject.config, options) if options.baselines else None,
                 inception=inception(str(pick_device(options.device))) if options.fid else None,
                 seed=options.seed,

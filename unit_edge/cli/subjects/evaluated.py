@@ -233,10 +233,15 @@ def _part(domain: DomainConfig, data: DataConfig, options: Options) -> list[Imag
     return validation if options.split == "validation" else training
 
 
-def find_rivals(
+def find_baselines(
     direction: Direction, config: RunConfig | None, options: Options, targets: list[ImageItem]
-) -> dict[str, Translate]:
-    """What needs no training, by the name of its figure, and a run's own guide where it points that way."""
+) -> tuple[dict[str, Translate], list[Image]]:
+    """What needs no training, by the name of its figure, and a run's own guide where it points that way.
+
+    Returns:
+        The ways to translate, and the images of the target domain that they learnt its colours from; none
+        where these are what is evaluated.
+    """
     from unit_edge.train.data.sources import domain_images
     from unit_edge.train.evaluation.baselines import colour_transfer, guide_itself, histogram_match
     from unit_edge.train.evaluation.evaluate import read_images
@@ -253,18 +258,8 @@ def find_rivals(
     guide = None if config is None else open_guide(config.guide, options.data)
     if config is not None and guide is not None and direction.source == config.domain1.name:
         rivals["ratio_guide"] = guide_itself(guide, options.seed)
-    return rivals
-
-
-def find_others(direction: Direction, config: RunConfig | None, options: Options) -> list[ImageItem]:
-    """A run's training images of the target domain; none where these are what is evaluated."""
-    from unit_edge.train.data.sources import domain_images
-
-    if config is None or options.split not in ("validation", "gap"):
-        return []
-    names = {domain.name: domain for domain in (config.domain1, config.domain2)}
-    training, _ = domain_images(names[direction.target], options.data, config.data)
-    return spread(training, RIVALS_SEE)
+    apart = config is not None and options.split in ("validation", "gap")
+    return rivals, examples if apart else []
 
 
 def find_classes(config: RunConfig | None, options: Options) -> Classes | None:
