@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from unit_edge.config import Detail
 from unit_edge.frames import OVERSAMPLING, shrunk_size
-from unit_edge.train.guided import GuidedHead
+from unit_edge.train.guided import GuidedHead, with_margin
 from unit_edge.train.networks import UNIT
 
 
@@ -59,7 +59,8 @@ class Translator(nn.Module):
 
     def translate(self, x: Tensor) -> Tensor:
         """G(E(x)): float[N,3,h,w], BGR in [-1, 1] → the same of the other domain."""
-        out: Tensor = self.generator(self.encoder(x.to(self.dtype)))
+        margin = 0 if self.head is None else self.head.settings.margin
+        out = with_margin(lambda seen: self.generator(self.encoder(seen)), x.to(self.dtype), margin)
         return out.to(torch.float32)
 
 

@@ -7,12 +7,25 @@ applied to the full-size frame (He and Sun, Fast Guided Filter, 2015).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unit_edge.config import Detail
-from unit_edge.config.detail import BLACK, DARK, GAMMA, GREEN, LEAST_LIGHT, ROSE, ROSE_RED, SPOT, STANDS_OUT
+from unit_edge.config.detail import (
+    BLACK,
+    COLOURFUL,
+    DARK,
+    GAMMA,
+    GREEN,
+    LEAST_LIGHT,
+    ROSE,
+    ROSE_RED,
+    SPOT,
+    STANDS_OUT,
+)
 
 
 class GuidedHead(nn.Module):
@@ -86,7 +99,11 @@ class GuidedHead(nn.Module):
     def graded(self, small: Tensor, translated: Tensor) -> Tensor:
         """What the network gave, float[N,3,h,w] in [-1, 1], with its colours, levels and highlights moved.
 
-        A colour is levels without their mean. The largest of its three distances from the colour around, the
+        A colour is levels without their mean. In the plane of colours, what the network's K has across the
+        direction of the frame's k turns its hue; where k is colourful, by w = (|k|² - least) / (most - least)
+        of COLOURFUL, held to 0 to 1, (1 - hue) * w of it is taken away.
+
+        The largest of its three distances from the colour around, the
         mean of a box, may be `stray_colour` more than that of the frame's; farther ones are brought nearer.
 
         Magenta is M = max(0, min(R, B) + ROSE * min(max(0, R - B), ROSE_RED) - G). With
@@ -104,6 +121,8 @@ class GuidedHead(nn.Module):
         levels = (translated + 1) / 2
         grey = levels.mean(1, keepdim=True)
         colour = levels - grey
+        if settings.hue < 1:
+            colour = colour - (1 - settings.hue) * self._turned(colour, small / 2)
         if settings.stray_colour < 1:
             around, stray = self._distance(colour)
             frame = small / 2
@@ -124,6 +143,15 @@ class GuidedHead(nn.Module):
             most = settings.gain_limit * ((small.mean(1, keepdim=True) + 1) / 2).clamp(min=BLACK)
             levels = levels * (most / levels.mean(1, keepdim=True).clamp(min=DARK)).clamp(max=1)
         return (levels * 2 - 1).clamp(-1, 1)
+
+    def _turned(self, colour: Tensor, frame: Tensor) -> Tensor:
+        """What of a colour is across that of the frame, levels or colours, where this is colourful."""
+        first, second, third = frame.chunk(3, 1)
+        across = torch.cat([third - second, first - third, second - first], 1)  # three times as long, squared
+        least, most = (3 * bound for bound in COLOURFUL)
+        length = (across * across).sum(1, keepdim=True)
+        share = ((length - least) / (most - least)).clamp(min=0.0, max=1.0)
+        return share * (colour * across).sum(1, keepdim=True) / length.clamp(min=least) * across
 
     def _magenta(self, colour: Tensor) -> Tensor:
         """How far a pixel is less green than light is, in levels, float[N,1,h,w]; below 0 where it is not."""
@@ -147,6 +175,20 @@ class GuidedHead(nn.Module):
         x = F.pad(x, (r, r, r, r), mode="replicate")
         x = F.conv2d(x, self.rows[:channels], groups=channels)
         return F.conv2d(x, self.columns[:channels], groups=channels)
+
+
+def with_margin(network: Callable[[Tensor], Tensor], x: Tensor, margin: int) -> Tensor:
+    """What a network makes of an image that is continued beyond its edges, cut to the image's size.
+
+    Args:
+        network: float[N,3,H,W] to the same.
+        x: float[N,3,h,w].
+        margin: pixels on every side, each as the one of the edge next to it.
+    """
+    if not margin:
+        return network(x)
+    translated = network(F.pad(x, (margin,) * 4, mode="replicate"))
+    return translated[:, :, margin:-margin, margin:-margin]
 
 
 def _largest(difference: Tensor) -> Tensor:

@@ -34,9 +34,9 @@ def with_named_cut(content: bytes) -> tuple[bytes, dict[str, str]]:
         raise ModelError("no shrunk frame and no moments of it in the graph; expected a guided head")
     translated = ends[0].output[0]
     for node in nodes:
-        if node.op_type == "Cast" and node.input[0] == translated:  # of E and G in half precision
+        # of E and G in half precision, and of a margin that is cut off
+        if node.op_type in ("Cast", "Slice") and node.input[0] == translated:
             translated = node.output[0]
-            break
     _rename(model.graph, {small: SMALL, translated: TRANSLATED})
     onnx.checker.check_model(model, full_check=True)
     named: bytes = model.SerializeToString(deterministic=True)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from unit_edge.config import Detail
 from unit_edge.config.detail import (
     BLACK,
+    COLOURFUL,
     DARK,
     GAMMA,
     GREEN,
@@ -41,6 +42,9 @@ _COLOUR = ((np.eye(3) - 1 / 3) / 2).astype(np.float32)
 """[-1, 1] → levels of 0 to 1 without their mean."""
 _MEAN = np.full((1, 3), 1 / 3, np.float32)
 """Three levels → their mean."""
+_SUM = np.ones((1, 3), np.float32)
+_ACROSS = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]], np.float32) / 2
+"""[-1, 1] → across the colour, in levels of 0 to 1 and sqrt(3) times as long."""
 
 _ROWS = 32
 """Of the frame at a time, so that what is between two passes stays in the cache of a core."""
@@ -99,6 +103,7 @@ class GuidedFrames:
         share, self._stray = detail.saturation, np.float32(detail.stray_colour)
         mixed = (np.full((3, 3), (1 - share) / 3) + share * np.eye(3)) / 2
         self._levels = detail.brightness * np.hstack([mixed, np.full((3, 1), 0.5)])
+        self._turning = np.float32(1 - detail.hue)
         self._less_magenta = (1 - detail.magenta) * np.array(GREEN, np.float32)
         self._grades = detail.grades
         self._short_side = manifest.network_short_side
@@ -213,6 +218,8 @@ class GuidedFrames:
         """What `unit_edge.train.guided.GuidedHead.graded` gives, float[h,w,3] in [-1, 1]."""
         if not self._grades:
             return y
+        if self._turning > 0:
+            y = self._without_turned_hues(x, y)
         if self._stray < 1:
             y = self._without_stray_colour(x - mean_x, y)
         if self._less_magenta.any():
@@ -237,6 +244,16 @@ class GuidedFrames:
             cv2.multiply(levels, cv2.merge([share, share, share]), levels)
         cv2.addWeighted(levels, 2, levels, 0, -1, levels)
         return np.asarray(np.clip(levels, -1, 1, out=levels), np.float32)
+
+    def _without_turned_hues(self, x: Floats, y: Floats) -> Floats:
+        """y without the share, of 1 - `hue`, of what is across colours of the frame x."""
+        across = cv2.transform(x, _ACROSS)
+        length = np.asarray(cv2.transform(cv2.multiply(across, across), _SUM), np.float32)
+        least, most = (np.float32(3 * bound) for bound in COLOURFUL)
+        share = np.clip((length - least) * (self._turning / (most - least)), 0, self._turning)
+        share /= np.maximum(length, least)
+        share *= cv2.transform(cv2.multiply(across, y), _SUM)
+        return np.asarray(cv2.subtract(y, cv2.multiply(across, cv2.merge([share, share, share]))), np.float32)
 
     def _without_stray_colour(self, own: Floats, y: Floats) -> Floats:
         """y with colours as far from those around as `stray_colour` and the frame's allow.

@@ -28,7 +28,7 @@ _NUMBERS = {"WxH", "WxH,...", "N", "N,...", "TIME", "FPS"}
 _CHECKED_LATER = {
     "--crf", "--rain-drops", "--snowflakes", "--camera-fps", "--reconnect-for", "--batch", "--network-size",
     "--residual", "--highlights", "--saturation", "--brightness", "--contrast", "--stray-colour",
-    "--magenta", "--gain-limit",
+    "--magenta", "--hue", "--gain-limit", "--margin",
 }  # fmt: skip
 # behind which nothing heavy comes
 _WORDS: dict[str, tuple[str, ...]] = {

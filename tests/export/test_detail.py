@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from unit_edge.config import Detail
 from unit_edge.errors import ConfigError
 from unit_edge.export.scenes import synthetic_scene
-from unit_edge.train.guided import GuidedHead
+from unit_edge.train.guided import GuidedHead, with_margin
 
 Array = NDArray[np.float64]
 
@@ -43,6 +43,17 @@ def unstrayed(small: Array, translated: Array, settings: Detail) -> Array:
     return out
 
 
+def unturned(small: Array, translated: Array, settings: Detail) -> Array:
+    """Of each colour, a vector of levels of 0 to 1 without their mean: what is across the frame's, shrunk."""
+    out = translated.copy()
+    for place in np.ndindex(*small.shape[:2]):
+        own, made = ((x[place] - x[place].mean()) / 2 for x in (small, translated))
+        colourful = min(max((own @ own - 0.015) / (0.1 - 0.015), 0.0), 1.0)
+        along = made @ own / max(own @ own, 1e-9) * own
+        out[place] -= 2 * (1 - settings.hue) * colourful * (made - along)
+    return out
+
+
 def magenta(pixel: Array) -> float:
     """Also of rose: 0.3 of how much redder than blue it is, which counts up to 0.6 (0.3 of all levels)."""
     red, green, blue = map(float, pixel)
@@ -62,6 +73,8 @@ def greener(small: Array, translated: Array, settings: Detail) -> Array:
 
 def graded(small: Array, translated: Array, settings: Detail) -> Array:
     """Colours held back, highlights, saturation and brightness a pixel at a time; light is level ** 2.2."""
+    if settings.hue < 1:
+        translated = unturned(small, translated, settings)
     if settings.stray_colour < 1:
         translated = unstrayed(small, translated, settings)
     if settings.magenta < 1:
@@ -142,9 +155,10 @@ def array(x: torch.Tensor) -> Array:
         Detail(2, 1e-2, 0.8, stray_colour=0.05),
         Detail(1, 1e-2, 1.0, saturation=1.3, stray_colour=0.0),
         Detail(2, 1e-2, 1.0, magenta=0.0),
+        Detail(2, 1e-2, 0.8, hue=0.0),
         Detail(2, 1e-2, 0.8, gain_limit=1.5),
         Detail(1, 1e-2, 1.0, brightness=1.5, highlights=3.0, gain_limit=2.0),
-        Detail(1, 1e-2, 0.8, saturation=1.3, stray_colour=0.1, magenta=0.4),
+        Detail(1, 1e-2, 0.8, saturation=1.3, stray_colour=0.1, magenta=0.4, hue=0.3),
         Detail(2, 1e-2, 0.8, highlights=2.0, saturation=1.3, brightness=0.8, contrast=0.6),
     ],
     ids=str,
@@ -215,6 +229,35 @@ def test_a_pink_lamp_is_warm_where_the_frame_is_grey_and_a_red_one_stays() -> No
     assert given == pytest.approx(array(kept), abs=1e-5)
 
 
+def test_a_yellow_sign_stays_yellow_and_a_blue_sky_may_turn_grey() -> None:
+    small = np.full((4, 16, 3), -0.2)
+    small[:, :4], small[:, 4:8] = (0.6, 0.3, -0.8), (-0.4, 0.1, 0.7)
+    translated = small.copy()
+    translated[:, :4], translated[:, 4:8] = (0.6, -0.3, -0.7), (0.5, 0.55, 0.6)
+    translated[:, 8:12] = -0.1, -0.2, -0.3  # brown where the frame is grey
+    given = array(GuidedHead(Detail(2, 1e-4, 1.0, hue=0.0)).graded(tensor(small), tensor(translated)))
+    hue = [np.arctan2(np.sqrt(3) * (g - b), 2 * r - g - b) for r, g, b in (small[0, 0], given[0, 0])]
+    assert hue[1] == pytest.approx(hue[0], abs=1e-5)
+    assert given[0, 0].mean() == pytest.approx(translated[0, 0].mean(), abs=1e-6)
+    assert given[:, 4:8] == pytest.approx(translated[:, 4:8], abs=0.02)
+    assert given[:, 8:] == pytest.approx(translated[:, 8:], abs=1e-6)
+
+
+def test_a_margin_is_the_edge_continued_and_cut_off_again() -> None:
+    rng = np.random.default_rng(3)
+    image = rng.uniform(-1, 1, (5, 6, 3))
+    seen = []
+
+    def network(x: torch.Tensor) -> torch.Tensor:
+        seen.append(array(x))
+        return x + torch.arange(x.shape[3])
+
+    given = array(with_margin(network, tensor(image), 4))
+    assert seen[0] == pytest.approx(np.pad(image, ((4, 4), (4, 4), (0, 0)), mode="edge"), abs=1e-6)
+    assert given == pytest.approx(image + np.arange(4, 10)[:, None], abs=1e-6)
+    assert array(with_margin(torch.neg, tensor(image), 0)) == pytest.approx(-image, abs=1e-6)
+
+
 def test_a_gain_limit_keeps_black_dark_and_leaves_a_grey_road_white() -> None:
     small = np.full((6, 12, 3), -1.0)
     small[:, 6:] = 2 * 0.3 - 1
@@ -231,6 +274,8 @@ def test_manifests_of_before_change_nothing_that_they_lack() -> None:
     assert Detail.of(before).brightness == Detail.of(before).contrast == 1.0
     assert Detail.of({**before, "stray_colour": 0.05}).stray_colour == 0.05
     assert Detail.of(before).magenta == 1.0 and Detail.of({**before, "magenta": 0.2}).magenta == 0.2
+    assert Detail.of(before).hue == 1.0 and Detail.of({**before, "hue": 0.1}).hue == 0.1
+    assert Detail.of(before).margin == 0 and Detail.of({**before, "margin": 8}).margin == 8
     for name in ("highlights", "saturation", "brightness", "contrast", "gain_limit"):
         assert getattr(Detail.of({**before, name: 3.0}), name) == 3.0
     damaged_ones = [("highlights", -1.0), ("highlights", 65.0), ("saturation", float("nan"))]
@@ -241,6 +286,9 @@ def test_manifests_of_before_change_nothing_that_they_lack() -> None:
         ("stray_colour", 1.1),
         ("magenta", -0.1),
         ("gain_limit", 65.0),
+        ("hue", 1.5),
+        ("margin", 6),
+        ("margin", 68),
     ]:
         with pytest.raises(ConfigError, match=rf"detail\.{name}"):
             Detail.of({**before, name: damaged})

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from unit_edge.config import RunConfig
 from unit_edge.train.data.dataset import to_image, to_tensor, whole
-from unit_edge.train.guided import GuidedHead
+from unit_edge.train.guided import GuidedHead, with_margin
 from unit_edge.train.networks import UNIT
 
 LEVELS = 127.5
@@ -42,7 +42,9 @@ class ImageTranslator:
     @torch.inference_mode()
     def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         x = self._small(image)
-        y = self.unit.decode(self.unit.encoder(self.source)(x), 1 - self.source)
+        margin = 0 if self.head is None else self.head.settings.margin
+        encoder = self.unit.encoder(self.source)
+        y = with_margin(lambda seen: self.unit.decode(encoder(seen), 1 - self.source), x, margin)
         if self.head is not None:
             frame = torch.from_numpy(image[:, :, ::-1].transpose(2, 0, 1).copy())[None].to(self.device)
             return to_image(self.head(frame.float(), x, y)[0] / LEVELS - 1)

@@ -218,11 +218,26 @@ def export(
             help="Kept of pink and violet that the frame hasn't, 0 to 1. [default: as trained]",
         ),
     ] = None,
+    hue: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Kept of what turns the hue of colourful things, 0 to 1. [default: as trained]",
+        ),
+    ] = None,
     gain_limit: Annotated[
         float | None,
         typer.Option(
             metavar="FACTOR",
             help="Of the frame's levels, that none may exceed; 0 for any. [default: as trained]",
+        ),
+    ] = None,
+    margin: Annotated[
+        int | None,
+        typer.Option(
+            max=COUNT_AT_MOST,
+            metavar="PIXELS",
+            help="That the network sees beyond the edges: against faint frames. [default: as trained]",
         ),
     ] = None,
     precision: Annotated[
@@ -284,7 +299,9 @@ def export(
         "contrast": contrast,
         "stray_colour": stray_colour,
         "magenta": magenta,
+        "hue": hue,
         "gain_limit": gain_limit,
+        "margin": margin,
     }
     options: dict[str, Any] = {
         **head,

@@ -28,6 +28,10 @@ warm where it isn't white. With none, pink becomes rose."""
 ROSE_RED = 0.3
 """Level, of 1, from which on a colour is no redder for that: what is red stays."""
 
+COLOURFUL = (0.015, 0.1)
+"""Of a colour, levels of 1 without their mean: the sum of its squares from which on, and up to which, it
+counts as one whose hue people know. A dark road, haze and most walls have less, a red car 0.3."""
+
 
 @dataclass(frozen=True)
 class Detail:
@@ -59,9 +63,15 @@ class Detail:
     magenta: float = 1.0
     """Share of the network's pink and violet that is kept where the frame has none, 0 to 1: hardly anything
     that shines on a street is less green than it is both red and blue, or rose."""
+    hue: float = 1.0
+    """Share of what turns the hue of colourful things that is kept, 0 to 1: a network that hardly met red
+    cars and yellow signs makes orange ones of them."""
     gain_limit: float = 0.0
     """How many times the frame's own level a pixel may have, 0 for any. Snow sends back about ten times the
     light of asphalt or leaves, which is three times the level; what a network makes whiter is fog."""
+    margin: int = 0
+    """Pixels by which E and G see the small image continued beyond its edges, which is cut off again, a
+    multiple of 4 from 0 to 64: their convolutions see grey there, and draw a faint frame."""
 
     def __post_init__(self) -> None:
         require(1 <= self.radius <= 64, "detail.radius", self.radius, "1 to 64 pixels")
@@ -75,6 +85,9 @@ class Detail:
         require(0 <= stray <= 1, "detail.stray_colour", stray, "0 to 1")
         require(0 <= self.gain_limit <= 64, "detail.gain_limit", self.gain_limit, "0 to 64")
         require(0 <= self.magenta <= 1, "detail.magenta", self.magenta, "0 to 1")
+        require(0 <= self.hue <= 1, "detail.hue", self.hue, "0 to 1")
+        margin = self.margin
+        require(0 <= margin <= 64 and not margin % 4, "detail.margin", margin, "a multiple of 4, 0 to 64")
         for name in ("saturation", "brightness", "contrast"):
             require(0 <= getattr(self, name) <= 4, f"detail.{name}", getattr(self, name), "0 to 4")
 
@@ -87,6 +100,7 @@ class Detail:
             residual=self.residual,
             residual_colour=self.residual_colour,
             contrast=self.contrast,
+            margin=self.margin,
         )
 
     @classmethod
@@ -107,5 +121,7 @@ class Detail:
             contrast=float(settings.get("contrast", 1.0)),
             stray_colour=float(settings.get("stray_colour", 1.0)),
             magenta=float(settings.get("magenta", 1.0)),
+            hue=float(settings.get("hue", 1.0)),
             gain_limit=float(settings.get("gain_limit", 0.0)),
+            margin=int(settings.get("margin", 0)),
         )
