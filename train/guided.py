@@ -94,6 +94,9 @@ class GuidedHead(nn.Module):
         if self.settings.contrast != 1:
             more = (self.settings.contrast - 1) * a
             a, b = a + more, b - more * mean_x
+        if self.settings.sharpness != 1:
+            more = (self.settings.sharpness - 1) * a
+            a, b = a + more, b - more * small
         return a, b
 
     def graded(self, small: Tensor, translated: Tensor) -> Tensor:

@@ -100,6 +100,7 @@ class GuidedFrames:
         self._residual = detail.residual * (grey + detail.residual_colour * np.eye(3))
         self._gain_limit = np.float32(detail.gain_limit)
         self._highlights, self._contrast = detail.highlights, np.float32(detail.contrast)
+        self._sharpness = np.float32(detail.sharpness)
         share, self._stray = detail.saturation, np.float32(detail.stray_colour)
         mixed = (np.full((3, 3), (1 - share) / 3) + share * np.eye(3)) / 2
         self._levels = detail.brightness * np.hstack([mixed, np.full((3, 1), 0.5)])
@@ -208,6 +209,10 @@ class GuidedFrames:
         if self._contrast != 1:
             more = (self._contrast - 1) * a
             b -= more * mean_x
+            a += more
+        if self._sharpness != 1:
+            more = (self._sharpness - 1) * a
+            b -= more * x
             a += more
         b -= a
         b += np.float32(1)

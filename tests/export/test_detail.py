@@ -110,7 +110,8 @@ def guided(small: Array, translated: Array, settings: Detail) -> tuple[Array, Ar
     rest = translated - (a * small + b)
     light = np.repeat(rest.mean(2, keepdims=True), 3, 2)
     b += settings.residual * (light + settings.residual_colour * (rest - light))
-    return settings.contrast * a, b + (1 - settings.contrast) * a * mean_x
+    a, b = settings.contrast * a, b + (1 - settings.contrast) * a * mean_x
+    return settings.sharpness * a, b + (1 - settings.sharpness) * a * small
 
 
 def enlarge(image: Array, factor: int) -> Array:
@@ -156,6 +157,7 @@ def array(x: torch.Tensor) -> Array:
         Detail(1, 1e-2, 1.0, saturation=1.3, stray_colour=0.0),
         Detail(2, 1e-2, 1.0, magenta=0.0),
         Detail(2, 1e-2, 0.8, hue=0.0),
+        Detail(2, 1e-2, 0.8, contrast=1.2, sharpness=1.7),
         Detail(2, 1e-2, 0.8, gain_limit=1.5),
         Detail(1, 1e-2, 1.0, brightness=1.5, highlights=3.0, gain_limit=2.0),
         Detail(1, 1e-2, 0.8, saturation=1.3, stray_colour=0.1, magenta=0.4, hue=0.3),
@@ -276,7 +278,7 @@ def test_manifests_of_before_change_nothing_that_they_lack() -> None:
     assert Detail.of(before).magenta == 1.0 and Detail.of({**before, "magenta": 0.2}).magenta == 0.2
     assert Detail.of(before).hue == 1.0 and Detail.of({**before, "hue": 0.1}).hue == 0.1
     assert Detail.of(before).margin == 0 and Detail.of({**before, "margin": 8}).margin == 8
-    for name in ("highlights", "saturation", "brightness", "contrast", "gain_limit"):
+    for name in ("highlights", "saturation", "brightness", "contrast", "sharpness", "gain_limit"):
         assert getattr(Detail.of({**before, name: 3.0}), name) == 3.0
     damaged_ones = [("highlights", -1.0), ("highlights", 65.0), ("saturation", float("nan"))]
     for name, damaged in [
@@ -287,6 +289,7 @@ def test_manifests_of_before_change_nothing_that_they_lack() -> None:
         ("magenta", -0.1),
         ("gain_limit", 65.0),
         ("hue", 1.5),
+        ("sharpness", 8.5),
         ("margin", 6),
         ("margin", 68),
     ]:
@@ -316,6 +319,17 @@ def test_a_network_that_halves_the_contrast_halves_the_frames() -> None:
     head = GuidedHead(Detail(radius=4, epsilon=1e-7, residual=0.0))
     given = array(head(tensor(frame), tensor(small), tensor(small / 2)))
     assert np.abs(given - (127.5 + (frame - 127.5) / 2)).max() < 0.5
+
+
+def test_sharpness_is_of_what_the_small_image_cannot_show() -> None:
+    """Stripes within each small pixel get stronger, what is smooth in them is left."""
+    frame = np.tile(np.linspace(60, 180, 80)[:, None], (80, 1, 3))
+    stripes = np.where(np.arange(80) % 2, 10.0, -10.0)[:, None, None]
+    small = frame.reshape(20, 4, 20, 4, 3).mean((1, 3)) / 127.5 - 1
+    head = GuidedHead(Detail(4, 1e-7, residual=1.0, sharpness=1.5))
+    given = array(head(tensor(frame + stripes), tensor(small), tensor(small)))
+    inside = np.s_[8:72, 8:72]
+    assert given[inside] == pytest.approx((frame + 1.5 * stripes)[inside], abs=0.3)
 
 
 def test_a_constant_output_leaves_nothing_of_the_frame() -> None:

@@ -186,6 +186,10 @@ def export(
             metavar="SHARE", help="How much the guided head adds of its own, 0 to 1. [default: as trained]"
         ),
     ] = None,
+    residual_colour: Annotated[
+        float | None,
+        typer.Option(metavar="SHARE", help="Of that, in colour, 0 to 1. [default: as trained]"),
+    ] = None,
     highlights: Annotated[
         float | None,
         typer.Option(
@@ -203,6 +207,13 @@ def export(
     contrast: Annotated[
         float | None,
         typer.Option(metavar="FACTOR", help="Of the frame's own detail, 0 to 4. [default: as trained]"),
+    ] = None,
+    sharpness: Annotated[
+        float | None,
+        typer.Option(
+            metavar="FACTOR",
+            help="Of detail finer than the network sees, 0 to 8. [default: as trained]",
+        ),
     ] = None,
     stray_colour: Annotated[
         float | None,
@@ -293,10 +304,12 @@ def export(
     """
     head = {
         "residual": residual,
+        "residual_colour": residual_colour,
         "highlights": highlights,
         "saturation": saturation,
         "brightness": brightness,
         "contrast": contrast,
+        "sharpness": sharpness,
         "stray_colour": stray_colour,
         "magenta": magenta,
         "hue": hue,

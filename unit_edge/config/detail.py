@@ -57,6 +57,9 @@ class Detail:
     """Factor of the network's levels, 0 to 4."""
     contrast: float = 1.0
     """Factor of what the local linear model keeps of the frame's own detail, 0 to 4: below 1 it is softer."""
+    sharpness: float = 1.0
+    """Factor of the frame's detail that the small image is too small for, 0 to 8: a fit over whole boxes
+    keeps less of it than of what is larger."""
     stray_colour: float = 1.0
     """How much farther than the frame's own colour the network's may be from the colours around, of all
     levels, 0 to 1: small networks put specks of colour beside edges. 1 for as far as it likes."""
@@ -85,6 +88,7 @@ class Detail:
         require(0 <= stray <= 1, "detail.stray_colour", stray, "0 to 1")
         require(0 <= self.gain_limit <= 64, "detail.gain_limit", self.gain_limit, "0 to 64")
         require(0 <= self.magenta <= 1, "detail.magenta", self.magenta, "0 to 1")
+        require(0 <= self.sharpness <= 8, "detail.sharpness", self.sharpness, "0 to 8")
         require(0 <= self.hue <= 1, "detail.hue", self.hue, "0 to 1")
         margin = self.margin
         require(0 <= margin <= 64 and not margin % 4, "detail.margin", margin, "a multiple of 4, 0 to 64")
@@ -100,6 +104,7 @@ class Detail:
             residual=self.residual,
             residual_colour=self.residual_colour,
             contrast=self.contrast,
+            sharpness=self.sharpness,
             margin=self.margin,
         )
 
@@ -121,6 +126,7 @@ class Detail:
             contrast=float(settings.get("contrast", 1.0)),
             stray_colour=float(settings.get("stray_colour", 1.0)),
             magenta=float(settings.get("magenta", 1.0)),
+            sharpness=float(settings.get("sharpness", 1.0)),
             hue=float(settings.get("hue", 1.0)),
             gain_limit=float(settings.get("gain_limit", 0.0)),
             margin=int(settings.get("margin", 0)),

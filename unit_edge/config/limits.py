@@ -72,6 +72,7 @@ LARGEST: dict[str, float] = {
     "detail.saturation": 4,
     "detail.brightness": 4,
     "detail.contrast": 4,
+    "detail.sharpness": 8,
     "detail.stray_colour": 1,
     "detail.magenta": 1,
     "detail.hue": 1,
