@@ -53,17 +53,23 @@ def test_a_bundled_int8_model_is_close_to_its_run(model: Path, manifest: Manifes
     assert report.psnr_db >= 40 and report.mean_levels <= 2
 
 
-@pytest.mark.parametrize(
-    "manifest", [m for _, m in BUNDLED + SMALL], ids=[m.name for _, m in BUNDLED + SMALL]
-)
-def test_a_bundled_model_is_what_the_command_on_its_card_makes(manifest: Manifest) -> None:
+def options_on_card(manifest: Manifest) -> tuple[int | None, dict[str, float]]:
+    """The network size and the settings of the head in the command that its card says it was made by."""
     run = RUNS / manifest.made_from["run"]
     int8 = r" --precision int8 --calibrate \S+" if manifest.precision == "int8" else ""
     command = rf"^unit-edge export models/{run.name} --to {manifest.target}((?: --[\w-]+ [\d.]+)*){int8}$"
     (given,) = re.findall(command, (run / "CARD.md").read_text(encoding="utf-8"), re.MULTILINE)
     options = {name.replace("-", "_"): float(value) for name, value in re.findall(r"--(\S+) (\S+)", given)}
-    network_size = int(options.pop("network_size", 0)) or None
-    shapes = export_shapes(load_run_config(run), "guided", None, network_size, options)
+    whole = {name: int(options.pop(name)) for name in ("network_size", "margin") if name in options}
+    return whole.pop("network_size", None), {**options, **whole}
+
+
+@pytest.mark.parametrize(
+    "manifest", [m for _, m in BUNDLED + SMALL], ids=[m.name for _, m in BUNDLED + SMALL]
+)
+def test_a_bundled_model_is_what_the_command_on_its_card_makes(manifest: Manifest) -> None:
+    config = load_run_config(RUNS / manifest.made_from["run"])
+    shapes = export_shapes(config, "guided", None, *options_on_card(manifest))
     assert shapes.guided == (Detail.of(manifest.detail_settings), manifest.network_short_side)
 
 
@@ -74,7 +80,9 @@ def test_an_export_of_a_kept_run_is_the_bundled_model_byte_for_byte(tmp_path: Pa
     for package in (torch, onnx):
         if manifest.versions[package.__name__] != package.__version__:
             pytest.skip(f"made with {package.__name__} {manifest.versions[package.__name__]}")
-    made = export_run(RUNS / manifest.made_from["run"], manifest.target, output=tmp_path / model.name).model
+    run, path = RUNS / manifest.made_from["run"], tmp_path / model.name
+    size, head = options_on_card(manifest)
+    made = export_run(run, manifest.target, output=path, network_size=size, **head).model
     assert sha256_of(made) == sha256_of(model)
     assert made.with_suffix(".json").read_text() == model.with_suffix(".json").read_text()
 
