@@ -106,8 +106,8 @@ class GuidedHead(nn.Module):
         direction of the frame's k turns its hue; where k is colourful, by w = (|k|² - least) / (most - least)
         of COLOURFUL, held to 0 to 1, (1 - hue) * w of it is taken away.
 
-        The largest of its three distances from the colour around, the
-        mean of a box, may be `stray_colour` more than that of the frame's; farther ones are brought nearer.
+        The largest of a colour's three distances from the colour around, the mean of a box, may be
+        `stray_colour` more than that of the frame's; farther ones are brought nearer.
 
         Magenta is M = max(0, min(R, B) + ROSE * min(max(0, R - B), ROSE_RED) - G). With
         m = max(0, M - M of the frame), (1 - magenta) * m is taken away: two thirds of it are added to G, a
