@@ -16,7 +16,20 @@ import typer
 from typer.core import TyperGroup
 
 from unit_edge import __version__
-from unit_edge.cli import adapt, bench, build, check, doctor, fleet, init, inspect, serve, train, translate
+from unit_edge.cli import (
+    adapt,
+    bench,
+    build,
+    check,
+    doctor,
+    export,
+    fleet,
+    init,
+    inspect,
+    serve,
+    train,
+    translate,
+)
 from unit_edge.cli.evaluate import evaluate
 from unit_edge.cli.options import outputs
 from unit_edge.cli.options.common import (
@@ -227,8 +240,8 @@ for _command in (
     train.train,
     evaluate,
     check.check,
-    train.export,
-    train.verify,
+    export.export,
+    export.verify,
     build.build,
     inspect.inspect,
     inspect.boards,
