@@ -296,6 +296,8 @@ def test_manifests_of_before_change_nothing_that_they_lack() -> None:
         with pytest.raises(ConfigError, match=rf"detail\.{name}"):
             Detail.of({**before, name: damaged})
     assert Detail.of({**before, "residual_colour": 0.3}).residual_colour == 0.3
+    with pytest.raises(ConfigError, match=r"detail\.margin = 4\.0, expected a multiple of 4"):
+        Detail(margin=4.0)  # type: ignore[arg-type]
     for damaged in (1.5, -0.1, float("nan")):
         with pytest.raises(ConfigError, match=r"detail\.residual_colour"):
             Detail.of({**before, "residual_colour": damaged})

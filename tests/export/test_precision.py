@@ -20,9 +20,10 @@ from unit_edge.train.run.checkpoint import load_run_config, load_weights, save_w
 def half(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, write_run: Callable[..., Path]
 ) -> Exported:
-    """Each preset's day to night in fp16, with the head, for frames of any size."""
+    """Each preset's day to night in fp16, with the head and a margin, for frames of any size."""
     folder = tmp_path_factory.mktemp("half")
-    return export_run(write_run(folder / "run", request.param), "night", output=folder, precision="fp16")
+    run = write_run(folder / "run", request.param)
+    return export_run(run, "night", output=folder, precision="fp16", margin=4)
 
 
 def test_frames_are_those_of_the_checkpoint(half: Exported) -> None:

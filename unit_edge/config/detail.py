@@ -90,8 +90,8 @@ class Detail:
         require(0 <= self.magenta <= 1, "detail.magenta", self.magenta, "0 to 1")
         require(0 <= self.sharpness <= 8, "detail.sharpness", self.sharpness, "0 to 8")
         require(0 <= self.hue <= 1, "detail.hue", self.hue, "0 to 1")
-        margin = self.margin
-        require(0 <= margin <= 64 and not margin % 4, "detail.margin", margin, "a multiple of 4, 0 to 64")
+        whole = isinstance(self.margin, int) and self.margin in range(0, 65, 4)
+        require(whole, "detail.margin", self.margin, "a multiple of 4, 0 to 64")
         for name in ("saturation", "brightness", "contrast"):
             require(0 <= getattr(self, name) <= 4, f"detail.{name}", getattr(self, name), "0 to 4")
 
