@@ -110,7 +110,7 @@ def test_the_manifest_says_what_the_file_is(exported: Exported, run: Path) -> No
     assert manifest.input == TensorSpec("frame", "uint8", (1, None, None, 3))
     assert manifest.output == TensorSpec("translated", "uint8", (1, None, None, 3))
     assert (manifest.network_short_side, manifest.network_size) == (32, None)
-    assert Detail(**manifest.detail_settings) == Detail()  # type: ignore[arg-type]
+    assert Detail.of(manifest.detail_settings) == Detail()
     weights = sha256_of(run / "weights.safetensors")
     assert manifest.made_from == {"run": "tiny", "step": 1234, "weights_sha256": weights}
     assert manifest.versions == {
