@@ -89,10 +89,11 @@ def test_what_hangs_is_given_up_after_some_tries(gpu: Any, tmp_path: Path) -> No
 
 def test_the_plan_names_what_exists(gpu: Any, tmp_path: Path) -> None:
     """Every option of the plan's commands is one that the commands have."""
-    config = "train/configs/bdd-day-night-gpu.toml"
-    steps = gpu.plan(tmp_path, tmp_path, [config])
-    assert (ROOT / config).is_file()
-    assert steps[0].training and [step.name for step in steps][1] == "tests"
+    steps = gpu.plan(tmp_path, tmp_path, gpu.CONFIGS)
+    assert all((ROOT / config).is_file() for config in gpu.CONFIGS)
+    trained = [step.name for step in steps if step.training]
+    assert trained == [f"train-{Path(config).stem}" for config in gpu.CONFIGS]
+    assert steps[len(trained)].name == "tests"
     from typer.testing import CliRunner
 
     from unit_edge.cli.app import app

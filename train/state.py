@@ -20,6 +20,7 @@ from unit_edge.train.run import checkpoint
 from unit_edge.train.run.learner import Learner, named
 from unit_edge.train.speed import lay_out, prepare
 from unit_edge.train.warm_up import WarmUp, copy_halves
+from unit_edge.train.widen import as_wide, widened
 
 WARM_UP_OPTIMISER = "optimiser_warm_up"
 FROZEN = "projection.features."
@@ -67,13 +68,17 @@ class TrainingState(Learner[RunConfig, UNIT, list[Tensor]]):
     def begin_from(self, run: Path) -> None:
         """Lets the networks, and their average, begin with a run's weights, without a warm-up.
 
+        Wider networks begin with what computes the same, see `widened`.
+
         Raises:
-            CheckpointError: the run is missing or damaged, or its networks are others.
+            CheckpointError: the run is missing or damaged, or its networks are others, or wider than these.
         """
-        there = checkpoint.load_run_config(run)
-        if differing := differences("network", there.network, self.config.network):
+        there, here = checkpoint.load_run_config(run), self.config.network
+        if differing := differences("network", as_wide(there.network, here), here):
             raise CheckpointError(f"optim.weights {run}: other networks ({'; '.join(differing)})")
-        weights = checkpoint.load_weights(run, there).state_dict()
+        nets = checkpoint.load_weights(run, there)
+        same = there.network == here
+        weights = nets.state_dict() if same else widened(nets, here, self.config.optim.seed)
         self.unit.load_state_dict(weights)
         self.ema.load_state_dict(weights)
         self.warm_up = None

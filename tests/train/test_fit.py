@@ -14,6 +14,7 @@ from unit_edge.config import RunConfig
 from unit_edge.errors import CheckpointError, DataError, TrainingError
 from unit_edge.train import fit
 from unit_edge.train.evaluation.evaluate import TranslationScore
+from unit_edge.train.networks import UNIT
 from unit_edge.train.run.checkpoint import load_run_config, load_weights
 from unit_edge.train.state import TrainingState
 
@@ -90,11 +91,24 @@ def test_a_run_can_begin_with_anothers_weights(
         assert nets.keys() == first.keys()
         assert all(torch.equal(nets[name], first[name]) for name in first)
 
-    wider = replace(further, network=replace(config.network, residual_width=12))
+    began.clear()
+    wider = replace(further, network=replace(config.network, residual_width=23))
+    run_steps(wider, images / "wider", images)
+    there, here = UNIT(config.network).eval(), UNIT(wider.network).eval()
+    there.load_state_dict(first)
+    here.load_state_dict(began[0][0])
+    image = torch.rand(1, 3, 16, 16) * 2 - 1
+    with torch.no_grad():
+        torch.testing.assert_close(here.encode_one(image, 0)[:, :10], there.encode_one(image, 0))
+        torch.testing.assert_close(
+            here.decode(here.encode_one(image, 0), 1), there.decode(there.encode_one(image, 0), 1)
+        )
+
+    narrower = replace(further, network=replace(config.network, residual_width=9))
     with pytest.raises(
         CheckpointError, match=r"optim\.weights first: other networks \(network\.residual_width 10"
     ):
-        run_steps(wider, images / "third", images)
+        run_steps(narrower, images / "third", images)
     with pytest.raises(CheckpointError, match="nowhere"):
         run_steps(replace(further, optim=replace(config.optim, weights="nowhere")), images / "third", images)
     assert not (images / "third").exists()

@@ -26,6 +26,7 @@ LEAVE_S = 20
 TRIES = 3
 """A step that is cut so often, or fails once, is not tried again."""
 SIZES = "640x480,1280x720,1920x1080"
+CONFIGS = ("train/configs/bdd-night-day-m.toml", "train/configs/bdd-day-night-gpu.toml")
 BUNDLED = "day2night-edge-s,clear2snow-edge-s"
 
 
@@ -71,7 +72,7 @@ def plan(out: Path, data: Path, configs: Sequence[str]) -> list[Step]:
             results = str(out / "bench" / f"{model}-{size}")
             bench = [*cli, "bench", model, "--backend", "all", "--size", size, "-y", "-o", results]
             steps.append(Step(f"bench-{model}-{size}", bench))
-    for preset in ("released", "paper"):
+    for preset in ("edge-m", "released", "paper"):
         file = out / "untrained" / f"{preset}.onnx"
         make = [
             python,
@@ -181,7 +182,7 @@ def main() -> int:
     parser.add_argument(
         "--training-share", type=float, default=0.6, help="of a piece, that trainings get first"
     )
-    parser.add_argument("--configs", nargs="+", default=["train/configs/bdd-day-night-gpu.toml"])
+    parser.add_argument("--configs", nargs="+", default=CONFIGS)
     arguments = parser.parse_args()
     out = arguments.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
