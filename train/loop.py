@@ -17,13 +17,13 @@ from unit_edge.train.draw import BatchPart, Draw, mix
 from unit_edge.train.grad_mode import no_parameter_grad
 from unit_edge.train.group import Group, no_sync
 from unit_edge.train.guided import GuidedHead
-from unit_edge.train.guides.stray_lights import with_stray_lights
+from unit_edge.train.guides.shown import shown_to_e2
 from unit_edge.train.networks import UNIT
 from unit_edge.train.optim.descent import Descent, Outcome
 from unit_edge.train.step import Generators, Streams, discriminator_inputs, generator_terms, weights_at
 
 HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
-STREAMS, DISCRIMINATION, CYCLES, LIGHTS = range(4)
+STREAMS, DISCRIMINATION, CYCLES, SHOWN = range(4)
 """What a step draws random numbers for."""
 FIRST_SCALE = 2.0**14
 """Of fp16's losses; it halves whenever a gradient overflows."""
@@ -91,9 +91,10 @@ class Update:
         """
         cuts = self.config.speed.accumulate
         micro = list(zip(*(x.chunk(cuts) for x in images), strict=True))
-        if most := self.config.guide.stray_lights:
-            draws = (self._draw(step, index, LIGHTS) for index in range(cuts))
-            micro = [(*x, with_stray_lights(x[2], most, draw)) for x, draw in zip(micro, draws, strict=True)]
+        guide = self.config.guide
+        if guide.stray_lights or guide.drops or guide.cast:
+            draws = (self._draw(step, index, SHOWN) for index in range(cuts))
+            micro = [(*x, shown_to_e2(x[2], guide, draw)) for x, draw in zip(micro, draws, strict=True)]
         self.faults.clear()
         self.outcomes = []
         self.weights = weights_at(self.config.loss, step, self._alone_at(step))

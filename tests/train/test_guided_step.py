@@ -153,18 +153,20 @@ def test_feature_discriminators_may_see_brightness_alone(colours: float, colours
         assert (after[name] == pytest.approx(value, rel=1e-4, abs=1e-5)) == (share == 0), name
 
 
-def test_lights_come_over_what_e2_is_shown_alone() -> None:
-    config = replace(settings(LIVELY), loss=WEIGHTS, guide=replace(GUIDE, stray_lights=8))
+@pytest.mark.parametrize("shown", [{"stray_lights": 8}, {"drops": 30}, {"cast": 1.0}], ids=str)
+def test_only_what_e2_is_shown_changes(shown: dict[str, float]) -> None:
+    guide = replace(GUIDE, **shown)  # type: ignore[arg-type]
+    config = replace(settings(LIVELY), loss=WEIGHTS, guide=guide)
     state = TrainingState(config, Group(CPU))
     given: list[list[torch.Tensor]] = []
     state.update.generators.register_forward_pre_hook(lambda _, inputs: given.append(list(inputs[0])))
-    rendering = torch.full((2, 3, 32, 32), -0.9)
+    rendering = torch.linspace(-0.9, 0.3, 32).view(1, 1, 32, 1).expand(2, 3, 32, 32).contiguous()
     images = [*pictures(2), rendering]
     for step in (0, 0, 1):
         state.update([x.clone() for x in images], step)
     for seen in given:
         assert len(seen) == 4 and torch.equal(seen[2], rendering)
-        assert (seen[3] >= rendering - 1e-3).all() and (seen[3] > 0).any()
+        assert ((seen[3] - rendering).abs() > 0.1).any() and seen[3].abs().max() <= 1
     torch.testing.assert_close(given[0][3], given[1][3])
     assert not torch.equal(given[0][3], given[2][3])
 

@@ -46,12 +46,21 @@ class GuideConfig:
     stray_lights: int = 0
     """At most so many lights are put at random over what E2 is shown of a rendering, and E2→G1 learns to
     paint them over; 0 shows it as it is. For nights."""
+    drops: int = 0
+    """At most so many drops on the windscreen through which E2 is shown a rendering; 0 for none. For rain."""
+    cast: float = 0.0
+    """How much the colours and the exposure of what E2 is shown are off, up to 1; mostly blue. For rain."""
 
     def __post_init__(self) -> None:
         for name in ("weight", "floor", "pixels", "colours", "features", "highlights"):
             require(getattr(self, name) >= 0, f"guide.{name}", getattr(self, name), "0 or more")
         least = self.stray_lights >= 0 and (self.stray_lights == 0 or self.name != "none")
         require(least, "guide.stray_lights", self.stray_lights, "0 or more, and 0 without a guide")
+        for name in ("drops", "cast"):
+            given = getattr(self, name)
+            allowed = given == 0 or (given > 0 and self.name != "none")
+            require(allowed, f"guide.{name}", given, "0 or more, and 0 without a guide")
+        require(self.cast <= 1, "guide.cast", self.cast, "0 to 1")
         require(0 <= self.until <= 1, "guide.until", self.until, "0 to 1")
         last = 0 < self.alone_from <= 1 and (self.alone_from == 1 or self.name != "none")
         require(last, "guide.alone_from", self.alone_from, "more than 0, at most 1, and 1 without a guide")

@@ -36,6 +36,8 @@ LARGEST: dict[str, float] = {
     "guide.until": 1,
     "guide.alone_from": 1,
     "guide.stray_lights": 64,
+    "guide.drops": 1024,
+    "guide.cast": 1,
     "guide.highlights": 1000,
     "data.short_side": _PIXELS,
     "data.crop": _PIXELS,
