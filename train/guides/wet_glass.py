@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from unit_edge.train.draw import Draw
 
-SIZES = 0.004, 0.04
+SIZES = 0.007, 0.035
 """Radii of drops over the picture's height; small ones are more frequent."""
 SOFT = 0.2, 0.7
 """Over how much of its radius the edge of a drop fades: a camera that looks at the street sees it blurred."""
@@ -37,7 +37,7 @@ def through_wet_glass(images: Tensor, most: int, cast: float, draw: Draw) -> Ten
 
     Args:
         images: float[N,3,H,W], RGB in [-1, 1].
-        most: drops on a picture; one in two has a quarter of them or fewer.
+        most: drops on a picture; it has 0 to so many.
         cast: how much colours and exposure are off, 0 for not at all, 1 for as much as in real rain.
         draw: of this step; the same draw gives the same glass.
 
@@ -58,11 +58,11 @@ def _behind_drops(linear: Tensor, uniform: Tensor) -> Tensor:
     """Light, float[N,3,H,W], behind drops of float[N,most+1,8] in (0, 1), the last of which says how many."""
     _, _, height, width = linear.shape
     most = uniform.shape[1] - 1
-    number = most * uniform[:, most, :1] ** 2 * (uniform[:, most, 1:2] > DRY)
+    number = most * uniform[:, most, :1] * (uniform[:, most, 1:2] > DRY)
     there = torch.arange(most, device=linear.device) < number
     x, y, size, aspect, wide, bright, soft, _ = uniform[:, :most].unbind(2)
     x, y = x * width, y * height
-    radius = SIZES[0] * (SIZES[1] / SIZES[0]) ** size**1.4 * height
+    radius = SIZES[0] * (SIZES[1] / SIZES[0]) ** size * height
     columns = torch.arange(width, device=linear.device)
     rows = torch.arange(height, device=linear.device)
     # half where a drop ends, and linear in the square of the distance, which is a sum over two axes
