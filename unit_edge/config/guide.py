@@ -49,7 +49,8 @@ class GuideConfig:
     drops: int = 0
     """At most so many drops on the windscreen through which E2 is shown a rendering; 0 for none. For rain."""
     cast: float = 0.0
-    """How much the colours and the exposure of what E2 is shown are off, up to 1; mostly blue. For rain."""
+    """How much the colours and the exposure of what E2 is shown are off, up to 1; mostly blue. For rain and
+    snow."""
 
     def __post_init__(self) -> None:
         for name in ("weight", "floor", "pixels", "colours", "features", "highlights"):
