@@ -76,9 +76,7 @@ class TrainingState(Learner[RunConfig, UNIT, list[Tensor]]):
         there, here = checkpoint.load_run_config(run), self.config.network
         if differing := differences("network", as_wide(there.network, here), here):
             raise CheckpointError(f"optim.weights {run}: other networks ({'; '.join(differing)})")
-        nets = checkpoint.load_weights(run, there)
-        same = there.network == here
-        weights = nets.state_dict() if same else widened(nets, here, self.config.optim.seed)
+        weights = widened(checkpoint.load_weights(run, there), here, self.config.optim.seed)
         self.unit.load_state_dict(weights)
         self.ema.load_state_dict(weights)
         self.warm_up = None

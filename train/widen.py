@@ -32,7 +32,7 @@ def widened(narrow: UNIT, config: NetworkConfig, seed: int = 0) -> dict[str, Ten
 
     Args:
         narrow: E1, E2, G1, G2, trained.
-        config: what `as_wide` makes of the narrow one's.
+        config: what `as_wide` makes of the narrow one's; of the same widths the weights stay what they are.
         seed: of the unequal parts.
 
     Returns:

@@ -167,6 +167,8 @@ def test_only_what_e2_is_shown_changes(shown: dict[str, float]) -> None:
     for seen in given:
         assert len(seen) == 4 and torch.equal(seen[2], rendering)
         assert ((seen[3] - rendering).abs() > 0.1).any() and seen[3].abs().max() <= 1
+        if "stray_lights" in shown:
+            assert (seen[3] >= rendering - 1e-3).all() and (seen[3] > 0.5).any()
     torch.testing.assert_close(given[0][3], given[1][3])
     assert not torch.equal(given[0][3], given[2][3])
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from unit_edge.config.detail import GAMMA
 from unit_edge.train.draw import Draw
 
 COLOURS = (
@@ -35,7 +36,6 @@ SQUARE = 0.3
 """Share that are signs and windows, not lamps."""
 HALO = 0.05
 """Of a peak that a lens spreads round it."""
-GAMMA = 2.2
 
 
 def with_stray_lights(images: Tensor, most: int, draw: Draw) -> Tensor:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from unit_edge.config.detail import GAMMA
 from unit_edge.train.draw import Draw
 
 SIZES = 0.007, 0.035
@@ -29,7 +30,6 @@ CAST = (-0.5, -0.15, -0.05), (0.3, 0.08, 0.15)
 """Mean and deviation of the logarithms of three channels' gains, in linear light, at a cast of 1."""
 EXPOSURE = 0.4
 """Deviation of the logarithm of the gain of all three."""
-GAMMA = 2.2
 
 
 def through_wet_glass(images: Tensor, most: int, cast: float, draw: Draw) -> Tensor:

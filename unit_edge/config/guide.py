@@ -55,9 +55,7 @@ class GuideConfig:
     def __post_init__(self) -> None:
         for name in ("weight", "floor", "pixels", "colours", "features", "highlights"):
             require(getattr(self, name) >= 0, f"guide.{name}", getattr(self, name), "0 or more")
-        least = self.stray_lights >= 0 and (self.stray_lights == 0 or self.name != "none")
-        require(least, "guide.stray_lights", self.stray_lights, "0 or more, and 0 without a guide")
-        for name in ("drops", "cast"):
+        for name in ("stray_lights", "drops", "cast"):
             given = getattr(self, name)
             allowed = given == 0 or (given > 0 and self.name != "none")
             require(allowed, f"guide.{name}", given, "0 or more, and 0 without a guide")
