@@ -94,7 +94,7 @@ class Update:
         guide = self.config.guide
         if guide.stray_lights or guide.drops or guide.cast:
             draws = (self._draw(step, index, SHOWN) for index in range(cuts))
-            micro = [(*x, shown_to_e2(x[2], guide, draw)) for x, draw in zip(micro, draws, strict=True)]
+            micro = [(*x, *shown_to_e2(x[2], guide, draw)) for x, draw in zip(micro, draws, strict=True)]
         self.faults.clear()
         self.outcomes = []
         self.weights = weights_at(self.config.loss, step, self._alone_at(step))

@@ -55,7 +55,7 @@ class Generators(nn.Module):
 
         Args:
             images: of X1 and of X2 and, with a guide, its rendering of X1's images; if E2 is shown another
-                picture of that, that one comes last.
+                picture of that, that one comes next, and last how much of each pixel drops cover of it.
             draw: of this step.
             translations_only: leave out what D does not see.
             weights: of this step, if they are not the run's.
@@ -63,7 +63,7 @@ class Generators(nn.Module):
         unit, weights = self.unit, weights or self.weights
         if not unit.config.encoders:
             return self._imagine(images[0], draw)
-        guided = [] if translations_only else images[2:][-1:]
+        guided = [] if translations_only else images[2:4][-1:]
         reconstructs = weights.reconstruction > 0 and not translations_only
         translates = (
             max(weights.gan, weights.feature_gan, weights.cycle, weights.cycle_kl, len(images) - 2) > 0
@@ -140,12 +140,12 @@ def generator_terms(
             )
             terms[f"feature_gan{name}"] = weights.feature_gan * losses.hinge_generator(logits)
         if streams.returned:
-            terms[f"guide{name}"] = guide_weights[domain] * adversaries.pairs(
-                d_inputs[2] if domain == 0 else d_inputs[1],
-                streams.returned[0] if domain == 0 else streams.translations[1],
-                images[0] if domain == 0 else images[2],
-                0.0 if domain == 0 else adversaries.pairs.config.highlights,
-            )
+            if domain == 0:
+                cover = images[4] if len(images) > 4 else None
+                distance = adversaries.pairs(d_inputs[2], streams.returned[0], images[0], cover=cover)
+            else:
+                distance = adversaries.pairs(d_inputs[1], streams.translations[1], images[2], lights=True)
+            terms[f"guide{name}"] = guide_weights[domain] * distance
     if weights.cycle > 0 or weights.cycle_kl > 0:
         into1, into2 = unit.encode(*streams.translations)
         for domain, mean in ((1, into1), (0, into2)):
@@ -185,7 +185,7 @@ def discriminator_inputs(images: list[Tensor], streams: Streams, head: GuidedHea
     translations = [*streams.translations, *streams.returned]
     if head is None:
         return translations
-    sources = [images[1], images[0], *images[2:][-1:]]
+    sources = [images[1], images[0], *images[2:4][-1:]]
     return [head.at_small_size(x, y) for x, y in zip(sources, translations, strict=False)]
 
 

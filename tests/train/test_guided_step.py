@@ -93,7 +93,7 @@ def test_a_renderings_lights_can_count_more() -> None:
     plain = 3.0 * (2 * 2 * 2 / (3 * 33 * 33) + (F.avg_pool2d(lit, 8) + 1).mean())
     torch.testing.assert_close(everywhere(dark, dark, lit), plain)
     counted = plain + 3.0 * (weights[0, 0, 16, 16] - 1) * 2 * 2 * 2 / (3 * 33 * 33)
-    torch.testing.assert_close(missed(dark, dark, lit, guide.highlights), counted)
+    torch.testing.assert_close(missed(dark, dark, lit, lights=True), counted)
 
 
 def test_errors_of_colour_can_count_more() -> None:
@@ -105,6 +105,28 @@ def test_errors_of_colour_can_count_more() -> None:
     torch.testing.assert_close(counted(grey, grey, target), plain(grey, grey, target))
     more = counted(red, grey, target) - plain(red, grey, target)
     torch.testing.assert_close(more, torch.tensor(3.0 * 4 * (0.4 + 0.2 + 0.2) / 3))
+
+
+def test_errors_behind_drops_can_count_more() -> None:
+    """Half of the pixels are covered, by 0.5: with 8 their errors count five times, on the way back alone."""
+    x1, x2 = pictures(2)
+    cover = torch.zeros(2, 1, *x1.shape[2:])
+    cover[..., : x1.shape[3] // 2] = 0.5
+    images = [x1, x2, *(torch.rand(2, *x1.shape) * 2 - 1), cover]
+    guide = replace(GUIDE, drops=10, covered=8.0)
+    config = replace(settings(LIVELY), loss=WEIGHTS, guide=guide)
+    unit, adversaries = UNIT(config.network), Adversaries(config)
+    streams = Generators(unit, WEIGHTS)(images, draw(0))
+    torch.testing.assert_close(streams.returned[0], unit.generator(0)(unit.encoder(1)(images[3])))
+    seen = discriminator_inputs(images, streams, None)
+    terms = generator_terms(
+        unit, adversaries, images, streams, seen, draw(2), WEIGHTS, guide_weights=(1.0, 1.0)
+    )
+    plain = PairLoss(GUIDE, None)
+    assert terms["guide2"] == plain(seen[1], streams.translations[1], images[2])
+    behind = (streams.returned[0] - x1).abs()[..., : x1.shape[3] // 2].mean() / 2
+    by_hand = plain(seen[2], streams.returned[0], x1) + 3.0 * 2 * 4 * behind
+    torch.testing.assert_close(terms["guide1"], by_hand)
 
 
 def test_only_the_way_into_the_rendering_counts_lights_more() -> None:
@@ -165,7 +187,8 @@ def test_only_what_e2_is_shown_changes(shown: dict[str, float]) -> None:
     for step in (0, 0, 1):
         state.update([x.clone() for x in images], step)
     for seen in given:
-        assert len(seen) == 4 and torch.equal(seen[2], rendering)
+        assert len(seen) == 5 and torch.equal(seen[2], rendering)
+        assert bool(seen[4].any()) == ("drops" in shown)
         assert ((seen[3] - rendering).abs() > 0.1).any() and seen[3].abs().max() <= 1
         if "stray_lights" in shown:
             assert (seen[3] >= rendering - 1e-3).all() and (seen[3] > 0.5).any()
@@ -244,6 +267,7 @@ def test_training_ends_with_the_guide_alone(
         ({"name": "night", "segmenter": "x", "until": 1.5}, "guide.until"),
         ({"name": "night", "segmenter": "x", "alone_from": 0.0}, "guide.alone_from"),
         ({"alone_from": 0.5}, "guide.alone_from"),
+        ({"name": "rain", "segmenter": "x", "covered": 1.0}, "guide.covered"),
     ],
 )
 def test_a_guide_that_makes_no_sense(guide: dict[str, object], key: str) -> None:

@@ -23,20 +23,31 @@ class PairLoss(nn.Module):
         self.config = config
         self._features = [features]  # in a list: its weights belong to the projection that shares it
 
-    def forward(self, d_inputs: Tensor, translation: Tensor, target: Tensor, highlights: float = 0) -> Tensor:
+    def forward(
+        self,
+        d_inputs: Tensor,
+        translation: Tensor,
+        target: Tensor,
+        lights: bool = False,
+        cover: Tensor | None = None,
+    ) -> Tensor:
         """The weighted sum of all distances, a scalar.
 
         Args:
             d_inputs: the translation as the adversaries see it, float[N,3,H,W].
             translation: the network's own output, the same size.
             target: the other half of the pair, the same size.
-            highlights: how much more the target's lights count, see `light_weights`.
+            lights: whether the target's lights count more, as `guide.highlights` says.
+            cover: how much of each pixel drops cover of what was translated, float[N,1,H,W] in [0, 1], or
+                None; there errors count more, as `guide.covered` says.
         """
         d_inputs, translation = d_inputs.float(), translation.float()
         regions = F.l1_loss(F.avg_pool2d(d_inputs, REGION), F.avg_pool2d(target, REGION))
         errors = self._errors(d_inputs - target) + self._errors(translation - target)
-        if highlights > 0:
-            errors = errors * light_weights(target, highlights)
+        if lights and self.config.highlights > 0:
+            errors = errors * light_weights(target, self.config.highlights)
+        if cover is not None and self.config.covered > 0:
+            errors = errors * (1 + self.config.covered * cover)
         pixels = errors.mean() + regions
         total = self.config.pixels * pixels
         (features,) = self._features

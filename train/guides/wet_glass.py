@@ -32,7 +32,7 @@ EXPOSURE = 0.4
 """Deviation of the logarithm of the gain of all three."""
 
 
-def through_wet_glass(images: Tensor, most: int, cast: float, draw: Draw) -> Tensor:
+def through_wet_glass(images: Tensor, most: int, cast: float, draw: Draw) -> tuple[Tensor, Tensor]:
     """Pictures as a camera behind a wet windscreen has them.
 
     Args:
@@ -42,20 +42,24 @@ def through_wet_glass(images: Tensor, most: int, cast: float, draw: Draw) -> Ten
         draw: of this step; the same draw gives the same glass.
 
     Returns:
-        float[N,3,H,W] in [-1, 1].
+        float[N,3,H,W] in [-1, 1], and float[N,1,H,W], how much of each pixel a drop covers, 0 to 1.
     """
     noise = draw.noise((most + 1, 8))
     linear = ((images.float() + 1) / 2).clamp(min=0) ** GAMMA
+    cover = torch.zeros_like(linear[:, :1])
     if most:
-        linear = _behind_drops(linear, torch.special.ndtr(noise))
+        linear, cover = _behind_drops(linear, torch.special.ndtr(noise))
     mean, deviation = torch.tensor(CAST, device=images.device)
     gains = (cast * (mean + deviation * noise[:, most, 2:5] + EXPOSURE * noise[:, most, 5:6])).exp()
     seen: Tensor = (linear * gains[:, :, None, None]).clamp(max=1) ** (1 / GAMMA)
-    return (seen * 2 - 1).to(images.dtype)
+    return (seen * 2 - 1).to(images.dtype), cover
 
 
-def _behind_drops(linear: Tensor, uniform: Tensor) -> Tensor:
-    """Light, float[N,3,H,W], behind drops of float[N,most+1,8] in (0, 1), the last of which says how many."""
+def _behind_drops(linear: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
+    """Light, float[N,3,H,W], behind drops of float[N,most+1,8] in (0, 1), the last of which says how many.
+
+    With it what they cover of each pixel, float[N,1,H,W].
+    """
     _, _, height, width = linear.shape
     most = uniform.shape[1] - 1
     number = most * uniform[:, most, :1] * (uniform[:, most, 1:2] > DRY)
@@ -85,4 +89,4 @@ def _behind_drops(linear: Tensor, uniform: Tensor) -> Tensor:
     blurred = F.avg_pool2d(linear, 5, 1, 2, count_include_pad=False)
     shown = F.grid_sample(blurred, grid, padding_mode="reflection", align_corners=False)
     shown = shown * of_nearest(BRIGHT[0] + (BRIGHT[1] - BRIGHT[0]) * bright)[:, None]
-    return linear + cover * (shown - linear)
+    return linear + cover * (shown - linear), cover

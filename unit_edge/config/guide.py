@@ -48,17 +48,22 @@ class GuideConfig:
     paint them over; 0 shows it as it is. For nights."""
     drops: int = 0
     """At most so many drops on the windscreen through which E2 is shown a rendering; 0 for none. For rain."""
+    covered: float = 0.0
+    """How much more errors count on the way back where a drop covers the picture: 1 + this. Drops are small,
+    and few of all pixels."""
     cast: float = 0.0
     """How much the colours and the exposure of what E2 is shown are off, up to 1; mostly blue. For rain and
     snow."""
 
     def __post_init__(self) -> None:
-        for name in ("weight", "floor", "pixels", "colours", "features", "highlights"):
+        for name in ("weight", "floor", "pixels", "colours", "features", "highlights", "covered"):
             require(getattr(self, name) >= 0, f"guide.{name}", getattr(self, name), "0 or more")
         for name in ("stray_lights", "drops", "cast"):
             given = getattr(self, name)
             allowed = given == 0 or (given > 0 and self.name != "none")
             require(allowed, f"guide.{name}", given, "0 or more, and 0 without a guide")
+        drops = self.covered == 0 or self.drops > 0
+        require(drops, "guide.covered", self.covered, "0, as guide.drops is 0")
         require(self.cast <= 1, "guide.cast", self.cast, "0 to 1")
         require(0 <= self.until <= 1, "guide.until", self.until, "0 to 1")
         last = 0 < self.alone_from <= 1 and (self.alone_from == 1 or self.name != "none")

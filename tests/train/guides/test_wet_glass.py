@@ -11,6 +11,12 @@ CPU = torch.device("cpu")
 
 
 def seen(images: torch.Tensor, most: int, cast: float, first: int = 0, batch: int = 64) -> torch.Tensor:
+    return glass(images, most, cast, first, batch)[0]
+
+
+def glass(
+    images: torch.Tensor, most: int, cast: float, first: int = 0, batch: int = 64
+) -> tuple[torch.Tensor, torch.Tensor]:
     return through_wet_glass(images, most, cast, Draw((3, 5), BatchPart(batch, first, len(images)), CPU))
 
 
@@ -31,6 +37,15 @@ def test_drops_show_the_scene_upside_down() -> None:
     # some pictures are dry, and the rest between few drops and many
     assert 6 <= int((changed == 0).sum()) <= 30
     assert float(changed.max()) > 8 * float(changed[changed > 0].min())
+
+
+def test_nothing_changes_but_what_drops_cover() -> None:
+    given = torch.rand(16, 3, 48, 80) * 1.6 - 0.8
+    through, cover = glass(given, 60, 0.0)
+    assert cover.shape == (16, 1, 48, 80) and float(cover.min()) >= 0 and float(cover.max()) <= 1
+    change = (through - given).abs().amax(1, keepdim=True)
+    assert float(change[cover == 0].max()) < 1e-3
+    assert float(change[cover > 0.9].mean()) > 10 * float(change[(cover > 0) & (cover < 0.05)].mean()) > 0
 
 
 def test_drops_keep_even_pictures_but_for_their_light() -> None:
@@ -60,4 +75,6 @@ def test_the_glass_does_not_depend_on_how_a_batch_is_cut() -> None:
 
 def test_a_clean_glass_changes_nothing() -> None:
     given = torch.rand(2, 3, 16, 16) * 2 - 1
-    torch.testing.assert_close(seen(given, 0, 0.0), given, atol=1e-3, rtol=0)
+    through, cover = glass(given, 0, 0.0)
+    torch.testing.assert_close(through, given, atol=1e-3, rtol=0)
+    assert not cover.any()
