@@ -63,7 +63,7 @@ class Generators(nn.Module):
         unit, weights = self.unit, weights or self.weights
         if not unit.config.encoders:
             return self._imagine(images[0], draw)
-        guided = [] if translations_only else images[2:4][-1:]
+        guided = [] if translations_only else shown(images)
         reconstructs = weights.reconstruction > 0 and not translations_only
         translates = (
             max(weights.gan, weights.feature_gan, weights.cycle, weights.cycle_kl, len(images) - 2) > 0
@@ -171,6 +171,11 @@ def generator_terms(
     return terms
 
 
+def shown(images: list[Tensor]) -> list[Tensor]:
+    """What E2 is shown of the guide's rendering, if there is one: images[3], else images[2] itself."""
+    return images[2:4][-1:]
+
+
 def discriminator_inputs(images: list[Tensor], streams: Streams, head: GuidedHead | None) -> list[Tensor]:
     """Translations as the adversaries see them: through the guided head, if there is one.
 
@@ -185,7 +190,7 @@ def discriminator_inputs(images: list[Tensor], streams: Streams, head: GuidedHea
     translations = [*streams.translations, *streams.returned]
     if head is None:
         return translations
-    sources = [images[1], images[0], *images[2:4][-1:]]
+    sources = [images[1], images[0], *shown(images)]
     return [head.at_small_size(x, y) for x, y in zip(sources, translations, strict=False)]
 
 

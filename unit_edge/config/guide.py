@@ -49,8 +49,8 @@ class GuideConfig:
     drops: int = 0
     """At most so many drops on the windscreen through which E2 is shown a rendering; 0 for none. For rain."""
     covered: float = 0.0
-    """How much more errors count on the way back where a drop covers the picture: 1 + this. Drops are small,
-    and few of all pixels."""
+    """How much more errors count on the way back where a drop covers the picture: 1 + this. Drops cover
+    few of all pixels."""
     cast: float = 0.0
     """How much the colours and the exposure of what E2 is shown are off, up to 1; mostly blue. For rain and
     snow."""
