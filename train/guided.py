@@ -21,6 +21,11 @@ from unit_edge.config.detail import (
     GAMMA,
     GREEN,
     LEAST_LIGHT,
+    LEAST_RED,
+    RED_GAIN,
+    RED_LIGHT,
+    RED_OVER_AROUND,
+    RED_OVER_GREEN,
     ROSE,
     ROSE_RED,
     SPOT,
@@ -42,6 +47,7 @@ class GuidedHead(nn.Module):
     rows: Tensor
     columns: Tensor
     green: Tensor
+    red_light: Tensor
 
     def __init__(self, settings: Detail, *, bgr: bool = False) -> None:
         super().__init__()
@@ -52,6 +58,8 @@ class GuidedHead(nn.Module):
         self.register_buffer("columns", box.transpose(2, 3).contiguous(), persistent=False)
         green = torch.tensor(GREEN).reshape(1, 3, 1, 1)
         self.register_buffer("green", green, persistent=False)
+        red_light = torch.tensor(RED_LIGHT[::-1] if bgr else RED_LIGHT).reshape(1, 3, 1, 1)
+        self.register_buffer("red_light", red_light, persistent=False)
 
     def forward(self, frame: Tensor, small: Tensor, translated: Tensor) -> Tensor:
         """Translates the frame.
@@ -97,6 +105,8 @@ class GuidedHead(nn.Module):
         if self.settings.sharpness != 1:
             more = (self.settings.sharpness - 1) * a
             a, b = a + more, b - more * small
+        if self.settings.red_lights > 0:
+            b = b + self._red_lights(small, a * small + b)
         return a, b
 
     def graded(self, small: Tensor, translated: Tensor) -> Tensor:
@@ -147,6 +157,23 @@ class GuidedHead(nn.Module):
             levels = levels * (most / levels.mean(1, keepdim=True).clamp(min=DARK)).clamp(max=1)
         return (levels * 2 - 1).clamp(-1, 1)
 
+    def _red_lights(self, small: Tensor, output: Tensor) -> Tensor:
+        """What lights of the frame add to the head's output for the small image, float[N,3,h,w].
+
+        With r = max(0, R - max(B, RED_OVER_GREEN * G)) of the frame's levels and A its mean in the box,
+        e = RED_GAIN * max(0, r - RED_OVER_AROUND * A - LEAST_RED), up to 1, is how far a pixel is a light. It
+        and its halo, e blurred by two boxes of 3 pixels, send `red_lights` times RED_LIGHT.
+        """
+        first, green, third = ((small + 1) / 2).chunk(3, 1)
+        red, blue = (third, first) if self.bgr else (first, third)
+        redness = (red - torch.maximum(blue, RED_OVER_GREEN * green)).clamp(min=0)
+        stands_out = redness - RED_OVER_AROUND * self.mean(redness) - LEAST_RED
+        lit = (RED_GAIN * stands_out).clamp(min=0.0, max=1.0)
+        lit = lit + _blurred(_blurred(lit))
+        levels = ((output + 1) / 2).clamp(min=0.0, max=1.0)
+        light = levels**GAMMA + self.settings.red_lights * lit * self.red_light
+        return 2 * (light.clamp(max=1) ** (1 / GAMMA) - levels)
+
     def _turned(self, colour: Tensor, frame: Tensor) -> Tensor:
         """What of a colour is across that of the frame, levels or colours, where this is colourful."""
         first, second, third = frame.chunk(3, 1)
@@ -192,6 +219,11 @@ def with_margin(network: Callable[[Tensor], Tensor], x: Tensor, margin: int) -> 
         return network(x)
     translated = network(F.pad(x, (margin,) * 4, mode="replicate"))
     return translated[:, :, margin:-margin, margin:-margin]
+
+
+def _blurred(x: Tensor) -> Tensor:
+    """Mean over 3x3 pixels; the border pixel stands for what lies outside."""
+    return F.avg_pool2d(F.pad(x, (1,) * 4, mode="replicate"), 3, 1)
 
 
 def _largest(difference: Tensor) -> Tensor:

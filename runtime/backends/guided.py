@@ -24,6 +24,11 @@ from unit_edge.config.detail import (
     GAMMA,
     GREEN,
     LEAST_LIGHT,
+    LEAST_RED,
+    RED_GAIN,
+    RED_LIGHT,
+    RED_OVER_AROUND,
+    RED_OVER_GREEN,
     ROSE,
     ROSE_RED,
     SPOT,
@@ -45,6 +50,9 @@ _MEAN = np.full((1, 3), 1 / 3, np.float32)
 _SUM = np.ones((1, 3), np.float32)
 _ACROSS = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]], np.float32) / 2
 """[-1, 1] → across the colour, in levels of 0 to 1 and sqrt(3) times as long."""
+
+_UNLIT = 1e-6
+"""Share of a red light that is none, but what is left of rounding."""
 
 _ROWS = 32
 """Of the frame at a time, so that what is between two passes stays in the cache of a core."""
@@ -107,6 +115,7 @@ class GuidedFrames:
         self._turning = np.float32(1 - detail.hue)
         self._less_magenta = (1 - detail.magenta) * np.array(GREEN, np.float32)
         self._grades = detail.grades
+        self._red_light = np.float32(detail.red_lights) * np.array(RED_LIGHT[::-1], np.float32)
         self._short_side = manifest.network_short_side
         self._memory = _Memory()
         self._helpers = ThreadPoolExecutor(threads - 1, "guided") if threads > 1 else None
@@ -214,6 +223,8 @@ class GuidedFrames:
             more = (self._sharpness - 1) * a
             b -= more * x
             a += more
+        if self._red_light.any():
+            self._add_red_lights(x, a, b)
         b -= a
         b += np.float32(1)
         b *= np.float32(127.5)
@@ -249,6 +260,27 @@ class GuidedFrames:
             cv2.multiply(levels, cv2.merge([share, share, share]), levels)
         cv2.addWeighted(levels, 2, levels, 0, -1, levels)
         return np.asarray(np.clip(levels, -1, 1, out=levels), np.float32)
+
+    def _add_red_lights(self, x: Floats, a: Floats, b: Floats) -> None:
+        """Adds to b what `unit_edge.train.guided.GuidedHead` does for lights of the frame."""
+        blue, green, red = cv2.split(x)
+        # levels are half of values and a half more
+        redness = red - np.maximum(blue, RED_OVER_GREEN * green + (RED_OVER_GREEN - 1))
+        redness *= np.float32(0.5)
+        np.maximum(redness, 0, out=redness)
+        lit = redness - RED_OVER_AROUND * self._mean(redness)
+        lit -= np.float32(LEAST_RED)
+        lit *= np.float32(RED_GAIN)
+        np.clip(lit, 0, 1, out=lit)
+        halo: cv2.typing.MatLike = lit
+        for _ in range(2):
+            halo = cv2.blur(halo, (3, 3), borderType=cv2.BORDER_REPLICATE)
+        lit += halo
+        where = np.flatnonzero(lit > _UNLIT)  # few pixels
+        x, a, pixels = x.reshape(-1, 3), a.reshape(-1, 3), b.reshape(-1, 3)
+        levels = np.clip((a[where] * x[where] + pixels[where] + 1) / 2, 0, 1)
+        light = levels**GAMMA + lit.reshape(-1, 1)[where] * self._red_light
+        pixels[where] += 2 * (np.minimum(light, 1) ** (1 / GAMMA) - levels)
 
     def _without_turned_hues(self, x: Floats, y: Floats) -> Floats:
         """y without the share, of 1 - `hue`, of what is across colours of the frame x."""

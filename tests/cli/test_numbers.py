@@ -28,7 +28,8 @@ _NUMBERS = {"WxH", "WxH,...", "N", "N,...", "TIME", "FPS"}
 _CHECKED_LATER = {
     "--crf", "--rain-drops", "--snowflakes", "--camera-fps", "--reconnect-for", "--batch", "--network-size",
     "--residual", "--residual-colour", "--highlights", "--saturation", "--brightness", "--contrast",
-    "--sharpness", "--stray-colour", "--magenta", "--hue", "--gain-limit", "--margin",
+    "--sharpness", "--stray-colour", "--magenta", "--hue", "--gain-limit", "--red-lights",
+    "--margin",
 }  # fmt: skip
 # behind which nothing heavy comes
 _WORDS: dict[str, tuple[str, ...]] = {

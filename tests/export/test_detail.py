@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -96,10 +98,22 @@ def graded(small: Array, translated: Array, settings: Detail) -> Array:
     return out
 
 
+def lit(small: Array, output: Array, settings: Detail) -> Array:
+    """The head's output with the light of what is small and red, which spreads over 5x5 pixels, added."""
+    red, green, blue = ((small + 1) / 2).transpose(2, 0, 1)
+    redness = np.maximum(red - np.maximum(blue, 1.4 * green), 0)[..., None]
+    stands_out = redness - 4 * window_mean(redness, settings.radius) - 0.05
+    lights = np.clip(6 * stands_out, 0, 1)
+    lights = lights + window_mean(window_mean(lights, 1), 1)
+    light = (np.clip(output, -1, 1) / 2 + 0.5) ** 2.2 + settings.red_lights * lights * [1.0, 0.05, 0.03]
+    return np.asarray(np.minimum(light, 1) ** (1 / 2.2) * 2 - 1)
+
+
 def guided(small: Array, translated: Array, settings: Detail) -> tuple[Array, Array]:
     """He et al., equations 5, 6 and 8, a channel by itself."""
     radius = settings.radius
-    if settings != Detail(radius, settings.epsilon, settings.residual, settings.residual_colour):
+    plain = Detail(radius, settings.epsilon, settings.residual, settings.residual_colour)
+    if dataclasses.replace(settings, red_lights=0.0) != plain:
         translated = graded(small, translated, settings)
     mean_x, mean_y = window_mean(small, radius), window_mean(translated, radius)
     covariance = window_mean(small * translated, radius) - mean_x * mean_y
@@ -111,7 +125,11 @@ def guided(small: Array, translated: Array, settings: Detail) -> tuple[Array, Ar
     light = np.repeat(rest.mean(2, keepdims=True), 3, 2)
     b += settings.residual * (light + settings.residual_colour * (rest - light))
     a, b = settings.contrast * a, b + (1 - settings.contrast) * a * mean_x
-    return settings.sharpness * a, b + (1 - settings.sharpness) * a * small
+    a, b = settings.sharpness * a, b + (1 - settings.sharpness) * a * small
+    if settings.red_lights > 0:
+        output = a * small + b
+        b += lit(small, output, settings) - np.clip(output, -1, 1)
+    return a, b
 
 
 def enlarge(image: Array, factor: int) -> Array:
@@ -159,6 +177,8 @@ def array(x: torch.Tensor) -> Array:
         Detail(2, 1e-2, 0.8, hue=0.0),
         Detail(2, 1e-2, 0.8, contrast=1.2, sharpness=1.7),
         Detail(2, 1e-2, 0.8, gain_limit=1.5),
+        Detail(6, 1e-2, 0.5, red_lights=1.5),
+        Detail(4, 1e-2, 0.8, sharpness=1.3, brightness=0.6, red_lights=4.0),
         Detail(1, 1e-2, 1.0, brightness=1.5, highlights=3.0, gain_limit=2.0),
         Detail(1, 1e-2, 0.8, saturation=1.3, stray_colour=0.1, magenta=0.4, hue=0.3),
         Detail(2, 1e-2, 0.8, highlights=2.0, saturation=1.3, brightness=0.8, contrast=0.6),
@@ -245,6 +265,22 @@ def test_a_yellow_sign_stays_yellow_and_a_blue_sky_may_turn_grey() -> None:
     assert given[:, 8:] == pytest.approx(translated[:, 8:], abs=1e-6)
 
 
+def test_a_tail_light_shines_and_neither_a_red_car_nor_a_brown_wall_does() -> None:
+    small = np.full((40, 60, 3), -0.2)
+    small[8:11, 8:10] = 0.2, -0.8, -0.8  # red that is not lit
+    small[20:36, 20:40] = 0.6, -0.9, -0.9
+    small[4:7, 30:33] = 0.2, -0.2, -0.4
+    night = np.full((40, 60, 3), -0.9)
+    head = GuidedHead(Detail(8, 1e-4, 1.0, red_lights=1.5))
+    given = (array(head.at_small_size(tensor(small), tensor(night))) + 1) * 127.5
+    dark = (array(GuidedHead(Detail(8, 1e-4, 1.0)).at_small_size(tensor(small), tensor(night))) + 1) * 127.5
+    red, green, blue = given[9, 8]
+    assert red > 250 and blue < green < 100
+    assert given[6, 8, 0] - dark[6, 8, 0] > 20 > given[6, 8, 0] / 5  # its halo
+    given[5:14, 5:13] = dark[5:14, 5:13]
+    assert given == pytest.approx(dark, abs=0.01)
+
+
 def test_a_margin_is_the_edge_continued_and_cut_off_again() -> None:
     rng = np.random.default_rng(3)
     image = rng.uniform(-1, 1, (5, 6, 3))
@@ -278,7 +314,15 @@ def test_manifests_of_before_change_nothing_that_they_lack() -> None:
     assert Detail.of(before).magenta == 1.0 and Detail.of({**before, "magenta": 0.2}).magenta == 0.2
     assert Detail.of(before).hue == 1.0 and Detail.of({**before, "hue": 0.1}).hue == 0.1
     assert Detail.of(before).margin == 0 and Detail.of({**before, "margin": 8}).margin == 8
-    for name in ("highlights", "saturation", "brightness", "contrast", "sharpness", "gain_limit"):
+    for name in (
+        "highlights",
+        "saturation",
+        "brightness",
+        "contrast",
+        "sharpness",
+        "gain_limit",
+        "red_lights",
+    ):
         assert getattr(Detail.of({**before, name: 3.0}), name) == 3.0
     damaged_ones = [("highlights", -1.0), ("highlights", 65.0), ("saturation", float("nan"))]
     for name, damaged in [
@@ -288,6 +332,7 @@ def test_manifests_of_before_change_nothing_that_they_lack() -> None:
         ("stray_colour", 1.1),
         ("magenta", -0.1),
         ("gain_limit", 65.0),
+        ("red_lights", -0.5),
         ("hue", 1.5),
         ("sharpness", 8.5),
         ("margin", 6),

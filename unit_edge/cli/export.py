@@ -116,6 +116,13 @@ def export(
             help="Of the frame's levels, that none may exceed; 0 for any. [default: as trained]",
         ),
     ] = None,
+    red_lights: Annotated[
+        float | None,
+        typer.Option(
+            metavar="LIGHT",
+            help="Of tail lights and what else is small and red, 0 to 64. [default: as trained]",
+        ),
+    ] = None,
     margin: Annotated[
         int | None,
         typer.Option(
@@ -187,6 +194,7 @@ def export(
         "magenta": magenta,
         "hue": hue,
         "gain_limit": gain_limit,
+        "red_lights": red_lights,
         "margin": margin,
     }
     options: dict[str, Any] = {

@@ -28,6 +28,17 @@ warm where it isn't white. With none, pink becomes rose."""
 ROSE_RED = 0.3
 """Level, of 1, from which on a colour is no redder for that: what is red stays."""
 
+RED_LIGHT = (1.0, 0.05, 0.03)
+"""Light of a tail light, red, green and blue: still red where it is exposed twice over."""
+RED_OVER_GREEN = 1.4
+"""Times its green by which a colour must be redder: skin, brick and yellow are not."""
+RED_OVER_AROUND = 4.0
+"""Times the mean redness of the box around from which on what is red is small: a car, a wall are not."""
+LEAST_RED = 0.05
+"""Level, of 1, by which a light is redder than that."""
+RED_GAIN = 6.0
+"""What of it is wholly lit: a sixth of all levels."""
+
 COLOURFUL = (0.015, 0.1)
 """Of a colour, levels of 1 without their mean: the sum of its squares from which on, and up to which, it
 counts as one whose hue people know. A dark road, haze and most walls have less, a red car 0.3."""
@@ -72,6 +83,9 @@ class Detail:
     gain_limit: float = 0.0
     """How many times the frame's own level a pixel may have, 0 for any. Snow sends back about ten times the
     light of asphalt or leaves, which is three times the level; what a network makes whiter is fog."""
+    red_lights: float = 0.0
+    """How much light, of white's, what is small and red in the frame sends, 0 or more: tail lights, brake
+    lights and red signals, which are a pixel or two to the network."""
     margin: int = 0
     """Pixels by which E and G see the small image continued beyond its edges, which is cut off again, a
     multiple of 4 from 0 to 64: their convolutions see grey there, and draw a faint frame."""
@@ -90,6 +104,7 @@ class Detail:
         require(0 <= self.magenta <= 1, "detail.magenta", self.magenta, "0 to 1")
         require(0 <= self.sharpness <= 8, "detail.sharpness", self.sharpness, "0 to 8")
         require(0 <= self.hue <= 1, "detail.hue", self.hue, "0 to 1")
+        require(0 <= self.red_lights <= 64, "detail.red_lights", self.red_lights, "0 to 64")
         whole = isinstance(self.margin, int) and self.margin in range(0, 65, 4)
         require(whole, "detail.margin", self.margin, "a multiple of 4, 0 to 64")
         for name in ("saturation", "brightness", "contrast"):
@@ -105,6 +120,7 @@ class Detail:
             residual_colour=self.residual_colour,
             contrast=self.contrast,
             sharpness=self.sharpness,
+            red_lights=self.red_lights,
             margin=self.margin,
         )
 
@@ -129,5 +145,6 @@ class Detail:
             sharpness=float(settings.get("sharpness", 1.0)),
             hue=float(settings.get("hue", 1.0)),
             gain_limit=float(settings.get("gain_limit", 0.0)),
+            red_lights=float(settings.get("red_lights", 0.0)),
             margin=int(settings.get("margin", 0)),
         )
