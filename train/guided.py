@@ -47,6 +47,7 @@ class GuidedHead(nn.Module):
     rows: Tensor
     columns: Tensor
     green: Tensor
+    cooler: Tensor
     red_light: Tensor
 
     def __init__(self, settings: Detail, *, bgr: bool = False) -> None:
@@ -58,6 +59,8 @@ class GuidedHead(nn.Module):
         self.register_buffer("columns", box.transpose(2, 3).contiguous(), persistent=False)
         green = torch.tensor(GREEN).reshape(1, 3, 1, 1)
         self.register_buffer("green", green, persistent=False)
+        cooler = torch.tensor([1.0, 0.0, -1.0] if bgr else [-1.0, 0.0, 1.0]).reshape(1, 3, 1, 1)
+        self.register_buffer("cooler", cooler, persistent=False)
         red_light = torch.tensor(RED_LIGHT[::-1] if bgr else RED_LIGHT).reshape(1, 3, 1, 1)
         self.register_buffer("red_light", red_light, persistent=False)
 
@@ -123,6 +126,8 @@ class GuidedHead(nn.Module):
         m = max(0, M - M of the frame), (1 - magenta) * m is taken away: two thirds of it are added to G, a
         third is taken from R and from B.
 
+        Levels of blue are multiplied by 1 + coolness, those of red by 1 - coolness.
+
         With L the light of mean levels, over SPOTxSPOT pixels, A that of the surroundings (two boxes), and
         d = max(0, L - STANDS_OUT * A - LEAST_LIGHT), a pixel's light is multiplied by 1 + highlights * d / L.
 
@@ -146,6 +151,8 @@ class GuidedHead(nn.Module):
             more = (self._magenta(colour) - self._magenta(small / 2).clamp(min=0)).clamp(min=0)
             colour = colour + (1 - settings.magenta) * more * self.green
         levels = settings.brightness * (grey + settings.saturation * colour)
+        if settings.coolness != 0:
+            levels = levels * (1 + settings.coolness * self.cooler)
         if settings.highlights > 0:
             light = grey.clamp(min=0) ** GAMMA
             around = self.mean(self.mean(light))

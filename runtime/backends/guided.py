@@ -111,7 +111,8 @@ class GuidedFrames:
         self._sharpness = np.float32(detail.sharpness)
         share, self._stray = detail.saturation, np.float32(detail.stray_colour)
         mixed = (np.full((3, 3), (1 - share) / 3) + share * np.eye(3)) / 2
-        self._levels = detail.brightness * np.hstack([mixed, np.full((3, 1), 0.5)])
+        gains = detail.brightness * (1 + detail.coolness * np.array([1, 0, -1]))
+        self._levels = gains[:, None] * np.hstack([mixed, np.full((3, 1), 0.5)])
         self._turning = np.float32(1 - detail.hue)
         self._less_magenta = (1 - detail.magenta) * np.array(GREEN, np.float32)
         self._grades = detail.grades

@@ -27,8 +27,8 @@ _NUMBERS = {"WxH", "WxH,...", "N", "N,...", "TIME", "FPS"}
 # what their commands check, or take to any height
 _CHECKED_LATER = {
     "--crf", "--rain-drops", "--snowflakes", "--camera-fps", "--reconnect-for", "--batch", "--network-size",
-    "--residual", "--residual-colour", "--highlights", "--saturation", "--brightness", "--contrast",
-    "--sharpness", "--stray-colour", "--magenta", "--hue", "--gain-limit", "--red-lights",
+    "--residual", "--residual-colour", "--highlights", "--saturation", "--brightness", "--coolness",
+    "--contrast", "--sharpness", "--stray-colour", "--magenta", "--hue", "--gain-limit", "--red-lights",
     "--margin",
 }  # fmt: skip
 # behind which nothing heavy comes

@@ -91,6 +91,7 @@ def graded(small: Array, translated: Array, settings: Detail) -> Array:
         grey = out[place].mean()
         saturated = grey + settings.saturation * (out[place] - grey)
         level = (saturated + 1) / 2 * settings.brightness * brighter
+        level *= 1 - settings.coolness, 1, 1 + settings.coolness
         if settings.gain_limit > 0:
             most = settings.gain_limit * max(0.02, (small[place].mean() + 1) / 2)
             level *= min(1.0, most / max(level.mean(), 1e-3))
@@ -170,6 +171,8 @@ def array(x: torch.Tensor) -> Array:
         Detail(2, 1e-2, 0.5, saturation=1.4),
         Detail(2, 1e-2, 1.0, residual_colour=0.3, highlights=4.0, saturation=0.0),
         Detail(2, 1e-2, 0.5, brightness=1.2),
+        Detail(2, 1e-2, 0.8, coolness=0.08),
+        Detail(2, 1e-2, 0.8, brightness=1.2, coolness=-0.3, gain_limit=1.5),
         Detail(2, 1e-2, 0.8, contrast=1.4),
         Detail(2, 1e-2, 0.8, stray_colour=0.05),
         Detail(1, 1e-2, 1.0, saturation=1.3, stray_colour=0.0),
@@ -313,6 +316,7 @@ def test_manifests_of_before_change_nothing_that_they_lack() -> None:
     assert Detail.of({**before, "stray_colour": 0.05}).stray_colour == 0.05
     assert Detail.of(before).magenta == 1.0 and Detail.of({**before, "magenta": 0.2}).magenta == 0.2
     assert Detail.of(before).hue == 1.0 and Detail.of({**before, "hue": 0.1}).hue == 0.1
+    assert Detail.of(before).coolness == 0 and Detail.of({**before, "coolness": -0.1}).coolness == -0.1
     assert Detail.of(before).margin == 0 and Detail.of({**before, "margin": 8}).margin == 8
     for name in (
         "highlights",
@@ -329,6 +333,7 @@ def test_manifests_of_before_change_nothing_that_they_lack() -> None:
         *damaged_ones,
         ("brightness", 4.1),
         ("contrast", -0.1),
+        ("coolness", -0.6),
         ("stray_colour", 1.1),
         ("magenta", -0.1),
         ("gain_limit", 65.0),

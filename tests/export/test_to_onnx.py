@@ -78,9 +78,9 @@ def test_a_graded_model_matches_pytorch_whole_and_cut(
     tmp_path: Path, run: Path, unit_of: Callable[[str], UNIT]
 ) -> None:
     """Where a runtime cuts the graph it grades itself, once."""
-    head = {"residual": 1.0, "highlights": 6.0, "saturation": 1.3, "brightness": 1.1, "contrast": 1.4}
+    head = {"residual": 1.0, "highlights": 6.0, "saturation": 1.3, "brightness": 1.1, "coolness": 0.1}
+    head |= {"contrast": 1.4, "gain_limit": 1.5, "red_lights": 1.5, "margin": 8}
     head |= {"sharpness": 1.2, "stray_colour": 0.03, "magenta": 0.2, "hue": 0.2}
-    head |= {"gain_limit": 1.5, "red_lights": 1.5, "margin": 8}
     made = export_run(run, "night", output=tmp_path / "m.onnx", **head)  # type: ignore[arg-type]
     assert Detail.of(made.manifest.detail_settings) == Detail(**head)  # type: ignore[arg-type]
     translator = Translator(unit_of("edge-s"), 0, (Detail(**head), 32))  # type: ignore[arg-type]

@@ -77,6 +77,13 @@ def export(
         float | None,
         typer.Option(metavar="FACTOR", help="Of the network's levels, 0 to 4. [default: as trained]"),
     ] = None,
+    coolness: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="By which blue is more and red is less, -0.5 to 0.5. [default: as trained]",
+        ),
+    ] = None,
     contrast: Annotated[
         float | None,
         typer.Option(metavar="FACTOR", help="Of the frame's own detail, 0 to 4. [default: as trained]"),
@@ -188,6 +195,7 @@ def export(
         "highlights": highlights,
         "saturation": saturation,
         "brightness": brightness,
+        "coolness": coolness,
         "contrast": contrast,
         "sharpness": sharpness,
         "stray_colour": stray_colour,

@@ -66,6 +66,9 @@ class Detail:
     """Factor of the network's colours, 0 to 4: 1 leaves them as they are."""
     brightness: float = 1.0
     """Factor of the network's levels, 0 to 4."""
+    coolness: float = 0.0
+    """How much bluer the network's levels become, -0.5 to 0.5: blue is multiplied by 1 + coolness and red by
+    1 - coolness. Light under closed skies is bluer than a camera's white balance takes it for."""
     contrast: float = 1.0
     """Factor of what the local linear model keeps of the frame's own detail, 0 to 4: below 1 it is softer."""
     sharpness: float = 1.0
@@ -107,6 +110,7 @@ class Detail:
         require(0 <= self.red_lights <= 64, "detail.red_lights", self.red_lights, "0 to 64")
         whole = isinstance(self.margin, int) and self.margin in range(0, 65, 4)
         require(whole, "detail.margin", self.margin, "a multiple of 4, 0 to 64")
+        require(-0.5 <= self.coolness <= 0.5, "detail.coolness", self.coolness, "-0.5 to 0.5")
         for name in ("saturation", "brightness", "contrast"):
             require(0 <= getattr(self, name) <= 4, f"detail.{name}", getattr(self, name), "0 to 4")
 
@@ -139,6 +143,7 @@ class Detail:
             highlights=float(settings.get("highlights", 0.0)),
             saturation=float(settings.get("saturation", 1.0)),
             brightness=float(settings.get("brightness", 1.0)),
+            coolness=float(settings.get("coolness", 0.0)),
             contrast=float(settings.get("contrast", 1.0)),
             stray_colour=float(settings.get("stray_colour", 1.0)),
             magenta=float(settings.get("magenta", 1.0)),

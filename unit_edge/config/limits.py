@@ -73,6 +73,7 @@ LARGEST: dict[str, float] = {
     "detail.highlights": 64,
     "detail.saturation": 4,
     "detail.brightness": 4,
+    "detail.coolness": 0.5,
     "detail.contrast": 4,
     "detail.sharpness": 8,
     "detail.stray_colour": 1,
