@@ -279,7 +279,7 @@ class GuidedFrames:
         lit += halo
         where = np.flatnonzero(lit > _UNLIT)  # few pixels
         x, a, pixels = x.reshape(-1, 3), a.reshape(-1, 3), b.reshape(-1, 3)
-        levels = np.clip((a[where] * x[where] + pixels[where] + 1) / 2, 0, 1)
+        levels = np.clip((a[where] * x[where] + pixels[where] + 1) / 2, DARK, 1)
         light = levels**GAMMA + lit.reshape(-1, 1)[where] * self._red_light
         pixels[where] += 2 * (np.minimum(light, 1) ** (1 / GAMMA) - levels)
 

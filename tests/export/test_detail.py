@@ -106,8 +106,9 @@ def lit(small: Array, output: Array, settings: Detail) -> Array:
     stands_out = redness - 4 * window_mean(redness, settings.radius) - 0.05
     lights = np.clip(6 * stands_out, 0, 1)
     lights = lights + window_mean(window_mean(lights, 1), 1)
-    light = (np.clip(output, -1, 1) / 2 + 0.5) ** 2.2 + settings.red_lights * lights * [1.0, 0.05, 0.03]
-    return np.asarray(np.minimum(light, 1) ** (1 / 2.2) * 2 - 1)
+    levels = np.clip(output / 2 + 0.5, 1e-3, 1)
+    light = levels**2.2 + settings.red_lights * lights * [1.0, 0.05, 0.03]
+    return np.asarray(output + 2 * (np.minimum(light, 1) ** (1 / 2.2) - levels))
 
 
 def guided(small: Array, translated: Array, settings: Detail) -> tuple[Array, Array]:
@@ -129,7 +130,7 @@ def guided(small: Array, translated: Array, settings: Detail) -> tuple[Array, Ar
     a, b = settings.sharpness * a, b + (1 - settings.sharpness) * a * small
     if settings.red_lights > 0:
         output = a * small + b
-        b += lit(small, output, settings) - np.clip(output, -1, 1)
+        b += lit(small, output, settings) - output
     return a, b
 
 
@@ -282,6 +283,16 @@ def test_a_tail_light_shines_and_neither_a_red_car_nor_a_brown_wall_does() -> No
     assert given[6, 8, 0] - dark[6, 8, 0] > 20 > given[6, 8, 0] / 5  # its halo
     given[5:14, 5:13] = dark[5:14, 5:13]
     assert given == pytest.approx(dark, abs=0.01)
+
+
+def test_a_network_is_trained_through_a_head_that_lights_what_is_red() -> None:
+    """Black is no number that a root has a slope at."""
+    small = torch.full((1, 3, 20, 20), -1.0)
+    small[:, 0, 9:11, 9:11] = 1.0
+    translated = torch.full((1, 3, 20, 20), -1.0, requires_grad=True)
+    GuidedHead(Detail(8, 1e-4, 1.0, red_lights=2.0)).at_small_size(small, translated).sum().backward()
+    assert translated.grad is not None
+    assert bool(translated.grad.isfinite().all()) and float(translated.grad.abs().max()) > 0.1
 
 
 def test_a_margin_is_the_edge_continued_and_cut_off_again() -> None:
