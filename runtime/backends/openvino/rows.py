@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from unit_edge.runtime.backends.guided import Floats, Pixels, bands
+from unit_edge.runtime.backends.guided import Pixels, bands
+from unit_edge.runtime.backends.linear_model import Floats
 from unit_edge.runtime.backends.openvino.module import load_openvino
 
 ov = load_openvino()
