@@ -177,7 +177,7 @@ class GuidedHead(nn.Module):
         stands_out = redness - RED_OVER_AROUND * self.mean(redness) - LEAST_RED
         lit = (RED_GAIN * stands_out).clamp(min=0.0, max=1.0)
         lit = lit + _blurred(_blurred(lit))
-        levels = ((output + 1) / 2).clamp(min=DARK, max=1.0)  # black has no gradient
+        levels = ((output + 1) / 2).clamp(min=DARK, max=1.0)  # a root has no slope at black
         light = levels**GAMMA + self.settings.red_lights * lit * self.red_light
         return 2 * (light.clamp(max=1) ** (1 / GAMMA) - levels)
 
