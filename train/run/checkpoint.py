@@ -222,7 +222,9 @@ def save_checkpoint(
 
 def remove_leftovers(run: Path) -> None:
     """Removes what a process that was killed while writing left in a run."""
-    for path in (*run.glob(".*.tmp"), *run.glob("*/.*.tmp")):
+    ours, of_safetensors = ".*.tmp", ".tmp??????"
+    patterns = [folder + name for folder in ("", "*/") for name in (ours, of_safetensors)]
+    for path in [path for pattern in patterns for path in run.glob(pattern)]:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 

@@ -99,5 +99,6 @@ def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
     leftover.mkdir()
     (leftover / "training.safetensors").write_bytes(b"half")
     (tmp_path / ".weights.safetensors.77.tmp").write_bytes(b"half")
+    (tmp_path / ".tmpLo3kd6").write_bytes(b"half")  # safetensors 0.8 writes through such a file
     checkpoint.remove_leftovers(tmp_path)
     assert sorted(tmp_path.rglob("*")) == before
