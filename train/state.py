@@ -68,7 +68,9 @@ class TrainingState(Learner[RunConfig, UNIT, list[Tensor]]):
     def begin_from(self, run: Path) -> None:
         """Lets the networks, and their average, begin with a run's weights, without a warm-up.
 
-        Wider networks begin with what computes the same, see `widened`.
+        Wider networks begin with what computes the same, see `widened`. Discriminators begin with the run's
+        as well, if it has a checkpoint and is of the same domains: new ones know nothing yet, and for
+        thousands of steps take away what the networks had learnt from others.
 
         Raises:
             CheckpointError: the run is missing or damaged, or its networks are others, or wider than these.
@@ -80,6 +82,11 @@ class TrainingState(Learner[RunConfig, UNIT, list[Tensor]]):
         self.unit.load_state_dict(weights)
         self.ema.load_state_dict(weights)
         self.warm_up = None
+        if checkpoint.checkpoints(run) and domain_names(there) == domain_names(self.config):
+            learnt = checkpoint.part_of(checkpoint.load_checkpoint(run)[0], "adversaries")
+            own = self._learnt_adversaries()
+            fitting = {k: v for k, v in learnt.items() if k in own and v.shape == own[k].shape}
+            self._load_adversaries({**own, **fitting})
 
     def end_warm_up(self) -> None:
         """Lets both halves of the networks, and their average, begin where the warm-up has come to."""
@@ -91,8 +98,7 @@ class TrainingState(Learner[RunConfig, UNIT, list[Tensor]]):
         return not self.warm_up  # in which E2 and G2 have learnt nothing yet
 
     def _own(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        learnt = {k: v for k, v in self.adversaries.state_dict().items() if not k.startswith(FROZEN)}
-        tensors = named("adversaries", learnt)
+        tensors = named("adversaries", self._learnt_adversaries())
         state: dict[str, Any] = {"scaler": self.update.scaler.state_dict()}
         if self.warm_up:
             tensors |= checkpoint.flatten_optimiser(WARM_UP_OPTIMISER, self.warm_up.optimiser)
@@ -100,9 +106,7 @@ class TrainingState(Learner[RunConfig, UNIT, list[Tensor]]):
         return tensors, state
 
     def _take_own(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
-        own = self.adversaries.state_dict().items()
-        frozen = {name: value for name, value in own if name.startswith(FROZEN)}
-        self.adversaries.load_state_dict({**checkpoint.part_of(tensors, "adversaries"), **frozen})
+        self._load_adversaries(checkpoint.part_of(tensors, "adversaries"))
         if "warm_up" not in state:
             self.warm_up = None
         elif self.warm_up:
@@ -112,6 +116,19 @@ class TrainingState(Learner[RunConfig, UNIT, list[Tensor]]):
             self.end_warm_up()
         if self.update.scaler.is_enabled() and state.get("scaler"):
             self.update.scaler.load_state_dict(state["scaler"])
+
+    def _learnt_adversaries(self) -> dict[str, Tensor]:
+        return {k: v for k, v in self.adversaries.state_dict().items() if not k.startswith(FROZEN)}
+
+    def _load_adversaries(self, learnt: Mapping[str, Tensor]) -> None:
+        own = self.adversaries.state_dict().items()
+        frozen = {name: value for name, value in own if name.startswith(FROZEN)}
+        self.adversaries.load_state_dict({**learnt, **frozen})
+
+
+def domain_names(config: RunConfig) -> tuple[str, str]:
+    """The names of domain 1 and 2."""
+    return config.domain1.name, config.domain2.name
 
 
 def refuse_other_run(run: Path, config: RunConfig) -> None:

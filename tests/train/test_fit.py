@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from unit_edge.errors import CheckpointError, DataError, TrainingError
 from unit_edge.train import fit
 from unit_edge.train.evaluation.evaluate import TranslationScore
 from unit_edge.train.networks import UNIT
-from unit_edge.train.run.checkpoint import load_run_config, load_weights
+from unit_edge.train.run.checkpoint import load_checkpoint, load_run_config, load_weights, part_of
 from unit_edge.train.state import TrainingState
 
 Advance = Callable[[TrainingState, list[Tensor]], dict[str, float]]
@@ -112,6 +113,42 @@ def test_a_run_can_begin_with_anothers_weights(
     with pytest.raises(CheckpointError, match="nowhere"):
         run_steps(replace(further, optim=replace(config.optim, weights="nowhere")), images / "third", images)
     assert not (images / "third").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "taken"),
+    [
+        ({}, True),
+        ({"network": {"residual_width": 23}}, True),
+        ({"domain2": {"name": "other"}}, False),
+    ],
+    ids=["the same", "wider networks", "other domains"],
+)
+def test_a_run_that_begins_with_anothers_weights_takes_its_discriminators(
+    config: RunConfig,
+    images: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: dict[str, dict[str, Any]],
+    taken: bool,
+) -> None:
+    run_steps(config, images / "first", images)
+    learnt = part_of(load_checkpoint(images / "first")[0], "adversaries")
+    assert learnt
+    began = {}
+    advance: Advance = TrainingState.advance
+
+    def noted(state: TrainingState, batch: list[Tensor]) -> dict[str, float]:
+        if not began:
+            began.update({name: value.clone() for name, value in state.adversaries.state_dict().items()})
+        return advance(state, batch)
+
+    monkeypatch.setattr(TrainingState, "advance", noted)
+    monkeypatch.chdir(images)
+    tables = {table: replace(getattr(config, table), **values) for table, values in change.items()}
+    further = replace(config, optim=replace(config.optim, weights="first"), **tables)
+    run_steps(further, images / "second", images)
+    equal = [torch.equal(value, began[name]) for name, value in learnt.items() if name.endswith("weight")]
+    assert equal and (all(equal) if taken else not any(equal))
 
 
 @pytest.mark.parametrize("kind", ["average", "no average", "workers", "dropout", "scores"])
