@@ -24,10 +24,10 @@ RUNS = Path(__file__).parents[2] / "models"
 BUNDLED = bundled_models()
 SMALL = bundled_models(precision="int8")
 SCENE_AT_NIGHT = [
-    [5.7, 4.7, 7.5, 4.7, 4.0, 4.5, 6.0, 5.6],
-    [25.7, 21.4, 22.1, 8.8, 15.5, 15.7, 30.6, 16.2],
-    [41.5, 47.6, 20.9, 28.9, 45.0, 27.3, 38.0, 33.4],
-    [6.8, 11.4, 57.3, 54.2, 49.1, 17.9, 27.8, 35.6],
+    [7.5, 6.7, 10.0, 6.7, 6.1, 6.4, 7.9, 6.8],
+    [29.4, 22.8, 24.3, 8.9, 17.9, 15.9, 32.4, 15.9],
+    [38.1, 45.8, 22.4, 28.9, 42.4, 25.4, 36.3, 31.9],
+    [7.5, 11.8, 53.4, 55.0, 49.1, 18.6, 26.0, 32.9],
 ]
 
 
@@ -48,7 +48,7 @@ def test_a_bundled_model_computes_what_its_run_does(model: Path, manifest: Manif
 
 @pytest.mark.parametrize(("model", "manifest"), SMALL, ids=[m.name for _, m in SMALL])
 def test_a_bundled_int8_model_is_close_to_its_run(model: Path, manifest: Manifest) -> None:
-    assert model.stat().st_size <= 800_000
+    assert model.stat().st_size <= 1_000_000
     report = verify_file(model, RUNS / manifest.made_from["run"])
     assert report.psnr_db >= 40 and report.mean_levels <= 2
 
@@ -57,7 +57,7 @@ def options_on_card(manifest: Manifest) -> tuple[int | None, dict[str, float]]:
     """The network size and the settings of the head in the command that its card says it was made by."""
     run = RUNS / manifest.made_from["run"]
     int8 = r" --precision int8 --calibrate \S+" if manifest.precision == "int8" else ""
-    command = rf"^unit-edge export models/{run.name} --to {manifest.target}((?: --[\w-]+ [\d.]+)*){int8}$"
+    command = rf"^unit-edge export models/{run.name} --to {manifest.target}((?: --[\w-]+ -?[\d.]+)*){int8}$"
     (given,) = re.findall(command, (run / "CARD.md").read_text(encoding="utf-8"), re.MULTILINE)
     options = {name.replace("-", "_"): float(value) for name, value in re.findall(r"--(\S+) (\S+)", given)}
     whole = {name: int(options.pop(name)) for name in ("network_size", "margin") if name in options}
