@@ -27,7 +27,9 @@ def quantise_what_can_be(
     psnr_db: float,
     moved: Callable[[bytes], float] | None = None,
 ) -> Quantised:
-    """Quantises all layers but `skip`; leaves out 1, 2, 4, ... of the worst, up to half, until it is close.
+    """Quantises all layers but `skip`; leaves out the worst, as few as make it close and up to half.
+
+    1, 2, 4, ... are tried until it is close, then numbers between the last two.
 
     Args:
         content: the file's in float.
@@ -39,7 +41,7 @@ def quantise_what_can_be(
         moved: how far a file moves the translations, see moved.py; None not to ask.
 
     Returns:
-        the first file that is close enough, or the closest; `measure` tells which.
+        the file that is close enough with the fewest layers in float, or the closest; `measure` tells which.
     """
     layers = chosen(learned_nodes(onnx.load_model_from_string(content)), skip)
 
@@ -58,10 +60,18 @@ def quantise_what_can_be(
     alone = {layer: measure(quantise(content, [layer], few, variant)) for layer in layers}
     damage = dict(sorted(alone.items(), key=lambda item: item[1]))
     best = replace(best, damage=damage)
-    count = 1
+    too_few, count = 0, 1
     while count <= len(layers) // 2 and not enough:
         tried_psnr, enough, tried = without(tuple(damage)[:count], damage)
         if enough or tried_psnr > psnr:
             psnr, best = tried_psnr, tried
-        count *= 2
+        if not enough:
+            too_few, count = count, 2 * count
+    while enough and count - too_few > 1:
+        fewer = (too_few + count) // 2
+        _, still_enough, tried = without(tuple(damage)[:fewer], damage)
+        if still_enough:
+            count, best = fewer, tried
+        else:
+            too_few = fewer
     return best
