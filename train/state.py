@@ -17,6 +17,7 @@ from unit_edge.train.guided import GuidedHead
 from unit_edge.train.loop import Update
 from unit_edge.train.networks import UNIT
 from unit_edge.train.run import checkpoint
+from unit_edge.train.run.discriminators import load_discriminators
 from unit_edge.train.run.learner import Learner, named
 from unit_edge.train.speed import lay_out, prepare
 from unit_edge.train.warm_up import WarmUp, copy_halves
@@ -69,8 +70,8 @@ class TrainingState(Learner[RunConfig, UNIT, list[Tensor]]):
         """Lets the networks, and their average, begin with a run's weights, without a warm-up.
 
         Wider networks begin with what computes the same, see `widened`. Discriminators begin with the run's
-        as well, if it has a checkpoint and is of the same domains: new ones know nothing yet, and for
-        thousands of steps take away what the networks had learnt from others.
+        as well, if it has any and is of the same domains: new ones know nothing yet, and for thousands of
+        steps take away what the networks had learnt from others.
 
         Raises:
             CheckpointError: the run is missing or damaged, or its networks are others, or wider than these.
@@ -82,9 +83,8 @@ class TrainingState(Learner[RunConfig, UNIT, list[Tensor]]):
         self.unit.load_state_dict(weights)
         self.ema.load_state_dict(weights)
         self.warm_up = None
-        if checkpoint.checkpoints(run) and domain_names(there) == domain_names(self.config):
-            learnt = checkpoint.part_of(checkpoint.load_checkpoint(run)[0], "adversaries")
-            own = self._learnt_adversaries()
+        if domain_names(there) == domain_names(self.config):
+            learnt, own = load_discriminators(run), self._learnt_adversaries()
             fitting = {k: v for k, v in learnt.items() if k in own and v.shape == own[k].shape}
             self._load_adversaries({**own, **fitting})
 

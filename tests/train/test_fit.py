@@ -16,6 +16,7 @@ from unit_edge.errors import CheckpointError, DataError, TrainingError
 from unit_edge.train import fit
 from unit_edge.train.evaluation.evaluate import TranslationScore
 from unit_edge.train.networks import UNIT
+from unit_edge.train.run.blend import blend
 from unit_edge.train.run.checkpoint import load_checkpoint, load_run_config, load_weights, part_of
 from unit_edge.train.state import TrainingState
 
@@ -116,22 +117,28 @@ def test_a_run_can_begin_with_anothers_weights(
 
 
 @pytest.mark.parametrize(
-    ("change", "taken"),
+    ("change", "kept", "taken"),
     [
-        ({}, True),
-        ({"network": {"residual_width": 23}}, True),
-        ({"domain2": {"name": "other"}}, False),
+        ({}, False, True),
+        ({"network": {"residual_width": 23}}, False, True),
+        ({"domain2": {"name": "other"}}, False, False),
+        ({}, True, True),
+        ({"domain2": {"name": "other"}}, True, False),
     ],
-    ids=["the same", "wider networks", "other domains"],
+    ids=["the same", "wider networks", "other domains", "no checkpoints", "other domains, no checkpoints"],
 )
 def test_a_run_that_begins_with_anothers_weights_takes_its_discriminators(
     config: RunConfig,
     images: Path,
     monkeypatch: pytest.MonkeyPatch,
     change: dict[str, dict[str, Any]],
+    kept: bool,
     taken: bool,
 ) -> None:
     run_steps(config, images / "first", images)
+    if kept:
+        blend(images / "first", images / "kept", other=images / "first")
+        assert not (images / "kept/checkpoints").exists()
     learnt = part_of(load_checkpoint(images / "first")[0], "adversaries")
     assert learnt
     began = {}
@@ -145,7 +152,7 @@ def test_a_run_that_begins_with_anothers_weights_takes_its_discriminators(
     monkeypatch.setattr(TrainingState, "advance", noted)
     monkeypatch.chdir(images)
     tables = {table: replace(getattr(config, table), **values) for table, values in change.items()}
-    further = replace(config, optim=replace(config.optim, weights="first"), **tables)
+    further = replace(config, optim=replace(config.optim, weights="kept" if kept else "first"), **tables)
     run_steps(further, images / "second", images)
     equal = [torch.equal(value, began[name]) for name, value in learnt.items() if name.endswith("weight")]
     assert equal and (all(equal) if taken else not any(equal))

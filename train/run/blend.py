@@ -29,11 +29,14 @@ from unit_edge.train.run.checkpoint import (
     save_data_root,
     save_weights,
 )
+from unit_edge.train.run.discriminators import load_discriminators, save_discriminators
 
 
 @torch.no_grad()
 def blend(run: Path, output: Path, share: float = 0.5, other: Path | None = None) -> None:
     """Writes a run whose weights are share * last + (1 - share) * best, or that of another run's last.
+
+    Discriminators are the first run's, for runs that begin with the new one (`optim.weights`).
 
     Args:
         run: whose weights; it stays as it is.
@@ -43,8 +46,8 @@ def blend(run: Path, output: Path, share: float = 0.5, other: Path | None = None
 
     Raises:
         ConfigError: the share isn't between 0 and 1.
-        CheckpointError: one of the two is missing, they are of different networks, or `output` holds a run
-            already.
+        CheckpointError: one of the two is missing or damaged, they are of different networks, or `output`
+            holds a run already.
     """
     if not 0 <= share <= 1:
         raise ConfigError(f"share {share}, expected 0 (the best weights) to 1 (the last)")
@@ -54,9 +57,11 @@ def blend(run: Path, output: Path, share: float = 0.5, other: Path | None = None
     rest = load_weights(run, config, BEST) if other is None else load_weights(other, config, WEIGHTS)
     for last, left in zip(nets.parameters(), rest.parameters(), strict=True):
         last.copy_(torch.lerp(left, last, share))
-    root = data_root_of(run)
+    root, learnt = data_root_of(run), load_discriminators(run)
     output.mkdir(parents=True, exist_ok=True)
     save_weights(output, nets, step=config.optim.steps)
+    if learnt:
+        save_discriminators(output, learnt)
     save_data_root(output, root)
     save_config(output, config)
 

@@ -5,6 +5,8 @@ RUN/data.json               where the pictures were, for --resume
 RUN/weights.safetensors     E and G as they are exported (their moving average if there is one)
 RUN/best.safetensors        the same at the step that scored best, if the run evaluates itself
 RUN/checkpoints/step-NNN/   all that resuming needs: training.safetensors, state.json
+
+A run that is kept without its checkpoints may have RUN/discriminators.safetensors, see discriminators.py.
 """
 
 from __future__ import annotations

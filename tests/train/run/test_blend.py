@@ -20,6 +20,7 @@ from unit_edge.train.run.checkpoint import (
     save_config,
     save_weights,
 )
+from unit_edge.train.run.discriminators import DISCRIMINATORS
 
 
 @pytest.fixture
@@ -49,6 +50,13 @@ def test_it_lies_between_two_runs(run: Path, config: RunConfig, tmp_path: Path) 
     for name, value in made.items():
         np.testing.assert_allclose(value, 0.25 * first[name] + 0.75 * second[name], atol=1e-6)
     assert any(np.abs(first[name] - second[name]).max() > 0.01 for name in first)
+
+
+def test_damaged_discriminators_are_named_and_nothing_is_left(run: Path, tmp_path: Path) -> None:
+    (run / DISCRIMINATORS).write_bytes(b"cut off")
+    with pytest.raises(CheckpointError, match=r"discriminators\.safetensors: damaged .*; remove it to begin"):
+        blend(run, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(("share", "name"), [(1.0, WEIGHTS), (0.0, BEST)])
