@@ -40,15 +40,25 @@ if (sys.platform, platform.machine()) != ("linux", "x86_64") or sys.version_info
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
 @pytest.mark.parametrize(
-    ("preset", "size"),
-    [("paper", None), ("released", None), ("edge-s", None), ("edge-s", (64, 64)), ("edge-s/half-size", None)],
+    ("preset", "size", "precision"),
+    [
+        ("paper", None, "fp32"),
+        ("paper", None, "int8"),
+        ("released", None, "fp16"),
+        ("released", None, "int8"),
+        ("edge-s", None, "fp32"),
+        ("edge-s", None, "fp16"),
+        ("edge-s", None, "int8"),
+        ("edge-s", (64, 64), "int8"),
+        ("edge-s/half-size", None, "fp16"),
+        ("edge-s/half-size", None, "int8"),
+    ],
 )
 def test_every_preset_builds(
     preset: str,
-    precision: str,
     size: tuple[int, int] | None,
+    precision: str,
     write_run: Callable[..., Path],
     tmp_path: Path,
 ) -> None:
