@@ -118,7 +118,7 @@ def export_run(
         overwrite: replace a file of that name.
         head: settings of the guided head by the names of `Detail`, instead of the run's own: residual,
             residual_colour, highlights, saturation, brightness, coolness, contrast, sharpness, stray_colour,
-            magenta, hue, gain_limit, red_lights, margin; None leaves one as it is.
+            magenta, hue, gain_limit, red_lights, green_lights, margin; None leaves one as it is.
 
     Raises:
         SinkError: there is such a file, and it may not be replaced.

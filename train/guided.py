@@ -20,11 +20,16 @@ from unit_edge.config.detail import (
     DARK,
     GAMMA,
     GREEN,
+    GREEN_LESS_SKY,
+    GREEN_LIGHT,
+    GREEN_OVER_BLUE,
+    GREEN_OVER_RED,
+    LEAST_GREEN,
     LEAST_LIGHT,
     LEAST_RED,
-    RED_GAIN,
+    LIGHT_GAIN,
+    LIGHT_OVER_AROUND,
     RED_LIGHT,
-    RED_OVER_AROUND,
     RED_OVER_GREEN,
     ROSE,
     ROSE_RED,
@@ -49,6 +54,7 @@ class GuidedHead(nn.Module):
     green: Tensor
     cooler: Tensor
     red_light: Tensor
+    green_light: Tensor
 
     def __init__(self, settings: Detail, *, bgr: bool = False) -> None:
         super().__init__()
@@ -61,8 +67,9 @@ class GuidedHead(nn.Module):
         self.register_buffer("green", green, persistent=False)
         cooler = torch.tensor([1.0, 0.0, -1.0] if bgr else [-1.0, 0.0, 1.0]).reshape(1, 3, 1, 1)
         self.register_buffer("cooler", cooler, persistent=False)
-        red_light = torch.tensor(RED_LIGHT[::-1] if bgr else RED_LIGHT).reshape(1, 3, 1, 1)
-        self.register_buffer("red_light", red_light, persistent=False)
+        for name, light in (("red_light", RED_LIGHT), ("green_light", GREEN_LIGHT)):
+            sent = torch.tensor(light[::-1] if bgr else light).reshape(1, 3, 1, 1)
+            self.register_buffer(name, sent, persistent=False)
 
     def forward(self, frame: Tensor, small: Tensor, translated: Tensor) -> Tensor:
         """Translates the frame.
@@ -108,8 +115,8 @@ class GuidedHead(nn.Module):
         if self.settings.sharpness != 1:
             more = (self.settings.sharpness - 1) * a
             a, b = a + more, b - more * small
-        if self.settings.red_lights > 0:
-            b = b + self._red_lights(small, a * small + b)
+        if self.settings.red_lights > 0 or self.settings.green_lights > 0:
+            b = b + self._lights(small, a * small + b)
         return a, b
 
     def graded(self, small: Tensor, translated: Tensor) -> Tensor:
@@ -164,22 +171,33 @@ class GuidedHead(nn.Module):
             levels = levels * (most / levels.mean(1, keepdim=True).clamp(min=DARK)).clamp(max=1)
         return (levels * 2 - 1).clamp(-1, 1)
 
-    def _red_lights(self, small: Tensor, output: Tensor) -> Tensor:
+    def _lights(self, small: Tensor, output: Tensor) -> Tensor:
         """What lights of the frame add to the head's output for the small image, float[N,3,h,w].
 
-        With r = max(0, R - max(B, RED_OVER_GREEN * G)) of the frame's levels and A its mean in the box,
-        e = RED_GAIN * max(0, r - RED_OVER_AROUND * A - LEAST_RED), up to 1, is how far a pixel is a light. It
-        and its halo, e blurred by two boxes of 3 pixels, send `red_lights` times RED_LIGHT.
+        With c what is red of the frame's levels, r = max(0, R - max(B, RED_OVER_GREEN * G)), or green,
+        max(0, min(G, GREEN_OVER_BLUE * B) - GREEN_OVER_RED * R - GREEN_LESS_SKY * max(0, B - G)), and A its
+        mean in the box, e = LIGHT_GAIN * max(0, c - LIGHT_OVER_AROUND * A - LEAST_RED or LEAST_GREEN), up
+        to 1, is how far a pixel is a light. It and its halo, e blurred by two boxes of 3 pixels, send
+        `red_lights` times RED_LIGHT, or `green_lights` times GREEN_LIGHT.
         """
         first, green, third = ((small + 1) / 2).chunk(3, 1)
         red, blue = (third, first) if self.bgr else (first, third)
-        redness = (red - torch.maximum(blue, RED_OVER_GREEN * green)).clamp(min=0)
-        stands_out = redness - RED_OVER_AROUND * self.mean(redness) - LEAST_RED
-        lit = (RED_GAIN * stands_out).clamp(min=0.0, max=1.0)
-        lit = lit + _blurred(_blurred(lit))
         levels = ((output + 1) / 2).clamp(min=DARK, max=1.0)  # a root has no slope at black
-        light = levels**GAMMA + self.settings.red_lights * lit * self.red_light
+        light = levels**GAMMA
+        if self.settings.red_lights > 0:
+            redness = (red - torch.maximum(blue, RED_OVER_GREEN * green)).clamp(min=0)
+            light = light + self.settings.red_lights * self._lit(redness, LEAST_RED) * self.red_light
+        if self.settings.green_lights > 0:
+            more = torch.minimum(green, GREEN_OVER_BLUE * blue) - GREEN_OVER_RED * red
+            greenness = (more - GREEN_LESS_SKY * (blue - green).clamp(min=0)).clamp(min=0)
+            light = light + self.settings.green_lights * self._lit(greenness, LEAST_GREEN) * self.green_light
         return 2 * (light.clamp(max=1) ** (1 / GAMMA) - levels)
+
+    def _lit(self, coloured: Tensor, least: float) -> Tensor:
+        """How far a pixel is a light, and its halo: more than 1 together, of how coloured it is."""
+        stands_out = coloured - LIGHT_OVER_AROUND * self.mean(coloured) - least
+        lit = (LIGHT_GAIN * stands_out).clamp(min=0.0, max=1.0)
+        return lit + _blurred(_blurred(lit))
 
     def _turned(self, colour: Tensor, frame: Tensor) -> Tensor:
         """What of a colour is across that of the frame, levels or colours, where this is colourful."""

@@ -13,11 +13,16 @@ from unit_edge.config.detail import (
     DARK,
     GAMMA,
     GREEN,
+    GREEN_LESS_SKY,
+    GREEN_LIGHT,
+    GREEN_OVER_BLUE,
+    GREEN_OVER_RED,
+    LEAST_GREEN,
     LEAST_LIGHT,
     LEAST_RED,
-    RED_GAIN,
+    LIGHT_GAIN,
+    LIGHT_OVER_AROUND,
     RED_LIGHT,
-    RED_OVER_AROUND,
     RED_OVER_GREEN,
     ROSE,
     ROSE_RED,
@@ -38,7 +43,7 @@ _ACROSS = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]], np.float32) / 2
 """[-1, 1] → across the colour, in levels of 0 to 1 and sqrt(3) times as long."""
 
 _UNLIT = 1e-6
-"""Share of a red light that is none, but what is left of rounding."""
+"""Share of a light that is none, but what is left of rounding."""
 
 
 class LinearModel:
@@ -64,6 +69,7 @@ class LinearModel:
         self._less_magenta = (1 - detail.magenta) * np.array(GREEN, np.float32)
         self._grades = detail.grades
         self._red_light = np.float32(detail.red_lights) * np.array(RED_LIGHT[::-1], np.float32)
+        self._green_light = np.float32(detail.green_lights) * np.array(GREEN_LIGHT[::-1], np.float32)
 
     def fit(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
         """The model of the frame's levels, a * level + b: a, b, each float[h,w,3].
@@ -88,8 +94,8 @@ class LinearModel:
             more = (self._sharpness - 1) * a
             b -= more * x
             a += more
-        if self._red_light.any():
-            self._add_red_lights(x, a, b)
+        if self._red_light.any() or self._green_light.any():
+            self._add_lights(x, a, b)
         b -= a
         b += np.float32(1)
         b *= np.float32(127.5)
@@ -126,26 +132,38 @@ class LinearModel:
         cv2.addWeighted(levels, 2, levels, 0, -1, levels)
         return np.asarray(np.clip(levels, -1, 1, out=levels), np.float32)
 
-    def _add_red_lights(self, x: Floats, a: Floats, b: Floats) -> None:
+    def _add_lights(self, x: Floats, a: Floats, b: Floats) -> None:
         """Adds to b what `unit_edge.train.guided.GuidedHead` does for lights of the frame."""
         blue, green, red = cv2.split(x)
+        sent = []
         # levels are half of values and a half more
-        redness = red - np.maximum(blue, RED_OVER_GREEN * green + (RED_OVER_GREEN - 1))
-        redness *= np.float32(0.5)
-        np.maximum(redness, 0, out=redness)
-        lit = redness - RED_OVER_AROUND * self._mean(redness)
-        lit -= np.float32(LEAST_RED)
-        lit *= np.float32(RED_GAIN)
+        if self._red_light.any():
+            redness = red - np.maximum(blue, RED_OVER_GREEN * green + (RED_OVER_GREEN - 1))
+            sent.append((self._lit(redness, LEAST_RED), self._red_light))
+        if self._green_light.any():
+            greenness = np.minimum(green, GREEN_OVER_BLUE * blue + (GREEN_OVER_BLUE - 1))
+            greenness -= GREEN_OVER_RED * red + (GREEN_OVER_RED - 1)
+            greenness -= GREEN_LESS_SKY * np.maximum(blue - green, 0)
+            sent.append((self._lit(greenness, LEAST_GREEN), self._green_light))
+        where = np.flatnonzero(sum(lit for lit, _ in sent) > _UNLIT)  # few pixels
+        x, a, pixels = x.reshape(-1, 3), a.reshape(-1, 3), b.reshape(-1, 3)
+        levels = np.clip((a[where] * x[where] + pixels[where] + 1) / 2, DARK, 1)
+        light = levels**GAMMA + sum(lit.reshape(-1, 1)[where] * colour for lit, colour in sent)
+        pixels[where] += 2 * (np.minimum(light, 1) ** (1 / GAMMA) - levels)
+
+    def _lit(self, coloured: Floats, least: float) -> Floats:
+        """How far a pixel is a light, and its halo, of twice how coloured it is; overwrites that."""
+        coloured *= np.float32(0.5)
+        np.maximum(coloured, 0, out=coloured)
+        lit = coloured - LIGHT_OVER_AROUND * self._mean(coloured)
+        lit -= np.float32(least)
+        lit *= np.float32(LIGHT_GAIN)
         np.clip(lit, 0, 1, out=lit)
         halo: cv2.typing.MatLike = lit
         for _ in range(2):
             halo = cv2.blur(halo, (3, 3), borderType=cv2.BORDER_REPLICATE)
         lit += halo
-        where = np.flatnonzero(lit > _UNLIT)  # few pixels
-        x, a, pixels = x.reshape(-1, 3), a.reshape(-1, 3), b.reshape(-1, 3)
-        levels = np.clip((a[where] * x[where] + pixels[where] + 1) / 2, DARK, 1)
-        light = levels**GAMMA + lit.reshape(-1, 1)[where] * self._red_light
-        pixels[where] += 2 * (np.minimum(light, 1) ** (1 / GAMMA) - levels)
+        return lit
 
     def _without_turned_hues(self, x: Floats, y: Floats) -> Floats:
         """y without the share, of 1 - `hue`, of what is across colours of the frame x."""

@@ -29,7 +29,7 @@ _CHECKED_LATER = {
     "--crf", "--rain-drops", "--snowflakes", "--camera-fps", "--reconnect-for", "--batch", "--network-size",
     "--residual", "--residual-colour", "--highlights", "--saturation", "--brightness", "--coolness",
     "--contrast", "--sharpness", "--stray-colour", "--magenta", "--hue", "--gain-limit", "--red-lights",
-    "--margin",
+    "--green-lights", "--margin",
 }  # fmt: skip
 # behind which nothing heavy comes
 _WORDS: dict[str, tuple[str, ...]] = {

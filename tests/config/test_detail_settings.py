@@ -18,7 +18,7 @@ def test_manifests_of_before_change_nothing_that_they_lack() -> None:
     assert Detail.of(before).coolness == 0 and Detail.of({**before, "coolness": -0.1}).coolness == -0.1
     assert Detail.of(before).margin == 0 and Detail.of({**before, "margin": 8}).margin == 8
     factors = "highlights", "saturation", "brightness", "contrast", "sharpness", "gain_limit"
-    for name in (*factors, "red_lights"):
+    for name in (*factors, "red_lights", "green_lights"):
         assert getattr(Detail.of({**before, name: 3.0}), name) == 3.0
     damaged_ones = [("highlights", -1.0), ("highlights", 65.0), ("saturation", float("nan"))]
     for name, damaged in [
@@ -30,6 +30,7 @@ def test_manifests_of_before_change_nothing_that_they_lack() -> None:
         ("magenta", -0.1),
         ("gain_limit", 65.0),
         ("red_lights", -0.5),
+        ("green_lights", 65.0),
         ("hue", 1.5),
         ("sharpness", 8.5),
         ("margin", 6),

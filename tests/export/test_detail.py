@@ -99,22 +99,29 @@ def graded(small: Array, translated: Array, settings: Detail) -> Array:
 
 
 def lit(small: Array, output: Array, settings: Detail) -> Array:
-    """The head's output with the light of what is small and red, which spreads over 5x5 pixels, added."""
+    """The head's output with the light of what is small and red or green, spread over 5x5 pixels, added."""
     red, green, blue = ((small + 1) / 2).transpose(2, 0, 1)
-    redness = np.maximum(red - np.maximum(blue, 1.4 * green), 0)[..., None]
-    stands_out = redness - 4 * window_mean(redness, settings.radius) - 0.05
-    lights = np.clip(6 * stands_out, 0, 1)
-    lights = lights + window_mean(window_mean(lights, 1), 1)
+    redness = red - np.maximum(blue, 1.4 * green)
+    greenness = np.minimum(green, 1.15 * blue) - 2.2 * red - 2 * np.maximum(blue - green, 0)
     levels = np.clip(output / 2 + 0.5, 1e-3, 1)
-    light = levels**2.2 + settings.red_lights * lights * [1.0, 0.05, 0.03]
+    light = levels**2.2
+    light = light + settings.red_lights * spots(redness, 0.05, settings) * [1.0, 0.05, 0.03]
+    light = light + settings.green_lights * spots(greenness, 0.03, settings) * [0.02, 0.7, 0.35]
     return np.asarray(output + 2 * (np.minimum(light, 1) ** (1 / 2.2) - levels))
+
+
+def spots(coloured: Array, least: float, settings: Detail) -> Array:
+    """How far small things of a colour are lights, and their halos."""
+    coloured = np.maximum(coloured, 0)[..., None]
+    lights = np.clip(6 * (coloured - 4 * window_mean(coloured, settings.radius) - least), 0, 1)
+    return lights + window_mean(window_mean(lights, 1), 1)
 
 
 def guided(small: Array, translated: Array, settings: Detail) -> tuple[Array, Array]:
     """He et al., equations 5, 6 and 8, a channel by itself."""
     radius = settings.radius
     plain = Detail(radius, settings.epsilon, settings.residual, settings.residual_colour)
-    if dataclasses.replace(settings, red_lights=0.0) != plain:
+    if dataclasses.replace(settings, red_lights=0.0, green_lights=0.0) != plain:
         translated = graded(small, translated, settings)
     mean_x, mean_y = window_mean(small, radius), window_mean(translated, radius)
     covariance = window_mean(small * translated, radius) - mean_x * mean_y
@@ -127,7 +134,7 @@ def guided(small: Array, translated: Array, settings: Detail) -> tuple[Array, Ar
     b += settings.residual * (light + settings.residual_colour * (rest - light))
     a, b = settings.contrast * a, b + (1 - settings.contrast) * a * mean_x
     a, b = settings.sharpness * a, b + (1 - settings.sharpness) * a * small
-    if settings.red_lights > 0:
+    if settings.red_lights > 0 or settings.green_lights > 0:
         output = a * small + b
         b += lit(small, output, settings) - output
     return a, b
@@ -182,6 +189,8 @@ def array(x: torch.Tensor) -> Array:
         Detail(2, 1e-2, 0.8, gain_limit=1.5),
         Detail(6, 1e-2, 0.5, red_lights=1.5),
         Detail(4, 1e-2, 0.8, sharpness=1.3, brightness=0.6, red_lights=4.0),
+        Detail(6, 1e-2, 0.5, green_lights=1.5),
+        Detail(4, 1e-2, 0.8, sharpness=1.3, brightness=0.6, red_lights=1.0, green_lights=4.0),
         Detail(1, 1e-2, 1.0, brightness=1.5, highlights=3.0, gain_limit=2.0),
         Detail(1, 1e-2, 0.8, saturation=1.3, stray_colour=0.1, magenta=0.4, hue=0.3),
         Detail(2, 1e-2, 0.8, highlights=2.0, saturation=1.3, brightness=0.8, contrast=0.6),
@@ -284,12 +293,31 @@ def test_a_tail_light_shines_and_neither_a_red_car_nor_a_brown_wall_does() -> No
     assert given == pytest.approx(dark, abs=0.01)
 
 
-def test_a_network_is_trained_through_a_head_that_lights_what_is_red() -> None:
+def test_a_green_signal_shines_and_neither_leaves_nor_gaps_of_sky_nor_a_sign_do() -> None:
+    small = np.full((40, 60, 3), -0.2)
+    small[8:11, 8:10] = -0.8, 0.2, 0.1
+    small[20:36, 20:40] = -0.9, -0.2, -0.3  # a sign
+    small[4:7, 30:33] = -0.6, 0.2, -0.8  # a leaf
+    small[4:7, 44:47] = -0.2, 0.2, 0.8  # the sky
+    small[12:15, 44:47] = -0.4, -0.1, 0.0  # both, as a leaf's edge before the sky is
+    night = np.full((40, 60, 3), -0.9)
+    head = GuidedHead(Detail(8, 1e-4, 1.0, green_lights=1.5))
+    given = (array(head.at_small_size(tensor(small), tensor(night))) + 1) * 127.5
+    dark = (array(GuidedHead(Detail(8, 1e-4, 1.0)).at_small_size(tensor(small), tensor(night))) + 1) * 127.5
+    red, green, blue = given[9, 8]
+    assert green > 250 > blue > 180 and red < 80
+    assert given[6, 8, 1] - dark[6, 8, 1] > 20 > given[6, 8, 1] / 6  # its halo
+    given[5:14, 5:13] = dark[5:14, 5:13]
+    assert given == pytest.approx(dark, abs=0.01)
+
+
+@pytest.mark.parametrize("lights", [{"red_lights": 2.0}, {"green_lights": 2.0}], ids=str)
+def test_a_network_is_trained_through_a_head_that_lights_what_is_coloured(lights: dict[str, float]) -> None:
     """Black is no number that a root has a slope at."""
     small = torch.full((1, 3, 20, 20), -1.0)
-    small[:, 0, 9:11, 9:11] = 1.0
+    small[:, slice(1) if "red_lights" in lights else slice(1, 3), 9:11, 9:11] = 1.0
     translated = torch.full((1, 3, 20, 20), -1.0, requires_grad=True)
-    GuidedHead(Detail(8, 1e-4, 1.0, red_lights=2.0)).at_small_size(small, translated).sum().backward()
+    GuidedHead(Detail(8, 1e-4, 1.0, **lights)).at_small_size(small, translated).sum().backward()
     assert translated.grad is not None
     assert bool(translated.grad.isfinite().all()) and float(translated.grad.abs().max()) > 0.1
 

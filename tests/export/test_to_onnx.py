@@ -79,7 +79,7 @@ def test_a_graded_model_matches_pytorch_whole_and_cut(
 ) -> None:
     """Where a runtime cuts the graph it grades itself, once."""
     head = {"residual": 1.0, "highlights": 6.0, "saturation": 1.3, "brightness": 1.1, "coolness": 0.1}
-    head |= {"contrast": 1.4, "gain_limit": 1.5, "red_lights": 1.5, "margin": 8}
+    head |= {"contrast": 1.4, "gain_limit": 1.5, "red_lights": 1.5, "green_lights": 1.5, "margin": 8}
     head |= {"sharpness": 1.2, "stray_colour": 0.03, "magenta": 0.2, "hue": 0.2}
     made = export_run(run, "night", output=tmp_path / "m.onnx", **head)  # type: ignore[arg-type]
     assert Detail.of(made.manifest.detail_settings) == Detail(**head)  # type: ignore[arg-type]

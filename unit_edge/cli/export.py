@@ -130,6 +130,13 @@ def export(
             help="Of tail lights and what else is small and red, 0 to 64. [default: as trained]",
         ),
     ] = None,
+    green_lights: Annotated[
+        float | None,
+        typer.Option(
+            metavar="LIGHT",
+            help="Of green signals, which are small and bluish, 0 to 64. [default: as trained]",
+        ),
+    ] = None,
     margin: Annotated[
         int | None,
         typer.Option(
@@ -203,6 +210,7 @@ def export(
         "hue": hue,
         "gain_limit": gain_limit,
         "red_lights": red_lights,
+        "green_lights": green_lights,
         "margin": margin,
     }
     options: dict[str, Any] = {

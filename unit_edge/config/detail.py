@@ -32,11 +32,21 @@ RED_LIGHT = (1.0, 0.05, 0.03)
 """Light of a tail light, red, green and blue: still red where it is exposed twice over."""
 RED_OVER_GREEN = 1.4
 """Times its green by which a colour must be redder: skin, brick and yellow are not."""
-RED_OVER_AROUND = 4.0
-"""Times the mean redness of the box around from which on what is red is small: a car, a wall are not."""
 LEAST_RED = 0.05
 """Level, of 1, by which a light is redder than that."""
-RED_GAIN = 6.0
+GREEN_LIGHT = (0.02, 0.7, 0.35)
+"""Light of a green signal, red, green and blue: bluish, for people who don't tell red from green."""
+GREEN_OVER_BLUE = 1.15
+"""Times its blue that count of a colour's green, at most: leaves and grass have little blue."""
+GREEN_OVER_RED = 2.2
+"""Times its red by which it must be greener than that: leaves before a blue sky aren't."""
+GREEN_LESS_SKY = 2.0
+"""Times what it is bluer than green that it must be greener as well: the sky in a gap isn't."""
+LEAST_GREEN = 0.03
+"""Level, of 1, by which a signal is greener than that."""
+LIGHT_OVER_AROUND = 4.0
+"""Times the mean of the box around from which on what is red or green is small: a car, a sign are not."""
+LIGHT_GAIN = 6.0
 """What of it is wholly lit: a sixth of all levels."""
 
 COLOURFUL = (0.015, 0.1)
@@ -89,6 +99,8 @@ class Detail:
     red_lights: float = 0.0
     """How much light, of white's, what is small and red in the frame sends, 0 or more: tail lights, brake
     lights and red signals, which are a pixel or two to the network."""
+    green_lights: float = 0.0
+    """The same of what is small and of a green signal's bluish green."""
     margin: int = 0
     """Pixels by which E and G see the small image continued beyond its edges, which is cut off again, a
     multiple of 4 from 0 to 64: their convolutions see grey there, and draw a faint frame."""
@@ -107,7 +119,8 @@ class Detail:
         require(0 <= self.magenta <= 1, "detail.magenta", self.magenta, "0 to 1")
         require(0 <= self.sharpness <= 8, "detail.sharpness", self.sharpness, "0 to 8")
         require(0 <= self.hue <= 1, "detail.hue", self.hue, "0 to 1")
-        require(0 <= self.red_lights <= 64, "detail.red_lights", self.red_lights, "0 to 64")
+        for name in ("red_lights", "green_lights"):
+            require(0 <= getattr(self, name) <= 64, f"detail.{name}", getattr(self, name), "0 to 64")
         whole = isinstance(self.margin, int) and self.margin in range(0, 65, 4)
         require(whole, "detail.margin", self.margin, "a multiple of 4, 0 to 64")
         require(-0.5 <= self.coolness <= 0.5, "detail.coolness", self.coolness, "-0.5 to 0.5")
@@ -125,6 +138,7 @@ class Detail:
             contrast=self.contrast,
             sharpness=self.sharpness,
             red_lights=self.red_lights,
+            green_lights=self.green_lights,
             margin=self.margin,
         )
 
@@ -151,5 +165,6 @@ class Detail:
             hue=float(settings.get("hue", 1.0)),
             gain_limit=float(settings.get("gain_limit", 0.0)),
             red_lights=float(settings.get("red_lights", 0.0)),
+            green_lights=float(settings.get("green_lights", 0.0)),
             margin=int(settings.get("margin", 0)),
         )

@@ -81,6 +81,7 @@ LARGEST: dict[str, float] = {
     "detail.hue": 1,
     "detail.gain_limit": 64,
     "detail.red_lights": 64,
+    "detail.green_lights": 64,
     "detail.margin": 64,
     "source.zoom": 2,
     "target.zoom": 2,

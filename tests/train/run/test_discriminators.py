@@ -1,4 +1,4 @@
-"""Runs that are kept with their discriminators: another run of the same settings can begin with all of them."""
+"""Runs that are kept with their discriminators: another run of their settings begins with all of them."""
 
 from __future__ import annotations
 
