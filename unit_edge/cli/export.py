@@ -134,7 +134,7 @@ def export(
         float | None,
         typer.Option(
             metavar="LIGHT",
-            help="Of green signals, which are small and bluish, 0 to 64. [default: as trained]",
+            help="Of green signals and what else is small and bluish green, 0 to 64. [default: as trained]",
         ),
     ] = None,
     margin: Annotated[

@@ -37,7 +37,7 @@ class OptimConfig:
     weights: str = ""
     """The folder of a run whose weights E1, E2, G1 and G2 begin with, without a warm-up, relative to the
     current folder; empty: none. Networks wider than its own begin with what computes the same; the
-    discriminators of its last checkpoint, if it has one, are taken as well where domains are the same."""
+    discriminators of its last checkpoint or its file are taken as well where domains are the same."""
     ema: float = 0.0
     """Decay of the moving average of E and G that is evaluated and exported; 0: none."""
     max_skipped: int = 10
