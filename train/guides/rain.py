@@ -78,8 +78,9 @@ def rain(image: NDArray[np.uint8], classes: NDArray[np.uint8], rng: np.random.Ge
     paint = markings(scene)
     light = light * (1 - 0.4 * wet * (1 - paint))[..., None] * (1 - 0.3 * vegetation(scene))[..., None]
     light = light + (clouds - light) * sky[..., None]
-    shine = (reflectance(scene, settings, wet, rng) * (1 - 0.4 * paint))[..., None]
-    light = light + (mirrored(scene, light + lamps, settings.roughness) - light) * shine
+    shine = reflectance(scene, settings, wet, rng)[..., None]
+    under = light * (1 - shine * (1 - paint)[..., None])
+    light = under + mirrored(scene, light + lamps, settings.roughness) * shine
     airlight = 0.6 * settings.sky * tinted(settings.tint)
     through = transmission(scene, settings.visibility_m)
     through = np.maximum(through, sky)  # the painted sky is what the haze ends in
@@ -112,7 +113,7 @@ def reflectance(scene: Scene, settings: RainSettings, wet: Array, rng: np.random
     cosine = 1.4 / np.sqrt(1.4**2 + across**2)
     fresnel = 0.02 + 0.98 * (1 - cosine) ** 5
     water = np.clip((ground_noise(scene, 3, rng) - 1 + 2 * settings.puddles) * 2.5, 0, 1)
-    film = wet * (0.3 + 0.35 * wet)
+    film = wet * (0.45 + 0.4 * wet)
     return np.asarray(fresnel * np.maximum(film, 0.9 * water * np.minimum(wet * 2, 1)), np.float32)
 
 

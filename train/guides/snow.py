@@ -20,15 +20,16 @@ from unit_edge.train.guides.scene import Scene, SceneClass
 from unit_edge.train.guides.weather import (
     desaturated,
     ground_mask,
-    ground_noise,
     hazy,
     overcast_sky,
     sky_of,
-    smooth_noise,
     tinted,
     transmission,
     without_shadows,
 )
+
+LANE = 1.07
+"""Width of a lane, of half the picture's at its bottom."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +80,7 @@ def snow(image: NDArray[np.uint8], classes: NDArray[np.uint8], rng: np.random.Ge
     bare = desaturated(_thinned(scene, light), 0.6)
     light += (bare - light) * scene.mask(SceneClass.VEGETATION)[..., None]
     light *= 1 - 0.3 * ground_mask(scene, SceneClass.ROAD)[..., None]  # what is not covered is wet
-    cover = np.clip(on_ground(scene, settings, rng) + _above(scene, settings, rng), 0, 1)
+    cover = np.clip(on_ground(scene, settings) + _above(scene, settings), 0, 1)
     white = settings.level * tinted(settings.tint) * _shading(scene)[..., None]
     light += (white - light) * cover[..., None]
     closed = overcast_sky(scene, settings.sky, settings.tint, rng)
@@ -103,20 +104,18 @@ def _shading(scene: Scene) -> Array:
     return np.asarray(np.clip((y / near) ** 0.5, 0.4, 1.15), np.float32)
 
 
-def on_ground(scene: Scene, settings: SnowSettings, rng: np.random.Generator) -> Array:
+def on_ground(scene: Scene, settings: SnowSettings) -> Array:
     """Share of the ground's surface that is snow, float[H,W] in [0, 1]."""
-    rough = 0.5 * ground_noise(scene, 14, rng) + 0.5 * smooth_noise(scene.height, scene.width, 10, rng)
+    grain = _grain(scene)
     hills = scene.mask(SceneClass.TERRAIN)
     sides = np.maximum(
         ground_mask(scene, SceneClass.SIDEWALK, SceneClass.TERRAIN), hills * (1 - sky_of(scene))
     )
-    beside = np.clip((settings.cover * 2.6 - 0.35 + 0.55 * rough) * 2, 0, 1)
+    beside = np.clip(settings.cover * 1.5 - 0.1 + 0.4 * grain, 0, 1)
     road = ground_mask(scene, SceneClass.ROAD)
-    bare = np.maximum(settings.tracks * tracks(scene, rng), 0)
-    edge = _beside_the_lanes(scene)
-    drifts = ground_noise(scene, 12, rng, along=0.25)
+    bare = settings.tracks * tracks(scene)
     lying = settings.cover * settings.road
-    depth = lying * 2.0 - 0.6 + settings.cover * edge + 0.12 * drifts + 0.35 * _grain(scene) - 0.5 * bare
+    depth = lying * 2.0 - 0.65 + settings.cover * _beside_the_lanes(scene) + 0.35 * grain - bare
     on_road = np.clip(depth * 2.0, 0, 1) * (1 - 0.5 * bare)
     total = (sides * beside + road * on_road) * (1 - scene.own_car)
     return np.asarray(np.clip(total, 0, 1), np.float32)
@@ -139,25 +138,21 @@ def _grain(scene: Scene) -> Array:
     return np.asarray(np.clip(2 * np.log(y / around), -1, 1), np.float32)
 
 
-def tracks(scene: Scene, rng: np.random.Generator) -> Array:
+def tracks(scene: Scene) -> Array:
     """Where wheels run, float[H,W] in [0, 1]: two tracks a lane, towards the vanishing point."""
-    lane = float(rng.uniform(1.0, 1.15))
     distance = np.minimum(1 / np.maximum(scene.below, 0.03), 30)
-    lateral = (scene.across - scene.vanishing) * distance / lane + float(rng.uniform(-0.05, 0.05))
-    lateral += 0.03 * smooth_noise(scene.height, scene.width, 4, rng)
+    lateral = (scene.across - scene.vanishing) * distance / LANE
     within = lateral - np.round(lateral)
     track = np.exp(-(((np.abs(within) - 0.23) / 0.12) ** 2))
     driven = np.exp(-((np.maximum(np.abs(lateral) - 0.5, 0) / 0.6) ** 2))  # the own lane most
-    fading = np.clip(1.15 - distance / 18, 0.2, 1)
-    return np.asarray(track * driven * fading * (0.8 + 0.2 * ground_noise(scene, 5, rng)), np.float32)
+    return np.asarray(track * driven * np.clip(1.3 - distance / 18, 0.3, 1), np.float32)
 
 
-def _above(scene: Scene, settings: SnowSettings, rng: np.random.Generator) -> Array:
+def _above(scene: Scene, settings: SnowSettings) -> Array:
     """Share of roofs and treetops that is snow, float[H,W] in [0, 1]."""
     y = luminance(scene.light) + 0.01
     lit = np.clip(np.log(y / blurred(y, 0.04 * scene.height)), -1.5, 1.5)
-    tufts = 0.2 * smooth_noise(scene.height, scene.width, 30, rng)
-    leaves = np.clip(0.9 * (lit + tufts) + 1.1 * settings.trees - 0.4, 0, 0.9)
+    leaves = np.clip(lit + 1.1 * settings.trees - 0.4, 0, 0.9)
     leaves *= scene.mask(SceneClass.VEGETATION)
     total = leaves
     reach = np.ones((2 * round(0.03 * scene.height) + 1, 1), np.uint8)
