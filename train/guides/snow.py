@@ -1,8 +1,9 @@
 """Day as snow: white ground, roofs and treetops with their shading kept, wheel tracks, a closed sky.
 
 Snow is a cover: where it lies, the surface's colour is gone and its shading stays, fainter, for light
-that is scattered inside snow evens it out. The haze is Koschmieder's. The drawn ranges are narrow, for
-a network that gives one picture learns the middle of them: of much snow and none it makes a grey day.
+that is scattered inside snow evens it out. The haze is Koschmieder's. The drawn ranges are narrow, and where
+snow lies follows from the picture alone, for a network that gives one picture learns the middle of all draws:
+of much snow and none it makes a grey day, of tracks and drifts that are elsewhere every time a haze.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class SnowSettings(Drawn):
 
     cover: Annotated[float, Uniform(0.85, 1.0)]
     """Of the ground beside the road, and of roofs: 0 a dusting, 1 all of it."""
-    road: Annotated[float, Uniform(0.45, 0.65)]
+    road: Annotated[float, Uniform(0.8, 0.95)]
     """Of the road, as a share of `cover`: 0 cleared."""
     trees: Annotated[float, Uniform(0.5, 0.75)]
     """How much of the vegetation is white."""
@@ -54,7 +55,7 @@ class SnowSettings(Drawn):
     """Of snow, sky and haze: 1 bluish, -1 warm."""
     visibility_m: Annotated[float, LogUniform(5000, 16000)]
     """How far one sees: in light snowfall, some kilometres."""
-    tracks: Annotated[float, Uniform(0.4, 0.8)]
+    tracks: Annotated[float, Uniform(0.3, 0.6)]
     """How far the wheels have cleared the road, 0 to 1."""
     grey: Annotated[float, Uniform(0.0, 0.15)]
     """Share of the colours that goes."""
@@ -116,7 +117,7 @@ def on_ground(scene: Scene, settings: SnowSettings) -> Array:
     bare = settings.tracks * tracks(scene)
     lying = settings.cover * settings.road
     depth = lying * 2.0 - 0.65 + settings.cover * _beside_the_lanes(scene) + 0.35 * grain - bare
-    on_road = np.clip(depth * 2.0, 0, 1) * (1 - 0.5 * bare)
+    on_road = np.clip(depth * 1.4, 0, 1) * (1 - 0.5 * bare)
     total = (sides * beside + road * on_road) * (1 - scene.own_car)
     return np.asarray(np.clip(total, 0, 1), np.float32)
 
