@@ -58,8 +58,8 @@ def translator(run: Path, config: RunConfig, source: int, settings: str) -> Imag
     given = dict(pair.split("=", 1) for pair in settings.split(",") if pair)
     other, share = Path(given.pop("run", str(run))), float(given.pop("share", "1"))
     side = int(given.pop("size", short_side(config)))
-    numbers = {name: int(value) if name == "margin" else float(value) for name, value in given.items()}
-    head = GuidedHead(dataclasses.replace(config.detail, **numbers))  # type: ignore[arg-type]
+    numbers = {name: type(getattr(config.detail, name))(value) for name, value in given.items()}
+    head = GuidedHead(dataclasses.replace(config.detail, **numbers))
     return ImageTranslator(weights_of(run, other, share), source, side, head)
 
 
