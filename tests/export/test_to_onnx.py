@@ -120,7 +120,7 @@ def test_the_manifest_says_what_the_file_is(exported: Exported, run: Path) -> No
     }
 
 
-@pytest.mark.parametrize("name", ["clear-rain-lanes", "clear-fog"])
+@pytest.mark.parametrize("name", ["clear-rain-mirrors", "clear-fog"])
 def test_a_bundled_name_is_that_of_its_own_run_alone(name: str, tmp_path: Path) -> None:
     bundled = Path(__file__).parents[2] / "models" / name
     first, second, *_ = name.split("-")
