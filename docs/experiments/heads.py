@@ -111,9 +111,8 @@ def main() -> None:
         print(f"| {name} {settings} | {ratio.value:.3f}{interval} | {edges:.3f} | {steady} |", flush=True)
         columns.append([small(made[index]) for index in shown])
     if given.sheet is not None:
-        rows = [np.concatenate(row, 1) for row in zip(*columns, strict=True)]
-        width = rows[0].shape[1]
-        if not cv2.imwrite(str(given.sheet), np.concatenate([r for r in rows if r.shape[1] == width])):
+        sheet = np.concatenate([np.concatenate(row, 1) for row in zip(*columns, strict=True)])
+        if not cv2.imwrite(str(given.sheet), sheet):
             sys.exit(f"{given.sheet}: can't be written")
 
 

@@ -107,35 +107,37 @@ def _shading(scene: Scene) -> Array:
 
 def on_ground(scene: Scene, settings: SnowSettings) -> Array:
     """Share of the ground's surface that is snow, float[H,W] in [0, 1]."""
-    grain = _grain(scene)
+    road = ground_mask(scene, SceneClass.ROAD)
+    grain = _grain(scene, road)
     hills = scene.mask(SceneClass.TERRAIN)
     sides = np.maximum(
         ground_mask(scene, SceneClass.SIDEWALK, SceneClass.TERRAIN), hills * (1 - sky_of(scene))
     )
     beside = np.clip(settings.cover * 1.5 - 0.1 + 0.4 * grain, 0, 1)
-    road = ground_mask(scene, SceneClass.ROAD)
     bare = settings.tracks * tracks(scene)
-    lying = settings.cover * settings.road
-    depth = lying * 2.0 - 0.65 + settings.cover * _beside_the_lanes(scene) + 0.35 * grain - bare
+    lying, edge = settings.cover * settings.road, _beside_the_lanes(scene, road)
+    depth = lying * 2.0 - 0.65 + settings.cover * edge + 0.35 * grain - bare
     on_road = np.clip(depth * 1.4, 0, 1) * (1 - 0.5 * bare)
     total = (sides * beside + road * on_road) * (1 - scene.own_car)
     return np.asarray(np.clip(total, 0, 1), np.float32)
 
 
-def _beside_the_lanes(scene: Scene) -> Array:
+def _beside_the_lanes(scene: Scene, road: Array) -> Array:
     """Where a plough leaves the snow, float[H,W], about 0 to 1: at the road's sides, not before vehicles."""
-    lanes = ground_mask(scene, SceneClass.ROAD) + scene.likely(SceneClass.VEHICLE) + scene.own_car
+    lanes = road + scene.likely(SceneClass.VEHICLE) + scene.own_car
     lanes = np.minimum(lanes, 1)
     far = blurred(lanes, 0.02 * scene.height)
     near = blurred(lanes, 0.09 * scene.height)
     return np.asarray(1 - (far + (near - far) * np.minimum(scene.below * 1.5, 1)), np.float32) * 1.6
 
 
-def _grain(scene: Scene) -> Array:
-    """How much lighter the road is than around, float[H,W], -1 to 1: snow stays where it is rough."""
-    y = luminance(scene.light) + 0.01
-    road = ground_mask(scene, SceneClass.ROAD) + 1e-3
-    around = blurred(y * road, 0.04 * scene.height) / blurred(road, 0.04 * scene.height)
+def _grain(scene: Scene, road: Array) -> Array:
+    """How much lighter a place is than around, float[H,W], -1 to 1: snow stays where the ground is rough.
+
+    Around is the road, if there is some, float[H,W] in [0, 1], else all that is near.
+    """
+    y, counts = luminance(scene.light) + 0.01, road + 1e-3
+    around = blurred(y * counts, 0.04 * scene.height) / blurred(counts, 0.04 * scene.height)
     return np.asarray(np.clip(2 * np.log(y / around), -1, 1), np.float32)
 
 

@@ -76,20 +76,19 @@ def smooth_noise(height: int, width: int, cells: int, rng: np.random.Generator) 
     return total
 
 
-def ground_noise(scene: Scene, cells: float, rng: np.random.Generator, along: float = 1.0) -> Array:
+def ground_noise(scene: Scene, cells: float, rng: np.random.Generator) -> Array:
     """Noise that lies on the ground, float[H,W], about -1 to 1: drawn out into the distance.
 
     Args:
         scene: whose horizon and vanishing point it runs to.
         cells: how many blotches lie side by side across the picture's bottom.
         rng: draws it.
-        along: 1 for round blotches, less for ones that are drawn out along the road.
     """
     grid = rng.uniform(-1, 1, (64, 64)).astype(np.float32)
     grid[:, -1], grid[-1] = grid[:, 0], grid[0]
     distance = np.minimum(1 / np.maximum(scene.below, 0.02), 30).astype(np.float32)
     x = (scene.across - scene.vanishing) * distance * np.float32(cells / 2)
-    y = distance * np.float32(cells * 0.7 * along)
+    y = distance * np.float32(cells * 0.7)
     total = np.zeros_like(x)
     for octave, share in ((1.0, 0.7), (2.7, 0.5)):
         column, row = x * np.float32(octave), (y * np.float32(octave)) % 63
