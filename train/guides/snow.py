@@ -118,8 +118,16 @@ def on_ground(scene: Scene, settings: SnowSettings) -> Array:
     lying, edge = settings.cover * settings.road, _beside_the_lanes(scene, road)
     depth = lying * 2.0 - 0.65 + settings.cover * edge + 0.35 * grain - bare
     on_road = np.clip(depth * 1.4, 0, 1) * (1 - 0.5 * bare)
-    total = (sides * beside + road * on_road) * (1 - scene.own_car)
-    return np.asarray(np.clip(total, 0, 1), np.float32)
+    total = np.clip(sides * beside + road * on_road, 0, 1) * (1 - scene.own_car)
+    return np.asarray(total * (1 - _beneath(scene)), np.float32)
+
+
+def _beneath(scene: Scene) -> Array:
+    """Where vehicles and people stand, float[H,W] in [0, 1]: their own lower parts, and what is beneath them."""
+    standing = np.clip(scene.likely(SceneClass.VEHICLE, SceneClass.PERSON) * 3 - 0.6, 0, 1)
+    depth = max(1, round(0.02 * scene.height))
+    reach = cv2.dilate(standing, np.ones((depth + 1, 1), np.uint8), anchor=(0, depth))
+    return np.asarray(cv2.GaussianBlur(reach, (0, 0), 0.004 * scene.height), np.float32)
 
 
 def _beside_the_lanes(scene: Scene, road: Array) -> Array:

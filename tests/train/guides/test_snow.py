@@ -113,6 +113,20 @@ def test_neither_vehicles_nor_the_own_car_are_covered(drawn: dict[str, float]) -
     assert np.median(picture[80:84, 128:142]) < 120
 
 
+def test_wheels_stay_dark_and_so_does_the_ground_beneath_them(drawn: dict[str, float]) -> None:
+    image, classes = street()
+    rows, columns = np.nonzero(classes[..., SceneClass.VEHICLE])
+    foot, wheels = rows.max(), np.s_[rows.max() - 3 : rows.max() + 1, columns.min() : columns.max() + 1]
+    image[wheels] = 25
+    classes[wheels] = 0
+    classes[wheels][..., SceneClass.VEHICLE] = classes[wheels][..., SceneClass.ROAD] = 127  # hard to tell
+    picture = snow(image, classes, np.random.default_rng(0)).astype(float)
+    assert picture[wheels].mean() < 70
+    beneath = picture[foot + 2, columns.min() + 2 : columns.max() - 1]
+    beside = picture[foot + 2, columns.max() + 8 : columns.max() + 16]
+    assert beneath.mean() < beside.mean() - 40
+
+
 def test_roofs_and_treetops_are_white_and_walls_are_not(drawn: dict[str, float]) -> None:
     drawn["trees"] = 0.9
     picture, image = rendered(), street()[0].astype(float)
