@@ -123,7 +123,7 @@ def on_ground(scene: Scene, settings: SnowSettings) -> Array:
 
 
 def _beneath(scene: Scene) -> Array:
-    """Where vehicles and people stand, float[H,W] in [0, 1]: their own lower parts, and what is beneath them."""
+    """Where vehicles and people stand, float[H,W] in [0, 1]: their lower parts, and the ground beneath."""
     standing = np.clip(scene.likely(SceneClass.VEHICLE, SceneClass.PERSON) * 3 - 0.6, 0, 1)
     depth = max(1, round(0.02 * scene.height))
     reach = cv2.dilate(standing, np.ones((depth + 1, 1), np.uint8), anchor=(0, depth))
